@@ -1,0 +1,127 @@
+//! A candidate's side: asking for the lease.
+
+use std::time::Duration;
+
+use super::{Action, Election, Entropy, Failure, Flight, Kind, Moment, Phase, Report};
+use crate::mutex::{Grant, Held, Version};
+
+/// A record of a document store, and since when this host has seen it unchanged.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Sighting {
+    version: Version,
+    lapses_at: Moment,
+}
+
+impl<E: Entropy> Election<E> {
+    pub(super) fn send_acquire(&mut self, now: Moment) {
+        let lapsed = self.sighting.as_ref().filter(|seen| now >= seen.lapses_at).map(|seen| seen.version.clone());
+        self.claim.unsettled = self.unsettled_since.is_some();
+        let claim = self.claim.clone();
+        let attempt = self.launch(now, Kind::Acquire);
+        self.phase = Phase::Acquiring;
+        self.act(Action::Acquire { attempt, claim, lapsed });
+    }
+
+    pub(super) fn on_granted(&mut self, now: Moment, flight: &Flight, grant: &Grant) {
+        let timing = &self.settings.timing;
+        let lease = grant.lease.min(timing.lease());
+        let lease_ends = flight.sent_at + lease;
+        let valid_until = flight.sent_at + lease.saturating_sub(timing.skew());
+        let too_late = now + timing.grace() >= valid_until;
+
+        if let Some(highest) = self.highest.filter(|highest| grant.fencing_token <= *highest) {
+            self.act(Action::Report(Report::TokenNotRising { granted: grant.fencing_token, highest }));
+            self.short_terms = self.short_terms.saturating_add(1);
+            self.release(now, lease_ends);
+        } else if self.finishing || too_late {
+            self.highest = Some(grant.fencing_token);
+            self.act(Action::Report(Report::GrantedTooLate { token: grant.fencing_token }));
+            self.release(now, lease_ends);
+        } else {
+            self.start_term(now, flight.sent_at, valid_until, grant.fencing_token);
+        }
+    }
+
+    pub(super) fn on_held(&mut self, now: Moment, flight: &Flight, held: Held) {
+        // An acquire that got lost may still be on its way. After a whole lease it can do no harm any more.
+        let lease = self.settings.timing.lease();
+        self.unsettled_since.take_if(|since| flight.sent_at >= *since + lease);
+
+        if self.finishing {
+            self.finish_candidacy(now);
+            return;
+        }
+        let lapses_at = self.note_sighting(now, &held);
+        if let Some(foreign) = held.lease.filter(|foreign| *foreign > lease && self.foreign_lease != Some(*foreign)) {
+            self.foreign_lease = Some(foreign);
+            self.act(Action::Report(Report::ForeignLease { lease: foreign }));
+        }
+        let expiry = held.retry_after.map(|wait| now + wait.max(self.settings.timing.retry_every() / 10));
+        let next_poll = flight.sent_at + self.poll_interval();
+        let until = [expiry, lapses_at].into_iter().flatten().fold(next_poll, Moment::min).max(now);
+        self.phase = Phase::Waiting { until, resting: false };
+    }
+
+    /// Whether the acquire was carried out is unknown even after a refusal: it may have been the second of a store's
+    /// requests that was refused.
+    pub(super) fn on_acquire_failed(&mut self, now: Moment, flight: &Flight, failure: Failure) {
+        self.unsettled_since = Some(flight.sent_at);
+        if failure == Failure::Refused && !self.answered && self.settings.stop_if_refused_at_start {
+            self.finishing = true;
+        }
+        if self.finishing {
+            self.finish_candidacy(now);
+            return;
+        }
+        let next_poll = flight.sent_at + self.poll_interval();
+        let lease = self.settings.timing.lease();
+        let until = match failure {
+            Failure::Unknown { retry_after } => next_poll.max(now + retry_after.unwrap_or_default().min(lease)),
+            // It takes a human; there is no hurry.
+            Failure::Refused => next_poll.max(now + lease / 3),
+        };
+        self.phase = Phase::Waiting { until: until.max(now), resting: false };
+    }
+
+    pub(super) fn on_changed(&mut self, now: Moment) {
+        let soon = now + self.settings.timing.poll_every() / 10;
+        // A rest after a term is not cut short: it is what keeps a broken task from a hot loop.
+        if let Phase::Waiting { until, resting: false } = &mut self.phase {
+            *until = soon.min(*until);
+        }
+    }
+
+    /// Stops at once when nothing of ours can be left in the store, else after a release.
+    pub(super) fn finish_candidacy(&mut self, now: Moment) {
+        match self.unsettled_since {
+            Some(since) => self.release(now, since + self.settings.timing.lease()),
+            None => self.phase = Phase::Stopped,
+        }
+    }
+
+    /// For a document store: notes the record, and returns when it may be replaced if it stays as it is.
+    fn note_sighting(&mut self, now: Moment, held: &Held) -> Option<Moment> {
+        let (Some(version), Some(lease)) = (&held.version, held.lease) else {
+            self.sighting = None;
+            return None;
+        };
+        let seen_before = self.sighting.as_ref().filter(|seen| seen.version == *version);
+        let sighting = seen_before
+            .cloned()
+            .unwrap_or_else(|| Sighting { version: version.clone(), lapses_at: now + lease });
+        let lapses_at = sighting.lapses_at;
+        self.sighting = Some(sighting);
+        // One that has lapsed and is still there waits for the next poll, lest a lying store make a hot loop.
+        (lapses_at > now).then_some(lapses_at)
+    }
+
+    /// The first interval is cut by a random part, so that workers started together do not ask together for ever.
+    fn poll_interval(&mut self) -> Duration {
+        let poll = self.settings.timing.poll_every();
+        if self.polled {
+            return poll;
+        }
+        self.polled = true;
+        poll.mul_f64(0.5 + 0.5 * self.entropy.fraction())
+    }
+}

@@ -1,0 +1,214 @@
+//! A leader's side: holding the lease, and giving it up in the right order.
+
+use super::{Action, AfterTask, Election, EndReason, Entropy, Flight, Kind, Moment, Phase, Report, TaskExit};
+use crate::fencing::FencingToken;
+
+/// A leadership: from the grant until the task is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Term {
+    pub(super) token: FencingToken,
+    started_at: Moment,
+    pub(super) valid_until: Moment,
+    renew_at: Moment,
+    heartbeat_due: Option<Moment>,
+    runtime_due: Option<Moment>,
+}
+
+/// The way out of a leadership.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Stop {
+    reason: EndReason,
+    /// When the task is aborted, unless validity ends before.
+    pub(super) abort_at: Moment,
+    aborted_at: Option<Moment>,
+    /// The lease is kept while the task drains.
+    renewing: bool,
+    /// The task may not act as the leader any more.
+    pub(super) revoked: bool,
+    overrun_reported: bool,
+}
+
+impl<E: Entropy> Election<E> {
+    pub(super) fn start_term(&mut self, now: Moment, sent_at: Moment, valid_until: Moment, token: FencingToken) {
+        let settings = &self.settings;
+        self.phase = Phase::Leading(Term {
+            token,
+            started_at: now,
+            valid_until,
+            renew_at: sent_at + settings.timing.renew_every(),
+            heartbeat_due: settings.heartbeat_limit.map(|limit| now + limit),
+            runtime_due: settings.stall_limit.map(|limit| now + limit),
+        });
+        self.highest = Some(token);
+        self.unsettled_since = None;
+        self.sighting = None;
+        self.act(Action::Report(Report::Elected { token }));
+        self.act(Action::StartTask { token });
+    }
+
+    pub(super) fn next_in_term(&self, term: &Term) -> Moment {
+        let cancel_at = term.valid_until.minus(self.settings.timing.grace());
+        let renew_at = self.flight.is_none().then_some(term.renew_at);
+        [renew_at, term.heartbeat_due, term.runtime_due].into_iter().flatten().fold(cancel_at, Moment::min)
+    }
+
+    pub(super) fn advance_term(&mut self, now: Moment) {
+        let Phase::Leading(term) = &self.phase else { return };
+        let cancel_at = term.valid_until.minus(self.settings.timing.grace());
+        let stalled = [term.heartbeat_due, term.runtime_due].into_iter().flatten().any(|due| now >= due);
+        let renew_due = now >= term.renew_at;
+        if now >= cancel_at {
+            self.stop(now, EndReason::RenewalTimedOut);
+        } else if stalled {
+            self.stop(now, EndReason::Stalled);
+        } else if renew_due && self.flight.is_none() {
+            self.send_renewal(now);
+        }
+    }
+
+    /// Cancels the leader's token. The task goes on until it ends by itself or its time is up.
+    pub(super) fn stop(&mut self, now: Moment, reason: EndReason) {
+        let (Phase::Leading(term) | Phase::Stopping(term, _)) = &self.phase else { return };
+        let (term, grace) = (term.clone(), self.settings.timing.grace());
+        let lost = reason == EndReason::LeaseLost;
+        let stop = match (&self.phase, reason) {
+            // A drain that learns of its loss has no more time than any other loss.
+            (Phase::Stopping(_, stop), _) => Stop {
+                abort_at: stop.abort_at.min(now + grace),
+                renewing: stop.renewing && !lost,
+                revoked: true,
+                ..stop.clone()
+            },
+            (_, EndReason::Shutdown | EndReason::SteppedDown) => {
+                Stop::new(reason, now + self.settings.drain_limit, true, false)
+            }
+            (_, EndReason::RenewalTimedOut) => Stop::new(reason, term.valid_until, true, false),
+            // Somebody else may lead already, or another copy of this machine may: no renewing on top of that.
+            (_, EndReason::LeaseLost | EndReason::ClockJumped) => Stop::new(reason, now + grace, false, true),
+            (_, EndReason::Stalled | EndReason::TaskEnded) => Stop::new(reason, now + grace, true, true),
+        };
+        if !stop.renewing {
+            self.abandon_flight();
+        }
+        if matches!(self.phase, Phase::Leading(_)) {
+            self.act(Action::CancelTask { reason });
+            self.act(Action::Report(Report::Stopping { token: term.token, reason }));
+        }
+        self.phase = Phase::Stopping(term, stop);
+    }
+
+    pub(super) fn next_in_stop(&self, term: &Term, stop: &Stop) -> Option<Moment> {
+        match stop.aborted_at {
+            None => {
+                let abort_at = stop.abort_at.min(term.valid_until);
+                let renew_at = (stop.renewing && self.flight.is_none()).then_some(term.renew_at);
+                Some(renew_at.map_or(abort_at, |renew_at| abort_at.min(renew_at)))
+            }
+            Some(at) => (!stop.overrun_reported).then_some(at + self.overrun_margin()),
+        }
+    }
+
+    pub(super) fn advance_stop(&mut self, now: Moment) {
+        let margin = self.overrun_margin();
+        let idle = self.flight.is_none();
+        let Phase::Stopping(term, stop) = &mut self.phase else { return };
+        let (token, reason) = (term.token, stop.reason);
+        match stop.aborted_at {
+            None if now >= stop.abort_at.min(term.valid_until) => {
+                stop.aborted_at = Some(now);
+                stop.renewing = false;
+                stop.revoked = true;
+                self.abandon_flight();
+                self.act(Action::AbortTask);
+                self.act(Action::Report(Report::Ended { token, reason }));
+            }
+            None if stop.renewing && idle && now >= term.renew_at => self.send_renewal(now),
+            Some(at) if !stop.overrun_reported && now >= at + margin => {
+                stop.overrun_reported = true;
+                self.act(Action::Report(Report::Overrun { token }));
+            }
+            _ => {}
+        }
+        // A task that does not even heed its abortion cannot be waited for by a host that is told to end.
+        if self.finishing && matches!(&self.phase, Phase::Stopping(_, stop) if stop.overrun_reported) {
+            self.phase = Phase::Stopped;
+        }
+    }
+
+    pub(super) fn on_renewed(&mut self, flight: &Flight) {
+        let timing = &self.settings.timing;
+        if let Phase::Leading(term) | Phase::Stopping(term, _) = &mut self.phase {
+            term.valid_until = term.valid_until.max(flight.sent_at + timing.valid_for());
+            term.renew_at = flight.sent_at + timing.renew_every();
+        }
+    }
+
+    pub(super) fn on_renew_failed(&mut self, now: Moment, flight: &Flight) {
+        let retry_every = self.jittered(self.settings.timing.retry_every());
+        if let Phase::Leading(term) | Phase::Stopping(term, _) = &mut self.phase {
+            term.renew_at = (flight.sent_at + retry_every).max(now);
+        }
+    }
+
+    pub(super) fn on_task_exited(&mut self, now: Moment, exit: TaskExit) {
+        let (term, stop) = match &self.phase {
+            Phase::Leading(term) => (term.clone(), None),
+            Phase::Stopping(term, stop) => (term.clone(), Some(stop.clone())),
+            _ => return,
+        };
+        let reason = stop.as_ref().map_or(EndReason::TaskEnded, |stop| stop.reason);
+        if stop.as_ref().is_none_or(|stop| stop.aborted_at.is_none()) {
+            self.act(Action::Report(Report::Ended { token: term.token, reason }));
+        }
+        let after = match exit {
+            TaskExit::Succeeded => self.settings.after_success,
+            TaskExit::Failed | TaskExit::Aborted => self.settings.after_failure,
+        };
+        self.finishing |= self.settings.single_term || (reason == EndReason::TaskEnded && after == AfterTask::EndHost);
+        let short = now.since(term.started_at) < self.settings.timing.lease();
+        self.short_terms = if short { self.short_terms.saturating_add(1) } else { 0 };
+
+        if reason == EndReason::LeaseLost {
+            self.abandon_flight();
+            self.candidate_again(now);
+        } else {
+            self.release(now, term.valid_until + self.settings.timing.skew());
+        }
+    }
+
+    pub(super) fn on_heartbeat(&mut self, at: Moment) {
+        if let (Phase::Leading(term), Some(limit)) = (&mut self.phase, self.settings.heartbeat_limit) {
+            term.heartbeat_due = term.heartbeat_due.max(Some(at + limit));
+        }
+    }
+
+    pub(super) fn on_runtime_alive(&mut self, at: Moment) {
+        if let (Phase::Leading(term), Some(limit)) = (&mut self.phase, self.settings.stall_limit) {
+            term.runtime_due = term.runtime_due.max(Some(at + limit));
+        }
+    }
+
+    pub(super) fn on_clock_jump(&mut self, now: Moment) {
+        // A challenger must not take a jump for the time that a leader let pass.
+        self.sighting = None;
+        self.stop(now, EndReason::ClockJumped);
+    }
+
+    fn send_renewal(&mut self, now: Moment) {
+        let claim = self.claim.clone();
+        let attempt = self.launch(now, Kind::Renew);
+        self.act(Action::Renew { attempt, claim });
+    }
+
+    /// How long an abortion may take to show effect before it is reported: a tenth of the skew, so that a process that
+    /// then ends does so before the lease can be granted again.
+    fn overrun_margin(&self) -> std::time::Duration {
+        self.settings.timing.skew() / 10
+    }
+}
+
+impl Stop {
+    fn new(reason: EndReason, abort_at: Moment, renewing: bool, revoked: bool) -> Self {
+        Self { reason, abort_at, aborted_at: None, renewing, revoked, overrun_reported: false }
+    }
+}

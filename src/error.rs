@@ -1,0 +1,137 @@
+//! The one error type of this crate.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What went wrong, in one sentence that names the setting, the right or the service to look at.
+///
+/// [`kind`](Self::kind) is for programs, `Display` for people, `source()` for the causes below. Neither these nor
+/// `Debug` ever hold a secret: URLs lose their query (a SAS signature stands there) before they come here.
+///
+/// ```
+/// use azure_leader_election::{ErrorKind, HolderId};
+///
+/// let error = HolderId::new("two\nlines").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+/// assert!(!error.is_transient());
+/// assert!(error.to_string().contains("holder"));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Error {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    retry_after: Option<Duration>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The class of an [`Error`].
+///
+/// A store's errors keep two truths apart. After a *transient* one nobody knows whether the request was carried out;
+/// the host repeats it until the lease's deadline. All others are for a human: repeating will not help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No answer within the time limit. Transient.
+    Timeout,
+    /// The service could not be reached, or the connection broke. Transient.
+    Unreachable,
+    /// The service answered that it cannot serve now (5xx). Transient.
+    Unavailable,
+    /// The service asks for fewer requests (429, or 503 with a busy code). Transient.
+    Throttled,
+    /// The credential could not produce an access token. Transient, as identity endpoints come up late.
+    Credential,
+    /// The caller lacks a right, or the signature or token was refused (401, 403).
+    Denied,
+    /// The host name, the container or the like does not exist.
+    NotFound,
+    /// A setting that cannot work; found before anything was sent, or named by the service (400).
+    InvalidSetting,
+    /// What the store's record holds cannot be used. Nothing is overwritten.
+    CorruptRecord,
+    /// The service refused for another reason.
+    Refused,
+    /// The leader's task returned an error, and [`AfterTask::EndHost`](crate::AfterTask) was chosen.
+    TaskFailed,
+    /// The leader's task panicked, and [`AfterTask::EndHost`](crate::AfterTask) was chosen.
+    TaskPanicked,
+    /// The leader's task still runs although it was aborted: it blocks its thread. The lease was left to run out.
+    Overrun,
+    /// This host already runs, or a task of an earlier run still does.
+    AlreadyRunning,
+    /// The thread or runtime that renews the lease could not be started, or failed.
+    Runtime,
+}
+
+impl ErrorKind {
+    /// Whether the outcome of the request is unknown and repeating it makes sense.
+    #[must_use]
+    pub fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::Timeout | Self::Unreachable | Self::Unavailable | Self::Throttled | Self::Credential
+        )
+    }
+}
+
+impl Error {
+    /// Creates an error; stores outside this crate use it too.
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), retry_after: None, source: None }
+    }
+
+    /// Adds the cause, which `source()` returns. It must hold no secret.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
+        self.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// Adds how long the service asked to wait.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.retry_after = wait;
+        self
+    }
+
+    /// The class of this error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Short for `kind().is_transient()`.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.kind.is_transient()
+    }
+
+    /// How long the service asked to wait before the next request, if it did.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    pub(crate) fn setting(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::InvalidSetting, message)
+    }
+}

@@ -1,0 +1,296 @@
+//! Runs the leader's task while this worker leads.
+
+mod driver;
+mod task;
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, broadcast, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::claim::HolderId;
+use crate::election::EndReason;
+use crate::error::{BoxError, Error, ErrorKind, Result};
+use crate::fencing::FencingToken;
+use crate::keeper;
+use crate::leadership::Leadership;
+use crate::mutex::{DistributedMutex, Observation};
+use crate::options::{LeaderHostOptions, Pump};
+use crate::status::{LeaderEvent, Status};
+use driver::{Driver, Run};
+use task::Spawner;
+
+/// What a leader's task may fail with: any error, by `?`.
+pub type TaskError = BoxError;
+
+/// Contends for leadership, and runs a task while it leads.
+///
+/// All workers make a host on the same store and election and run the same task; one of them leads at a time.
+///
+/// ```
+/// use azure_leader_election::{CancellationToken, LeaderHost, Leadership, MemoryMutex};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_leader_election::Result<()> {
+/// let shutdown = CancellationToken::new();
+/// let stop = shutdown.clone();
+/// LeaderHost::new(MemoryMutex::new())
+///     .run_task_when_mutex_acquired(shutdown, move |leader: Leadership| {
+///         let stop = stop.clone();
+///         async move {
+///             leader.ensure()?;
+///             println!("leading with fencing token {}", leader.fencing_token());
+///             stop.cancel();
+///             leader.token().cancelled().await;
+///             Ok(())
+///         }
+///     })
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct LeaderHost {
+    mutex: Arc<dyn DistributedMutex>,
+    options: LeaderHostOptions,
+    status: watch::Sender<Status>,
+    events: broadcast::Sender<LeaderEvent>,
+    /// Held by a run until its task is gone, so that two runs of one host never overlap (invariant 6).
+    slot: Arc<Semaphore>,
+    /// The run that holds the slot was dropped and winds up by itself.
+    winding_up: Arc<AtomicBool>,
+}
+
+impl LeaderHost {
+    /// A host with [default options](LeaderHostOptions).
+    pub fn new(mutex: impl DistributedMutex) -> Self {
+        Self {
+            mutex: Arc::new(mutex),
+            options: LeaderHostOptions::default(),
+            status: watch::Sender::new(Status::Stopped),
+            events: broadcast::Sender::new(256),
+            slot: Arc::new(Semaphore::new(1)),
+            winding_up: Arc::default(),
+        }
+    }
+
+    /// Replaces the options.
+    #[must_use]
+    pub fn with_options(mut self, options: LeaderHostOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The name that this host contends under.
+    #[must_use]
+    pub fn holder(&self) -> &HolderId {
+        &self.options.holder
+    }
+
+    /// What this host is doing, now and whenever it changes.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// What happens in this host from now on. A receiver that falls more than 256 events behind misses the oldest.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<LeaderEvent> {
+        self.events.subscribe()
+    }
+
+    /// Reads who leads, without contending. The request is sent from the keeper, as all of this host's are, and given up
+    /// after [`attempt_timeout`](crate::TimingOptions::attempt_timeout).
+    ///
+    /// # Errors
+    /// Those of [`DistributedMutex::observe`], and [`Timeout`](ErrorKind::Timeout).
+    ///
+    /// # Cancellation safety
+    /// May be dropped at any time.
+    pub async fn observe(&self) -> Result<Observation> {
+        let (mutex, limit) = (Arc::clone(&self.mutex), self.options.timing.attempt_timeout());
+        let bounded = async move {
+            tokio::time::timeout(limit, mutex.observe())
+                .await
+                .unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout, format!("no answer within {limit:?}"))))
+        };
+        match self.options.pump {
+            Pump::Keeper => keeper::run(bounded).await?,
+            Pump::CallerRuntime => bounded.await,
+        }
+    }
+
+    /// Contends until `shutdown` is cancelled, and runs `delegate` whenever this worker leads.
+    ///
+    /// `delegate` is called on the current runtime, once for each term, with the term's [`Leadership`]. When the term
+    /// ends for any reason, its token is cancelled; when its time is up (see
+    /// [`TimingOptions::grace`](crate::TimingOptions::grace) and [`LeaderHostOptions::drain_limit`]), the task is
+    /// aborted at its next await. Only when it is gone is the lease released. If it returns, fails or panics by itself,
+    /// the host releases and contends again after a pause, or ends if the options say so.
+    ///
+    /// Returns `Ok` after `shutdown`, once the task is gone and the lease is released; within drain limit plus two
+    /// attempt timeouts, also when the store hangs.
+    ///
+    /// # Errors
+    /// - [`InvalidSetting`](ErrorKind::InvalidSetting) when the options cannot work, before anything is sent.
+    /// - A refusal of the store ([`Denied`](ErrorKind::Denied), [`NotFound`](ErrorKind::NotFound), …) when it comes before
+    ///   the store has ever answered; later ones are reported as events and tried again.
+    /// - [`TaskFailed`](ErrorKind::TaskFailed), [`TaskPanicked`](ErrorKind::TaskPanicked) when
+    ///   [`after_failure`](LeaderHostOptions::after_failure) ends the host.
+    /// - [`Overrun`](ErrorKind::Overrun) when the task did not even heed its abortion. End the process then.
+    /// - [`AlreadyRunning`](ErrorKind::AlreadyRunning) when this host runs already.
+    ///
+    /// # Cancellation safety
+    /// Dropping the future aborts the task and releases the lease, in the background. A later run of this host waits
+    /// for that.
+    ///
+    /// # Panics
+    /// Never; a panic of `delegate` is caught.
+    pub async fn run_task_when_mutex_acquired<F, Fut>(&self, shutdown: CancellationToken, delegate: F) -> Result<()>
+    where
+        F: FnMut(Leadership) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), TaskError>> + Send + 'static,
+    {
+        self.run(shutdown, false, Spawner::new(current_runtime()?, delegate)).await
+    }
+
+    /// Contends until this worker leads, runs `delegate` for that one term, and returns what it returned.
+    ///
+    /// `None` when `shutdown` was cancelled before this worker led.
+    ///
+    /// # Errors
+    /// As [`run_task_when_mutex_acquired`](Self::run_task_when_mutex_acquired); a panic of `delegate` is always
+    /// [`TaskPanicked`](ErrorKind::TaskPanicked).
+    ///
+    /// # Cancellation safety
+    /// As [`run_task_when_mutex_acquired`](Self::run_task_when_mutex_acquired).
+    ///
+    /// ```
+    /// use azure_leader_election::{CancellationToken, EndReason, LeaderHost, MemoryMutex};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_leader_election::Result<()> {
+    /// let host = LeaderHost::new(MemoryMutex::new());
+    /// let term = host.run_one_term(CancellationToken::new(), |_leader| async { 6 * 7 }).await?;
+    /// let term = term.expect("nobody shut it down");
+    /// assert_eq!(term.output, Some(42));
+    /// assert_eq!(term.reason, EndReason::TaskEnded);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn run_one_term<F, Fut, T>(
+        &self,
+        shutdown: CancellationToken,
+        delegate: F,
+    ) -> Result<Option<FinishedTerm<T>>>
+    where
+        F: FnOnce(Leadership) -> Fut + Send + 'static,
+        Fut: Future<Output = T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let led: Arc<Mutex<Option<(Leadership, Option<T>)>>> = Arc::default();
+        let keep = Arc::clone(&led);
+        let mut delegate = Some(delegate);
+        let once = move |leader: Leadership| {
+            let (delegate, keep) = (delegate.take(), Arc::clone(&keep));
+            async move {
+                // The election starts one task only: it is told to stop after the first term.
+                if let Some(delegate) = delegate {
+                    lock(&keep).replace((leader.clone(), None));
+                    let output = delegate(leader.clone()).await;
+                    lock(&keep).replace((leader, Some(output)));
+                }
+                Ok(())
+            }
+        };
+        self.run(shutdown, true, Spawner::new(current_runtime()?, once)).await?;
+        let led = lock(&led).take();
+        Ok(led.map(|(leader, output)| FinishedTerm {
+            fencing_token: leader.fencing_token(),
+            reason: leader.end_reason().unwrap_or(EndReason::TaskEnded),
+            output,
+        }))
+    }
+
+    async fn run(&self, shutdown: CancellationToken, single_term: bool, spawner: Spawner) -> Result<()> {
+        let settings = self.options.settings(single_term)?;
+        self.mutex.check_lease(settings.timing.lease())?;
+
+        let slot = match Arc::clone(&self.slot).try_acquire_owned() {
+            Ok(slot) => slot,
+            Err(_) if self.winding_up.load(Ordering::Acquire) => Arc::clone(&self.slot)
+                .acquire_owned()
+                .await
+                .map_err(|error| Error::new(ErrorKind::Runtime, "the host is closed").with_source(error))?,
+            Err(_) => {
+                return Err(Error::new(
+                    ErrorKind::AlreadyRunning,
+                    "this host already runs, or the task of an earlier run still does: make one host per worker",
+                ));
+            }
+        };
+        self.winding_up.store(false, Ordering::Release);
+
+        let abandoned = CancellationToken::new();
+        let driver = Driver::new(Run {
+            settings,
+            options: self.options.clone(),
+            mutex: Arc::clone(&self.mutex),
+            status: self.status.clone(),
+            events: self.events.clone(),
+            shutdown,
+            abandoned: abandoned.clone(),
+            spawner,
+            slot: Some(slot),
+        });
+        let runtime = match self.options.pump {
+            Pump::Keeper => keeper::handle()?.clone(),
+            Pump::CallerRuntime => current_runtime()?,
+        };
+        let mut guard = AbandonGuard { abandoned, winding_up: Arc::clone(&self.winding_up), armed: true };
+        let outcome = runtime.spawn(driver.run()).await;
+        guard.armed = false;
+        outcome.unwrap_or_else(|error| {
+            Err(Error::new(ErrorKind::Runtime, "the election's driver failed").with_source(error))
+        })
+    }
+}
+
+/// What came of a term; see [`LeaderHost::run_one_term`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishedTerm<T> {
+    /// The term's token.
+    pub fencing_token: FencingToken,
+    /// Why the term ended; [`EndReason::TaskEnded`] when the task returned by itself.
+    pub reason: EndReason,
+    /// What the task returned; `None` when it was aborted.
+    pub output: Option<T>,
+}
+
+/// Tells the driver when the future that waits for it is dropped.
+struct AbandonGuard {
+    abandoned: CancellationToken,
+    winding_up: Arc<AtomicBool>,
+    armed: bool,
+}
+
+impl Drop for AbandonGuard {
+    fn drop(&mut self) {
+        if self.armed {
+            self.winding_up.store(true, Ordering::Release);
+            self.abandoned.cancel();
+        }
+    }
+}
+
+fn current_runtime() -> Result<Handle> {
+    Handle::try_current()
+        .map_err(|error| Error::new(ErrorKind::Runtime, "a host has to run on a tokio runtime").with_source(error))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod claim;
+pub mod clock;
+#[cfg(feature = "contract")]
+pub mod contract;
+pub mod election;
+mod error;
+mod fencing;
+mod host;
+mod keeper;
+mod leadership;
+mod mutex;
+mod options;
+mod status;
+mod stores;
+mod telemetry;
+mod timing;
+
+pub use claim::{Claim, ClaimId, HolderId};
+pub use error::{Error, ErrorKind, Result};
+pub use fencing::FencingToken;
+pub use host::{FinishedTerm, LeaderHost, TaskError};
+pub use leadership::{Leadership, NotLeader};
+pub use mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
+pub use election::{AfterTask, EndReason};
+pub use options::{LeaderHostOptions, Pump};
+pub use status::{LeaderEvent, Operation, Status};
+pub use stores::memory::MemoryMutex;
+#[cfg(feature = "blob")]
+//pub use stores::blob::{BlobDistributedMutex, BlobMutexOptions, Create};
+pub use timing::{Timing, TimingOptions};
+
+// What the README's and the ports' signatures name, so that a caller needs no second dependency line for it.
+pub use async_trait::async_trait;
+pub use tokio_util::sync::CancellationToken;

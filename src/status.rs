@@ -1,0 +1,125 @@
+//! What a host tells about itself.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use crate::election::EndReason;
+use crate::error::Error;
+use crate::fencing::FencingToken;
+use crate::mutex::Leader;
+
+/// What a host is doing now; [`LeaderHost::status`](crate::LeaderHost::status) is a stream of it.
+///
+/// ```
+/// use azure_leader_election::{LeaderHost, MemoryMutex, Status};
+///
+/// let host = LeaderHost::new(MemoryMutex::new());
+/// assert_eq!(*host.status().borrow(), Status::Stopped);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// It contends; `leader` is who led when it last looked.
+    Standby {
+        /// The leader, as far as the store's record tells.
+        leader: Option<Leader>,
+    },
+    /// It leads.
+    Leading {
+        /// The term's token.
+        fencing_token: FencingToken,
+        /// Since when, by this machine's clock; for people to read.
+        since: SystemTime,
+    },
+    /// Its task was cancelled and drains.
+    Stopping {
+        /// The term's token.
+        fencing_token: FencingToken,
+        /// Why.
+        reason: EndReason,
+    },
+    /// It does not run: not yet, or not any more.
+    Stopped,
+}
+
+/// What happened in a host; [`LeaderHost::events`](crate::LeaderHost::events) is a stream of them.
+///
+/// `Elected` and `Ended` strictly alternate.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum LeaderEvent {
+    /// This host leads.
+    Elected {
+        /// The term's token.
+        fencing_token: FencingToken,
+    },
+    /// This host's task was cancelled and drains.
+    Stopping {
+        /// The term's token.
+        fencing_token: FencingToken,
+        /// Why.
+        reason: EndReason,
+    },
+    /// This host does not lead any more.
+    Ended {
+        /// The term's token.
+        fencing_token: FencingToken,
+        /// Why.
+        reason: EndReason,
+        /// The details, where there are any: the task's error or panic, how the lease was lost, the last failure.
+        detail: Option<String>,
+    },
+    /// A request to the store failed. Losing a race is no failure.
+    AttemptFailed {
+        /// Which.
+        operation: Operation,
+        /// Why.
+        error: Error,
+    },
+    /// The leader's task still runs although it was aborted: it blocks its thread. It may still write; only fencing at
+    /// the resource keeps it out.
+    Overrun {
+        /// The term's token.
+        fencing_token: FencingToken,
+    },
+    /// A grant came too late, or during the shutdown; no task was started and it was released.
+    GrantedTooLate {
+        /// The token that was granted.
+        fencing_token: FencingToken,
+    },
+    /// The store granted a token that is not above this host's last one; it was released. The store has lost data.
+    TokenNotRising {
+        /// The token that was granted.
+        granted: FencingToken,
+        /// The highest token before.
+        highest: FencingToken,
+    },
+    /// Another worker holds a longer lease than this host is configured for: the workers' settings differ, or
+    /// another tool took a lease without end.
+    ForeignLease {
+        /// Its length; [`Duration::MAX`] for one without end.
+        lease: Duration,
+    },
+    /// The release could not be delivered; the lease runs out by itself.
+    ReleaseFailed,
+}
+
+/// A request to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Asking for the lease.
+    Acquire,
+    /// Extending it.
+    Renew,
+    /// Giving it back.
+    Release,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Acquire => "acquire",
+            Self::Renew => "renew",
+            Self::Release => "release",
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! The stores.
+
+#[cfg(feature = "blob")]
+pub(crate) mod blob;
+pub(crate) mod memory;

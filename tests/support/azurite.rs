@@ -1,0 +1,135 @@
+//! Azurite, Microsoft's emulator of Azure Storage, as a process of its own for tests.
+
+mod certificate;
+mod install;
+mod launch;
+
+use std::path::Path;
+
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+use certificate::Certificate;
+use launch::Served;
+
+/// The one account that Azurite has.
+pub const ACCOUNT: &str = "devstoreaccount1";
+
+/// A running blob service, empty at first, that ends when this value is dropped or the test process ends.
+#[derive(Debug)]
+pub struct Azurite {
+    served: Served,
+    certificate: Option<Certificate>,
+    // Dropped last: the server works in it.
+    _work_folder: TempDir,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AzuriteOptions {
+    /// Serve https, with a certificate of its own, and accept bearer tokens too; Azurite takes none over http.
+    pub https: bool,
+}
+
+impl Azurite {
+    /// A server of the caller's own.
+    ///
+    /// Panics when there is none within 60 s; the first call of all installs Azurite and takes a minute more.
+    pub async fn start(options: AzuriteOptions) -> Self {
+        // On a thread where blocking is allowed; paused test time waits for it too.
+        let started = tokio::task::spawn_blocking(move || Self::try_start(options));
+        match started.await.expect("starting Azurite panicked") {
+            Ok(azurite) => azurite,
+            Err(reason) => panic!("{reason}"),
+        }
+    }
+
+    /// The http server that all tests of this process share: use container names of your own, and never pause it.
+    pub async fn http() -> &'static Self {
+        static SHARED: OnceCell<Azurite> = OnceCell::const_new();
+        SHARED
+            .get_or_init(|| Self::start(AzuriteOptions { https: false }))
+            .await
+    }
+
+    /// The https server that all tests of this process share: use container names of your own, and never pause it.
+    pub async fn https() -> &'static Self {
+        static SHARED: OnceCell<Azurite> = OnceCell::const_new();
+        SHARED
+            .get_or_init(|| Self::start(AzuriteOptions { https: true }))
+            .await
+    }
+
+    pub fn container_url(&self, container: &str) -> String {
+        let scheme = if self.certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://127.0.0.1:{}/{ACCOUNT}/{container}", self.port())
+    }
+
+    pub fn port(&self) -> u16 {
+        self.served.port
+    }
+
+    /// The id of the process that answers requests.
+    pub fn pid(&self) -> u32 {
+        self.served.pid
+    }
+
+    /// Stops the server as a machine that hangs: connections stay open, and nothing answers.
+    #[cfg(unix)]
+    pub fn pause(&self) {
+        self.signal(nix::sys::signal::Signal::SIGSTOP);
+    }
+
+    #[cfg(unix)]
+    pub fn resume(&self) {
+        self.signal(nix::sys::signal::Signal::SIGCONT);
+    }
+
+    /// The certificate authority to trust; panics for a server without https.
+    pub fn ca_pem(&self) -> &str {
+        &self.certificate().ca_pem
+    }
+
+    /// The same in a file, for a process that takes `SSL_CERT_FILE`; panics for a server without https.
+    pub fn ca_path(&self) -> &Path {
+        &self.certificate().ca_path
+    }
+
+    fn try_start(options: AzuriteOptions) -> Result<Self, String> {
+        let installation = install::installation()?;
+        let work_folder = install::temporary_folder("azurite-work-")?;
+
+        let mut arguments = vec!["--disableTelemetry", "--silent", "--inMemoryPersistence"];
+        // Azurite takes a free port and says which: nobody can take it in between.
+        arguments.extend(["--blobPort", "0"]);
+        let mut certificate = None;
+        if options.https {
+            certificate = Some(Certificate::write_to(work_folder.path())?);
+            arguments.extend(["--oauth", "basic"]);
+            arguments.extend(["--cert", certificate::LEAF_FILE]);
+            arguments.extend(["--key", certificate::KEY_FILE]);
+        }
+
+        Ok(Self {
+            served: Served::launch(installation, work_folder.path(), &arguments)?,
+            certificate,
+            _work_folder: work_folder,
+        })
+    }
+
+    fn certificate(&self) -> &Certificate {
+        self.certificate
+            .as_ref()
+            .expect("this Azurite serves plain http and has no certificate")
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = i32::try_from(self.pid()).expect("a process id fits");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal)
+            .expect("Azurite's process is gone");
+    }
+}
