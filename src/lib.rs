@@ -29,7 +29,7 @@ pub use options::{LeaderHostOptions, Pump};
 pub use status::{LeaderEvent, Operation, Status};
 pub use stores::memory::MemoryMutex;
 #[cfg(feature = "blob")]
-//pub use stores::blob::{BlobDistributedMutex, BlobMutexOptions, Create};
+pub use stores::blob::{BlobDistributedMutex, BlobMutexOptions, Create};
 pub use timing::{Timing, TimingOptions};
 
 // What the README's and the ports' signatures name, so that a caller needs no second dependency line for it.

@@ -3,6 +3,7 @@
 //! - [`azurite`]: starts Microsoft's storage emulator and ends it, however the test process ends;
 //! - [`sas`]: signs shared access signatures for it;
 //! - [`credential`]: bearer tokens that it accepts, and ones that it refuses;
+//! - [`operator`]: what is done to the lease blob behind the store's back;
 //! - [`transport`]: an HTTP client that trusts its certificate.
 
 // Every test binary compiles this module for itself and uses only a part of it.
@@ -12,5 +13,7 @@
 
 pub mod azurite;
 pub mod credential;
+pub mod names;
+pub mod operator;
 pub mod sas;
 pub mod transport;

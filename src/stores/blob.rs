@@ -1,0 +1,202 @@
+//! A lease on an Azure blob.
+
+mod address;
+mod client;
+mod failure;
+mod record;
+mod shared_key;
+mod transport;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azure_core::credentials::TokenCredential;
+use azure_core::http::Transport;
+use azure_storage_blob::BlobContainerClient;
+
+use crate::claim::Claim;
+use crate::error::{Error, Result};
+use crate::keeper;
+use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
+use address::Address;
+use client::LeaseBlob;
+use transport::Access;
+
+/// Elects on the lease of an Azure blob.
+///
+/// The lease's id is the claim's; the term, its holder, the time of election and the rhythm of renewals stand in the
+/// blob's metadata. A standby looks with `HEAD` and asks for the lease only when it is free, so that waiting costs one
+/// cheap read per poll and leaves no errors in the account's logs. The blob is empty, is never deleted, and should be
+/// used for nothing else. See [Lease Blob](https://learn.microsoft.com/rest/api/storageservices/lease-blob).
+///
+/// Blob leases last 15 to 60 whole seconds. The identity needs to read and write blobs in the container: the role
+/// *Storage Blob Data Contributor*, scoped to that container, is enough.
+///
+/// Requests are sent from the keeper thread, whichever runtime calls; no secret is in `Debug`, errors or traces.
+///
+/// ```no_run
+/// use azure_identity::ManagedIdentityCredential;
+/// use azure_leader_election::BlobDistributedMutex;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mutex = BlobDistributedMutex::new(
+///     "https://myaccount.blob.core.windows.net/leases",
+///     "nightly-billing",
+///     ManagedIdentityCredential::new(None)?,
+/// )?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct BlobDistributedMutex {
+    blob: Arc<LeaseBlob>,
+    access: Access,
+    /// The caller's own transport or client decides itself on which runtime it does its work.
+    from_keeper: bool,
+}
+
+/// Settings of a [`BlobDistributedMutex`] that are rarely needed.
+///
+/// ```
+/// use azure_leader_election::{BlobDistributedMutex, BlobMutexOptions, Create};
+///
+/// let mutex = BlobDistributedMutex::for_emulator("http://127.0.0.1:10000/devstoreaccount1/leases", "nightly")?
+///     .with_options(BlobMutexOptions { create: Create::Nothing, ..BlobMutexOptions::default() })?;
+/// # Ok::<(), azure_leader_election::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct BlobMutexOptions {
+    /// What to create when it is absent. Default: the container and the blob.
+    pub create: Create,
+    /// The HTTP transport, for a proxy, a private CA, or a test. Default: one of this mutex's own. It must follow no
+    /// redirects and should not retry. Requests are then sent on the runtime that calls: a
+    /// [`LeaderHost`](crate::LeaderHost) calls from the keeper, and a pool of connections that other runtimes use too
+    /// would tie the renewals to those.
+    pub transport: Option<Transport>,
+}
+
+/// What a [`BlobDistributedMutex`] may create.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Create {
+    /// The container and the blob. A container that exists already needs no right to create one.
+    #[default]
+    ContainerAndBlob,
+    /// The blob alone.
+    Blob,
+    /// Nothing: an absent container or blob is an error.
+    Nothing,
+}
+
+impl BlobDistributedMutex {
+    /// The lease of blob `blob_name` in the container at `container_url`
+    /// (`https://<account>.blob.core.windows.net/<container>`), with an Entra ID credential.
+    ///
+    /// Give it a credential of its own rather than one that other clients use: a credential keeps connections too.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for a URL or a name that cannot be. Nothing is sent yet.
+    pub fn new(container_url: &str, blob_name: &str, credential: Arc<dyn TokenCredential>) -> Result<Self> {
+        let address = Address::azure(container_url, blob_name, false)?;
+        Self::open(address, Access::Credential(credential), BlobMutexOptions::default())
+    }
+
+    /// As [`new`](Self::new), with a container URL that carries a shared access signature. It needs the permissions
+    /// read, write and create on the blobs of the container; then the container itself must exist.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); also when the URL carries no signature.
+    pub fn from_sas_url(container_sas_url: &str, blob_name: &str) -> Result<Self> {
+        let address = Address::azure(container_sas_url, blob_name, true)?;
+        Self::open(address, Access::Url, BlobMutexOptions::default())
+    }
+
+    /// For the Azurite emulator on this machine, such as `http://127.0.0.1:10000/devstoreaccount1/leases`; the only
+    /// addresses for which plain HTTP is accepted. Requests are signed with the emulator's well-known key, unless the
+    /// URL carries a shared access signature.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) when the URL is not on loopback, or as [`new`](Self::new).
+    pub fn for_emulator(container_url: &str, blob_name: &str) -> Result<Self> {
+        let address = Address::emulator(container_url, blob_name)?;
+        let access = if address.has_query() { Access::Url } else { Access::EmulatorKey };
+        Self::open(address, access, BlobMutexOptions::default())
+    }
+
+    /// With a container client that you have made, and with its settings: its transport, its retries, its credential.
+    /// Let it have no retries and a connection pool of its own; attempts are bounded all the same.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn from_container_client(client: BlobContainerClient, blob_name: &str) -> Result<Self> {
+        let address = Address::of_client(client.url(), blob_name)?;
+        Self::open(address, Access::Client(Arc::new(client)), BlobMutexOptions::default())
+    }
+
+    /// Replaces the options.
+    ///
+    /// # Errors
+    /// When a transport cannot be built.
+    pub fn with_options(self, options: BlobMutexOptions) -> Result<Self> {
+        Self::open(self.blob.address().clone(), self.access, options)
+    }
+
+    fn open(address: Address, access: Access, options: BlobMutexOptions) -> Result<Self> {
+        let from_keeper = options.transport.is_none() && !matches!(access, Access::Client(_));
+        let container = access.container_client(&address, options.transport)?;
+        let blob = Arc::new(LeaseBlob::new(container, address, options.create));
+        Ok(Self { blob, access, from_keeper })
+    }
+
+    async fn send<T, F>(&self, request: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        if self.from_keeper { keeper::run(request).await? } else { request.await }
+    }
+}
+
+impl fmt::Debug for BlobDistributedMutex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BlobDistributedMutex").field(&self.blob.address().to_string()).finish()
+    }
+}
+
+#[async_trait]
+impl DistributedMutex for BlobDistributedMutex {
+    async fn try_acquire(&self, claim: &Claim, _lapsed: Option<&Version>) -> Result<Acquire> {
+        let (blob, claim) = (Arc::clone(&self.blob), claim.clone());
+        let seconds = lease_seconds(claim.lease)?;
+        self.send(async move { blob.try_acquire(&claim, seconds).await }).await
+    }
+
+    async fn renew(&self, claim: &Claim) -> Result<Renew> {
+        let (blob, id) = (Arc::clone(&self.blob), claim.id);
+        self.send(async move { blob.renew(id).await }).await
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<()> {
+        let (blob, id) = (Arc::clone(&self.blob), claim.id);
+        self.send(async move { blob.release(id).await }).await
+    }
+
+    async fn observe(&self) -> Result<Observation> {
+        let blob = Arc::clone(&self.blob);
+        self.send(async move { blob.observe().await }).await
+    }
+
+    fn check_lease(&self, lease: Duration) -> Result<()> {
+        lease_seconds(lease).map(drop)
+    }
+}
+
+/// The service takes 15 to 60 whole seconds.
+fn lease_seconds(lease: Duration) -> Result<i32> {
+    match i32::try_from(lease.as_secs()) {
+        Ok(seconds @ 15..=60) if lease.subsec_nanos() == 0 => Ok(seconds),
+        _ => Err(Error::setting(format!("lease must be 15 to 60 whole seconds on a blob, not {lease:?}"))),
+    }
+}

@@ -1,0 +1,219 @@
+//! Where the lease blob is, checked before anything is sent.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use azure_core::http::Url;
+
+use crate::error::{Error, Result};
+
+/// The URL of a container and the name of a blob in it. Displays without the URL's query, where a signature may stand.
+#[derive(Clone)]
+pub(super) struct Address {
+    container_url: Url,
+    blob_name: String,
+    emulator: bool,
+}
+
+impl Address {
+    /// A container in Azure, or in an emulator that speaks HTTPS.
+    pub(super) fn azure(container_url: &str, blob_name: &str, signed: bool) -> Result<Self> {
+        let url = parse(container_url)?;
+        if url.scheme() != "https" {
+            return Err(Error::setting(format!(
+                "the container URL must begin with https://, not {}://; plain http is for an emulator on this machine: \
+                 see BlobDistributedMutex::for_emulator",
+                url.scheme()
+            )));
+        }
+        match (signed, url.query_pairs().any(|(name, _)| name == "sig")) {
+            (true, false) => {
+                return Err(Error::setting("the container URL carries no shared access signature (no sig= in its query)"));
+            }
+            (false, true) => {
+                return Err(Error::setting(
+                    "the container URL carries a shared access signature: use BlobDistributedMutex::from_sas_url",
+                ));
+            }
+            _ => {}
+        }
+        Self::new(url, blob_name, false)
+    }
+
+    pub(super) fn emulator(container_url: &str, blob_name: &str) -> Result<Self> {
+        let url = parse(container_url)?;
+        if !matches!(url.scheme(), "http" | "https") || !is_loopback(&url) {
+            return Err(Error::setting(
+                "an emulator's URL must be http:// or https:// on this machine (127.0.0.1, [::1] or localhost)",
+            ));
+        }
+        Self::new(url, blob_name, true)
+    }
+
+    pub(super) fn of_client(container_url: &Url, blob_name: &str) -> Result<Self> {
+        let emulator = is_loopback(container_url);
+        Self::new(container_url.clone(), blob_name, emulator)
+    }
+
+    fn new(url: Url, blob_name: &str, emulator: bool) -> Result<Self> {
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Error::setting("the container URL must not hold a user name or password"));
+        }
+        if url.fragment().is_some() {
+            return Err(Error::setting("the container URL must not have a fragment (#...)"));
+        }
+        check_container(&url)?;
+        check_blob(blob_name)?;
+        Ok(Self { container_url: url, blob_name: blob_name.to_owned(), emulator })
+    }
+
+    pub(super) fn container_url(&self) -> &Url {
+        &self.container_url
+    }
+
+    pub(super) fn container(&self) -> &str {
+        container_of(&self.container_url).unwrap_or_default()
+    }
+
+    pub(super) fn host(&self) -> &str {
+        self.container_url.host_str().unwrap_or_default()
+    }
+
+    pub(super) fn blob_name(&self) -> &str {
+        &self.blob_name
+    }
+
+    pub(super) fn has_query(&self) -> bool {
+        self.container_url.query().is_some()
+    }
+
+    pub(super) fn is_emulator(&self) -> bool {
+        self.emulator
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (url, host) = (&self.container_url, self.host());
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        write!(f, "{}://{host}{port}{}/{}", url.scheme(), url.path(), self.blob_name)
+    }
+}
+
+fn parse(url: &str) -> Result<Url> {
+    // The parser's own error would not show the text either, in which a signature may stand.
+    Url::parse(url).map_err(|error| Error::setting(format!("the container URL is no valid URL: {error}")))
+}
+
+/// The last segment of the path: Azure has the container alone there, an emulator the account before it.
+fn container_of(url: &Url) -> Option<&str> {
+    let segments: Vec<_> = url.path_segments()?.collect();
+    let expected = if is_ip_or_localhost(url) { 2 } else { 1 };
+    (segments.len() == expected).then(|| segments[expected - 1])
+}
+
+/// See [Naming containers](https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata).
+fn check_container(url: &Url) -> Result<()> {
+    let Some(name) = container_of(url) else {
+        let form = if is_ip_or_localhost(url) {
+            "http://127.0.0.1:10000/devstoreaccount1/<container>"
+        } else {
+            "https://<account>.blob.core.windows.net/<container>"
+        };
+        return Err(Error::setting(format!("the container URL must name one container and nothing below it: {form}")));
+    };
+    let allowed = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let hyphens = name.starts_with('-') || name.ends_with('-') || name.contains("--");
+    if !(3..=63).contains(&name.len()) || !allowed || hyphens {
+        return Err(Error::setting(format!(
+            "the container name must be 3 to 63 lower-case letters, digits and single hyphens between them, not {name:?}"
+        )));
+    }
+    Ok(())
+}
+
+/// See the same page.
+fn check_blob(name: &str) -> Result<()> {
+    let length = name.chars().count();
+    let bad_end = name.ends_with('.') || name.ends_with('/');
+    if !(1..=1024).contains(&length) || bad_end || name.chars().any(char::is_control) {
+        let shown: String = name.chars().take(80).collect();
+        return Err(Error::setting(format!(
+            "the blob name must be 1 to 1,024 characters without control characters and not end with a dot or a slash, \
+             not {shown:?}"
+        )));
+    }
+    Ok(())
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => ip(host).is_some_and(|ip| ip.is_loopback()),
+        None => false,
+    }
+}
+
+fn is_ip_or_localhost(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| host == "localhost" || ip(host).is_some())
+}
+
+fn ip(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(url: &str, blob: &str) -> String {
+        Address::azure(url, blob, false).err().expect("must be refused").to_string()
+    }
+
+    #[test]
+    fn accepts_what_azure_accepts() {
+        for url in [
+            "https://acct.blob.core.windows.net/leases",
+            "https://acct.blob.core.usgovcloudapi.net/a-1",
+            "https://127.0.0.1:10000/devstoreaccount1/leases",
+        ] {
+            for blob in ["nightly", "a/b c", "Größe?#%", &"x".repeat(1024)] {
+                Address::azure(url, blob, false).expect("valid");
+            }
+        }
+    }
+
+    #[test]
+    fn each_refusal_names_the_setting() {
+        assert!(refusal("http://acct.blob.core.windows.net/leases", "b").contains("https://"));
+        assert!(refusal("https://acct.blob.core.windows.net/", "b").contains("container"));
+        assert!(refusal("https://acct.blob.core.windows.net/a/b", "b").contains("one container"));
+        assert!(refusal("https://u:p@acct.blob.core.windows.net/leases", "b").contains("user name"));
+        assert!(refusal("no url", "b").contains("container URL"));
+        for container in ["ab", "UPPER", "a--b", "-ab", "ab-", "a_b", &"x".repeat(64)] {
+            let url = format!("https://acct.blob.core.windows.net/{container}");
+            assert!(refusal(&url, "b").contains("container name"), "{container}");
+        }
+        for blob in ["", "dot.", "slash/", ".", "..", "new\nline", &"x".repeat(1025)] {
+            assert!(refusal("https://acct.blob.core.windows.net/leases", blob).contains("blob name"), "{blob:?}");
+        }
+    }
+
+    #[test]
+    fn plain_http_is_for_an_emulator_on_this_machine_only() {
+        assert!(Address::emulator("http://127.0.0.1:10000/devstoreaccount1/leases", "b").is_ok());
+        assert!(Address::emulator("http://localhost:10000/devstoreaccount1/leases", "b").is_ok());
+        assert!(Address::emulator("http://10.0.0.1:10000/devstoreaccount1/leases", "b").is_err());
+        assert!(Address::emulator("http://127.0.0.1.evil.example/devstoreaccount1/leases", "b").is_err());
+        assert!(Address::emulator("https://acct.blob.core.windows.net/leases", "b").is_err());
+    }
+
+    #[test]
+    fn a_signature_is_never_displayed() {
+        let signed = "https://acct.blob.core.windows.net/leases?sv=2025-01-01&sig=SECRET";
+        let address = Address::azure(signed, "b", true).expect("valid");
+        assert_eq!(address.to_string(), "https://acct.blob.core.windows.net/leases/b");
+        assert!(!refusal(signed, "b").contains("SECRET"));
+        assert!(Address::azure("https://acct.blob.core.windows.net/leases", "b", true).is_err());
+    }
+}

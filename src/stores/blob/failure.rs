@@ -1,0 +1,214 @@
+//! What the service's refusals and the SDK's errors mean.
+
+use std::fmt;
+use std::time::Duration;
+
+use azure_core::error::ErrorKind as SdkKind;
+use azure_core::http::StatusCode;
+use azure_core::http::headers::HeaderName;
+
+use super::address::Address;
+use crate::error::{Error, ErrorKind};
+
+/// A definite answer that is no failure: the state of the lease or the blob is not what the request needs. See
+/// [Blob error codes](https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes) and the tables in
+/// [Lease Blob](https://learn.microsoft.com/rest/api/storageservices/lease-blob).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Somebody holds the lease, or it is being broken.
+    LeaseHeld,
+    /// The lease is not the one that the request names.
+    NotHolder,
+    /// Somebody broke the lease.
+    LeaseBroken,
+    /// What was to be created is there already.
+    Exists,
+    /// The blob has changed since it was read.
+    Changed,
+    /// The blob or its container is absent.
+    Absent,
+}
+
+pub(super) fn refusal(error: &azure_core::Error) -> Option<Refusal> {
+    let (status, code) = answer(error)?;
+    match (u16::from(status), code) {
+        (409, "LeaseAlreadyPresent" | "LeaseIsBreakingAndCannotBeAcquired") => Some(Refusal::LeaseHeld),
+        (409, "LeaseIsBrokenAndCannotBeRenewed") => Some(Refusal::LeaseBroken),
+        (409, "BlobAlreadyExists" | "ContainerAlreadyExists") => Some(Refusal::Exists),
+        (412, "ConditionNotMet") => Some(Refusal::Changed),
+        (409 | 412, code) if code.starts_with("Lease") => Some(Refusal::NotHolder),
+        (404, "BlobNotFound" | "ContainerNotFound") => Some(Refusal::Absent),
+        _ => None,
+    }
+}
+
+/// Also a `HEAD` that was answered without a code: what follows it tells more.
+pub(super) fn is_absent_blob(error: &azure_core::Error) -> bool {
+    matches!(answer(error), Some((StatusCode::NotFound, "BlobNotFound" | "")))
+}
+
+pub(super) fn is_absent_container(error: &azure_core::Error) -> bool {
+    matches!(answer(error), Some((StatusCode::NotFound, "ContainerNotFound")))
+}
+
+/// Turns the SDK's error into ours: what was being done to which blob, and what to do about it.
+pub(super) fn explain(doing: &str, address: &Address, error: &azure_core::Error) -> Error {
+    let Some((status, code)) = answer(error) else { return explain_silence(doing, address, error) };
+    let number = u16::from(status);
+    let (kind, advice) = match (number, code) {
+        (403, "AuthorizationPermissionMismatch" | "InsufficientAccountPermissions") => (
+            ErrorKind::Denied,
+            format!(
+                "; give the identity the role Storage Blob Data Contributor on the container {:?} (a new role takes up \
+                 to ten minutes to work), or the signature the permissions read, create and write",
+                address.container()
+            ),
+        ),
+        (403, "KeyBasedAuthenticationNotPermitted") => {
+            (ErrorKind::Denied, "; the account forbids keys: use a credential of Entra ID".to_owned())
+        }
+        (401 | 403, "AuthenticationFailed" | "InvalidAuthenticationInfo" | "NoAuthenticationInformation") => (
+            ErrorKind::Denied,
+            "; the access token or signature was not accepted: is the signature still valid, the credential of the \
+             account's own tenant, and this machine's clock right?"
+                .to_owned(),
+        ),
+        (401 | 403, _) => (
+            ErrorKind::Denied,
+            format!(
+                "; check the role Storage Blob Data Contributor on the container {:?}, the signature, and the account's \
+                 network rules",
+                address.container()
+            ),
+        ),
+        (404, "ContainerNotFound") => (
+            ErrorKind::NotFound,
+            format!("; the container {:?} does not exist, and the setting `create` forbids to create it", address.container()),
+        ),
+        (404, _) => (ErrorKind::NotFound, format!("; check the account's name in the container URL ({})", address.host())),
+        (400, _) => (ErrorKind::InvalidSetting, "; check the names of container and blob".to_owned()),
+        (429, _) => (ErrorKind::Throttled, String::new()),
+        (503, "ServerBusy") => (ErrorKind::Throttled, String::new()),
+        (408 | 500..=599, _) => (ErrorKind::Unavailable, String::new()),
+        // A container that is being deleted can be created anew in a while.
+        (409, "ContainerBeingDeleted") => (ErrorKind::Unavailable, String::new()),
+        _ => (ErrorKind::Refused, String::new()),
+    };
+    let message = format!("{doing} {address} failed: HTTP {number} {}{advice}{}", printable(code), request_id(error));
+    Error::new(kind, message).with_retry_after(retry_after(error))
+}
+
+/// No answer came: the network, the name service, TLS, or the credential.
+fn explain_silence(doing: &str, address: &Address, error: &azure_core::Error) -> Error {
+    let cause = scrubbed(error);
+    let text = cause.to_string() + &causes_of(&cause);
+    let (kind, why) = match error.kind() {
+        SdkKind::Credential => (ErrorKind::Credential, "the credential gave no access token".to_owned()),
+        SdkKind::Connection | SdkKind::Io if is_unknown_host(&text) => (
+            ErrorKind::NotFound,
+            format!("there is no host {:?}: check the account's name in the container URL", address.host()),
+        ),
+        SdkKind::Connection | SdkKind::Io if text.contains("certificate") => (
+            ErrorKind::Refused,
+            format!("the TLS certificate of {:?} is not trusted here", address.host()),
+        ),
+        SdkKind::Connection => (ErrorKind::Unreachable, format!("{:?} could not be reached", address.host())),
+        SdkKind::Io => (ErrorKind::Unreachable, "the connection broke".to_owned()),
+        _ => (ErrorKind::Refused, "the request could not be made, or its answer not be read".to_owned()),
+    };
+    Error::new(kind, format!("{doing} {address} failed: {why}")).with_source(cause)
+}
+
+/// The resolver's definite "no such name", as the platforms word it. A resolver that is out of order says otherwise.
+fn is_unknown_host(text: &str) -> bool {
+    ["Name or service not known", "nodename nor servname", "No such host is known", "Name does not resolve"]
+        .iter()
+        .any(|wording| text.contains(wording))
+}
+
+fn answer(error: &azure_core::Error) -> Option<(StatusCode, &str)> {
+    match error.kind() {
+        SdkKind::HttpResponse { status, error_code, .. } => Some((*status, error_code.as_deref().unwrap_or_default())),
+        _ => None,
+    }
+}
+
+fn header<'a>(error: &'a azure_core::Error, name: &'static str) -> Option<&'a str> {
+    match error.kind() {
+        SdkKind::HttpResponse { raw_response: Some(response), .. } => {
+            response.headers().get_optional_str(&HeaderName::from_static(name))
+        }
+        _ => None,
+    }
+}
+
+/// For Microsoft's support, and for the account's own logs.
+fn request_id(error: &azure_core::Error) -> String {
+    header(error, "x-ms-request-id").map(|id| format!(" (request id {})", printable(id))).unwrap_or_default()
+}
+
+fn retry_after(error: &azure_core::Error) -> Option<Duration> {
+    header(error, "retry-after")?.parse().ok().map(Duration::from_secs)
+}
+
+/// What the service wrote, fit for a log line.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(100).collect()
+}
+
+/// An error's texts and its causes', without what may be secret in them: the queries of URLs, where signatures stand.
+///
+/// The errors themselves are not kept, as their `Debug` shows whole URLs.
+pub(super) fn scrubbed(error: &(dyn std::error::Error + 'static)) -> Cause {
+    Cause {
+        text: scrub(&error.to_string()),
+        below: error.source().map(|below| Box::new(scrubbed(below))),
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Cause {
+    text: String,
+    below: Option<Box<Cause>>,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.below.as_deref().map(|below| below as _)
+    }
+}
+
+fn causes_of(cause: &Cause) -> String {
+    let below = std::iter::successors(cause.below.as_deref(), |cause| cause.below.as_deref());
+    below.map(|cause| format!(": {}", cause.text)).collect()
+}
+
+/// Cuts every word from its question mark on.
+fn scrub(text: &str) -> String {
+    let word = |word: &str| match word.split_once('?') {
+        Some((before, query)) if !query.is_empty() => format!("{before}?..."),
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_in_urls_do_not_get_through() {
+        let inner = std::io::Error::other("GET https://a.blob.core.windows.net/c/b?sv=1&sig=SECRET: refused");
+        let outer = azure_core::Error::with_error(SdkKind::Io, inner, "sending (https://a/c?sig=SECRET)");
+        let cause = scrubbed(&outer);
+        let all = format!("{cause} {cause:?} {}", causes_of(&cause));
+        assert!(!all.contains("SECRET"), "{all}");
+        assert!(all.contains("refused") || all.contains("https://a.blob.core.windows.net/c/b?..."), "{all}");
+    }
+}

@@ -1,0 +1,99 @@
+//! The blob store passes the contract suite on Azurite: with the shared key over HTTP, with a shared access signature,
+//! and with a bearer token over HTTPS, which is how it authenticates in production.
+
+#![cfg(all(feature = "contract", feature = "blob"))]
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure_leader_election::contract::Fixture;
+use azure_leader_election::{BlobDistributedMutex, BlobMutexOptions, DistributedMutex, async_trait};
+use support::azurite::Azurite;
+use support::names;
+
+/// By what right the store's requests are sent.
+#[derive(Clone, Copy)]
+enum Right {
+    Key,
+    Signature,
+    Token,
+}
+
+struct Blob(Right);
+
+impl Blob {
+    async fn azurite(&self) -> &'static Azurite {
+        match self.0 {
+            Right::Token => Azurite::https().await,
+            Right::Key | Right::Signature => Azurite::http().await,
+        }
+    }
+}
+
+/// An election is a blob of its own in a container of its own, neither of which exists yet.
+struct Election {
+    container: String,
+    blob: &'static str,
+}
+
+#[async_trait]
+impl Fixture for Blob {
+    type Election = Election;
+
+    async fn fresh(&self) -> Election {
+        Election { container: names::unique("contract"), blob: "a folder/Größe 1" }
+    }
+
+    async fn open(&self, election: &Election) -> Arc<dyn DistributedMutex> {
+        let azurite = self.azurite().await;
+        let url = azurite.container_url(&election.container);
+        Arc::new(match self.0 {
+            Right::Key => BlobDistributedMutex::for_emulator(&url, election.blob).expect("valid"),
+            Right::Signature => {
+                let signed = format!("{url}?{}", support::sas::account_sas(1));
+                BlobDistributedMutex::for_emulator(&signed, election.blob).expect("valid")
+            }
+            Right::Token => {
+                let credential = Arc::new(support::credential::UnsignedToken);
+                let transport = Some(support::transport::https_transport(azurite));
+                BlobDistributedMutex::new(&url, election.blob, credential)
+                    .and_then(|mutex| mutex.with_options(BlobMutexOptions { transport, ..Default::default() }))
+                    .expect("valid")
+            }
+        })
+    }
+
+    async fn elapse(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_secs(15)
+    }
+
+    async fn delete_record(&self, election: &Election) -> bool {
+        let blob = support::operator::blob_client(self.azurite().await, &election.container, election.blob);
+        blob.delete(None).await.expect("deleted");
+        true
+    }
+
+    async fn break_lease(&self, election: &Election) -> bool {
+        support::operator::break_lease(self.azurite().await, &election.container, election.blob).await;
+        true
+    }
+}
+
+mod with_the_shared_key {
+    azure_leader_election::contract_tests!(super::Blob(super::Right::Key); flavor = "multi_thread");
+}
+
+mod with_a_shared_access_signature {
+    azure_leader_election::contract_tests!(super::Blob(super::Right::Signature); flavor = "multi_thread");
+}
+
+mod with_a_token_over_https {
+    azure_leader_election::contract_tests!(super::Blob(super::Right::Token); flavor = "multi_thread");
+}
