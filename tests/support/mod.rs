@@ -4,6 +4,7 @@
 //! - [`sas`]: signs shared access signatures for it;
 //! - [`credential`]: bearer tokens that it accepts, and ones that it refuses;
 //! - [`operator`]: what is done to the lease blob behind the store's back;
+//! - [`worker`]: real worker processes;
 //! - [`transport`]: an HTTP client that trusts its certificate.
 
 // Every test binary compiles this module for itself and uses only a part of it.
@@ -17,3 +18,5 @@ pub mod names;
 pub mod operator;
 pub mod sas;
 pub mod transport;
+#[cfg(unix)]
+pub mod worker;

@@ -1,0 +1,119 @@
+//! Real worker processes against Azurite: killed, stopped, told to end.
+//!
+//! `LEADER_ROUNDS=10 cargo test --test processes -- --nocapture` runs more rounds of each and prints what it measured.
+//! A round is a pair of workers on a blob of its own; all rounds of a test run at once.
+
+#![cfg(all(feature = "blob", unix))]
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod support;
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use support::azurite::Azurite;
+use support::names;
+use support::worker::{Worker, now};
+
+const LEASE: Duration = Duration::from_secs(15);
+/// How long a test waits for what must come: generous, as the machine may be busy. What is asserted is the order.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_leader_is_replaced_when_its_lease_has_run_out() {
+    let waits = rounds(|pair| {
+        let killed_at = now();
+        pair.leader.signal(Signal::SIGKILL);
+        let (_, started) = pair.standby.wait_for(0, "task started", PATIENCE);
+        assert!(started.token() > pair.token, "tokens rise");
+        Duration::from_millis(started.at - killed_at)
+    })
+    .await;
+    report("sigkill", &waits);
+    // The last renewal is at most one rhythm old, so the lease lives for two thirds of its length at the least.
+    assert!(waits.iter().all(|wait| *wait > LEASE / 2), "nobody takes over while the lease runs: {waits:?}");
+    assert!(waits.iter().all(|wait| *wait < LEASE * 2), "no second lease of vacancy: {waits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_told_to_end_hands_over_at_once() {
+    let waits = rounds(|pair| {
+        let told_at = now();
+        pair.leader.signal(Signal::SIGTERM);
+        let (_, started) = pair.standby.wait_for(0, "task started", PATIENCE);
+        let (_, cancelled) = pair.leader.wait_for(0, "task cancelled", PATIENCE);
+        assert!(cancelled.at <= started.at, "the old task is gone before the new one starts");
+        assert!(pair.leader.ended().success(), "it ends well");
+        Duration::from_millis(started.at - told_at)
+    })
+    .await;
+    report("sigterm", &waits);
+    assert!(waits.iter().all(|wait| *wait < LEASE / 2), "a hand-over does not wait for the lease: {waits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_was_paused_past_its_lease_does_nothing_more() {
+    let waits = rounds(|pair| {
+        pair.leader.signal(Signal::SIGSTOP);
+        let stopped_at = now();
+        let before = pair.leader.lines().len();
+        let (_, started) = pair.standby.wait_for(0, "task started", PATIENCE);
+        assert!(started.token() > pair.token, "tokens rise");
+        // As long again, so that every timer of the paused process is long overdue.
+        std::thread::sleep(LEASE);
+        let woken_at = now();
+        pair.leader.signal(Signal::SIGCONT);
+
+        let (_, ended) = pair.leader.wait_for(before, "ended token=", PATIENCE);
+        assert_eq!(ended.token(), pair.token);
+        pair.leader.wait_for(before, &format!("standby, {} leads", pair.standby.holder), PATIENCE);
+        for line in pair.leader.lines().iter().filter(|line| line.at >= woken_at) {
+            assert!(!line.text.contains("coordinating"), "it worked after its lease ran out: {}", line.text);
+            assert!(!line.text.contains("still the leader"), "ensure() let it through: {}", line.text);
+        }
+        Duration::from_millis(started.at - stopped_at)
+    })
+    .await;
+    report("sigstop", &waits);
+}
+
+/// Two workers, one of which leads.
+struct Pair {
+    leader: Worker,
+    standby: Worker,
+    token: u64,
+}
+
+impl Pair {
+    fn start(container_url: &str, round: usize) -> Self {
+        let blob = format!("round-{round}");
+        let worker = |name: &str| Worker::start(container_url, &blob, &format!("{name}-{round}"));
+        let leader = worker("first");
+        let (_, started) = leader.wait_for(0, "task started", PATIENCE);
+        let standby = worker("second");
+        standby.wait_for(0, "standby, first", PATIENCE);
+        Self { leader, standby, token: started.token() }
+    }
+}
+
+/// Runs the rounds, all at once, each on a thread of its own as they wait for processes.
+async fn rounds(round: fn(Pair) -> Duration) -> Vec<Duration> {
+    let azurite = Azurite::http().await;
+    let url = azurite.container_url(&names::unique("processes"));
+    let count = std::env::var("LEADER_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2);
+    let threads: Vec<_> = (0..count)
+        .map(|number| {
+            let url = url.clone();
+            std::thread::spawn(move || round(Pair::start(&url, number)))
+        })
+        .collect();
+    threads.into_iter().map(|thread| thread.join().expect("a round that holds")).collect()
+}
+
+fn report(kind: &str, waits: &[Duration]) {
+    let mut waits = waits.to_vec();
+    waits.sort();
+    let seconds = |wait: Option<&Duration>| wait.map_or(0.0, Duration::as_secs_f64);
+    let (least, most) = (seconds(waits.first()), seconds(waits.last()));
+    println!("{kind}: rounds={} takeover min={least:.2}s max={most:.2}s", waits.len());
+}

@@ -1,0 +1,133 @@
+//! Real worker processes: the sample `blob_worker`, built by cargo, watched by its output.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// A line of a worker's output.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// Milliseconds since 1970, by the worker.
+    pub at: u64,
+    pub text: String,
+}
+
+impl Line {
+    /// The number after `token=`.
+    pub fn token(&self) -> u64 {
+        let (_, rest) = self.text.split_once("token=").expect("a line with a token");
+        rest.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a token")
+    }
+}
+
+/// A worker process; killed when dropped.
+#[derive(Debug)]
+pub struct Worker {
+    pub holder: String,
+    child: Child,
+    output: Arc<Output>,
+}
+
+#[derive(Debug, Default)]
+struct Output {
+    lines: Mutex<Vec<Line>>,
+    grown: Condvar,
+}
+
+impl Worker {
+    pub fn start(container_url: &str, blob: &str, holder: &str) -> Self {
+        let mut child = Command::new(executable())
+            .args([container_url, blob, "--holder", holder])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the worker starts");
+        let output = Arc::<Output>::default();
+        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        std::thread::spawn({
+            let output = Arc::clone(&output);
+            move || output.read(stdout)
+        });
+        Self { holder: holder.to_owned(), child, output }
+    }
+
+    /// Waits for the first line, from number `from` on, that contains `part`; returns it with its number.
+    pub fn wait_for(&self, from: usize, part: &str, limit: Duration) -> (usize, Line) {
+        self.find(from, part, limit).unwrap_or_else(|| {
+            panic!("{} said nothing with {part:?} within {limit:?}, but: {:#?}", self.holder, self.lines())
+        })
+    }
+
+    fn find(&self, from: usize, part: &str, limit: Duration) -> Option<(usize, Line)> {
+        let end = Instant::now() + limit;
+        let mut lines = self.output.lines.lock().expect("not poisoned");
+        loop {
+            let found = lines.iter().enumerate().skip(from).find(|(_, line)| line.text.contains(part));
+            if let Some((number, line)) = found {
+                return Some((number, line.clone()));
+            }
+            let left = end.checked_duration_since(Instant::now())?;
+            lines = self.output.grown.wait_timeout(lines, left).expect("not poisoned").0;
+        }
+    }
+
+    pub fn lines(&self) -> Vec<Line> {
+        self.output.lines.lock().expect("not poisoned").clone()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        kill(Pid::from_raw(pid), signal).expect("signalled");
+    }
+
+    /// Waits for the process to end by itself.
+    pub fn ended(mut self) -> std::process::ExitStatus {
+        self.child.wait().expect("reaped")
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Fails only when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Output {
+    fn read(&self, stdout: impl BufRead) {
+        for text in stdout.lines().map_while(Result::ok) {
+            let at = text.split_once(' ').and_then(|(at, _)| at.parse().ok()).unwrap_or_default();
+            self.lines.lock().expect("not poisoned").push(Line { at, text });
+            self.grown.notify_all();
+        }
+    }
+}
+
+/// Milliseconds since 1970, as the workers count.
+pub fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).expect("after 1970");
+    u64::try_from(since.as_millis()).expect("before the year 584,000,000")
+}
+
+/// Built here and not taken for granted: `cargo test --test processes` alone builds no examples.
+fn executable() -> &'static PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--example", "blob_worker"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "the sample blob_worker does not build");
+        // This test is <target>/<profile>/deps/<name>; the sample is <target>/<profile>/examples/blob_worker.
+        let test = std::env::current_exe().expect("this test has a path");
+        let profile = test.parent().and_then(|deps| deps.parent()).expect("a cargo target folder");
+        profile.join("examples").join("blob_worker")
+    })
+}
