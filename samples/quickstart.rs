@@ -109,11 +109,7 @@ impl Worker {
 }
 
 /// The leader's task: work, in small steps, until told to stop.
-async fn lead(
-    leader: Leadership,
-    stage: Stage,
-    elected: mpsc::UnboundedSender<Leadership>,
-) -> Result<(), TaskError> {
+async fn lead(leader: Leadership, stage: Stage, elected: mpsc::UnboundedSender<Leadership>) -> Result<(), TaskError> {
     let _on_stage = stage.enter();
     elected.send(leader.clone())?;
     let mut step = tokio::time::interval(Duration::from_millis(500));

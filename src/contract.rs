@@ -1,4 +1,4 @@
-//! The contract of [`DistributedMutex`](crate::DistributedMutex) as a suite of tests that every store must pass.
+//! The contract of [`DistributedMutex`] as a suite of tests that every store must pass.
 //!
 //! A store of your own joins in by implementing [`Fixture`] and calling [`contract_tests!`](crate::contract_tests) in
 //! an integration test, with this crate's feature `contract` among the dev-dependencies. Each rule becomes a test of

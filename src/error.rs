@@ -86,10 +86,7 @@ impl ErrorKind {
     /// Whether the outcome of the request is unknown and repeating it makes sense.
     #[must_use]
     pub fn is_transient(self) -> bool {
-        matches!(
-            self,
-            Self::Timeout | Self::Unreachable | Self::Unavailable | Self::Throttled | Self::Credential
-        )
+        matches!(self, Self::Timeout | Self::Unreachable | Self::Unavailable | Self::Throttled | Self::Credential)
     }
 }
 

@@ -36,10 +36,7 @@ impl FencingToken {
     /// [`ErrorKind::CorruptRecord`] for any other number: a token out of range is never clamped.
     pub fn new(value: u64) -> Result<Self> {
         NonZeroU64::new(value).filter(|v| v.get() <= Self::MAX).map(Self).ok_or_else(|| {
-            Error::new(
-                ErrorKind::CorruptRecord,
-                format!("a fencing token must be between 1 and 2^53 - 1, not {value}"),
-            )
+            Error::new(ErrorKind::CorruptRecord, format!("a fencing token must be between 1 and 2^53 - 1, not {value}"))
         })
     }
 

@@ -191,7 +191,7 @@ impl LeaderHost {
         Fut: Future<Output = T> + Send + 'static,
         T: Send + 'static,
     {
-        let led: Arc<Mutex<Option<(Leadership, Option<T>)>>> = Arc::default();
+        let led: Led<T> = Arc::default();
         let keep = Arc::clone(&led);
         let mut delegate = Some(delegate);
         let once = move |leader: Leadership| {
@@ -269,6 +269,9 @@ pub struct FinishedTerm<T> {
     /// What the task returned; `None` when it was aborted.
     pub output: Option<T>,
 }
+
+/// The one term of [`LeaderHost::run_one_term`], and what its task has returned.
+type Led<T> = Arc<Mutex<Option<(Leadership, Option<T>)>>>;
 
 /// Tells the driver when the future that waits for it is dropped.
 struct AbandonGuard {

@@ -90,7 +90,8 @@ impl Leadership {
     /// Why this leadership ended, or is ending; `None` while it goes on.
     #[must_use]
     pub fn end_reason(&self) -> Option<EndReason> {
-        self.shared.reason.get().copied()
+        // The token hangs on the host's shutdown token, which may be a moment ahead of the host.
+        self.shared.reason().or_else(|| self.token().is_cancelled().then_some(EndReason::Shutdown))
     }
 
     /// Asks to leave: the token is cancelled shortly after, and the lease is released once the task has returned. The

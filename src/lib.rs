@@ -1,4 +1,8 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "blob", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "blob"),
+    doc = "Leader election for workers; the README is the documentation with all features."
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod claim;
@@ -19,17 +23,17 @@ mod telemetry;
 mod timing;
 
 pub use claim::{Claim, ClaimId, HolderId};
+pub use election::{AfterTask, EndReason};
 pub use error::{Error, ErrorKind, Result};
 pub use fencing::FencingToken;
 pub use host::{FinishedTerm, LeaderHost, TaskError};
 pub use leadership::{Leadership, NotLeader};
 pub use mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
-pub use election::{AfterTask, EndReason};
 pub use options::{LeaderHostOptions, Pump};
 pub use status::{LeaderEvent, Operation, Status};
-pub use stores::memory::MemoryMutex;
 #[cfg(feature = "blob")]
 pub use stores::blob::{BlobDistributedMutex, BlobMutexOptions, Create};
+pub use stores::memory::MemoryMutex;
 pub use timing::{Timing, TimingOptions};
 
 // What the README's and the ports' signatures name, so that a caller needs no second dependency line for it.

@@ -191,10 +191,7 @@ impl Version {
     pub fn new(version: impl AsRef<str>) -> Result<Self> {
         let version = version.as_ref();
         if version.is_empty() || version.len() > 1024 {
-            return Err(Error::new(
-                crate::ErrorKind::CorruptRecord,
-                "a record's version must have 1 to 1,024 bytes",
-            ));
+            return Err(Error::new(crate::ErrorKind::CorruptRecord, "a record's version must have 1 to 1,024 bytes"));
         }
         Ok(Self(version.into()))
     }

@@ -9,6 +9,9 @@ use crate::election::{EndReason, Moment};
 use crate::error::ErrorKind;
 use crate::status::{LeaderEvent, Operation};
 
+/// All log lines bear this target, whatever file they come from.
+const TARGET: &str = "azure_leader_election";
+
 /// Writes a host's events to `tracing`.
 #[derive(Debug)]
 pub(crate) struct Telemetry {
@@ -30,46 +33,47 @@ impl Telemetry {
         match event {
             LeaderEvent::Elected { fencing_token } => {
                 self.last_failure = None;
-                info!(holder, fencing_token = fencing_token.get(), "elected");
+                info!(target: TARGET, holder, fencing_token = fencing_token.get(), "elected");
             }
             LeaderEvent::Stopping { fencing_token, reason } => {
-                info!(holder, fencing_token = fencing_token.get(), %reason, "leader task cancelled");
+                info!(target: TARGET, holder, fencing_token = fencing_token.get(), %reason, "leader task cancelled");
             }
             LeaderEvent::Ended { fencing_token, reason, detail } => {
                 let (fencing_token, detail) = (fencing_token.get(), detail.as_deref().unwrap_or_default());
                 match reason {
                     EndReason::Shutdown | EndReason::SteppedDown | EndReason::TaskEnded => {
-                        info!(holder, fencing_token, %reason, detail, "leadership ended");
+                        info!(target: TARGET, holder, fencing_token, %reason, detail, "leadership ended");
                     }
-                    _ => warn!(holder, fencing_token, %reason, detail, "leadership ended"),
+                    _ => warn!(target: TARGET, holder, fencing_token, %reason, detail, "leadership ended"),
                 }
             }
             LeaderEvent::AttemptFailed { operation, error } => {
                 let causes = causes(error);
                 if self.is_repeat(now, *operation, error.kind()) {
-                    debug!(holder, %operation, kind = ?error.kind(), %error, causes, "attempt failed again");
+                    debug!(target: TARGET, holder, %operation, kind = ?error.kind(), %error, causes, "attempt failed again");
                 } else {
-                    warn!(holder, %operation, kind = ?error.kind(), %error, causes, "attempt failed");
+                    warn!(target: TARGET, holder, %operation, kind = ?error.kind(), %error, causes, "attempt failed");
                 }
             }
             LeaderEvent::Overrun { fencing_token } => {
-                error!(holder, fencing_token = fencing_token.get(), "leader task still runs after its abortion");
+                error!(target: TARGET, holder, fencing_token = fencing_token.get(), "leader task still runs after its abortion");
             }
             LeaderEvent::GrantedTooLate { fencing_token } => {
-                info!(holder, fencing_token = fencing_token.get(), "grant not used: too late, or shutting down");
+                info!(target: TARGET, holder, fencing_token = fencing_token.get(), "grant not used: too late, or shutting down");
             }
             LeaderEvent::TokenNotRising { granted, highest } => {
-                error!(
-                    holder,
+                error!(target: TARGET, holder,
                     granted = granted.get(),
                     highest = highest.get(),
                     "the store granted a fencing token that is not above the last: it has lost data"
                 );
             }
             LeaderEvent::ForeignLease { lease } => {
-                warn!(holder, ?lease, "another worker holds a longer lease than is configured here");
+                warn!(target: TARGET, holder, ?lease, "another worker holds a longer lease than is configured here");
             }
-            LeaderEvent::ReleaseFailed => warn!(holder, "release not delivered; the lease runs out by itself"),
+            LeaderEvent::ReleaseFailed => {
+                warn!(target: TARGET, holder, "release not delivered; the lease runs out by itself")
+            }
         }
     }
 

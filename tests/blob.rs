@@ -224,11 +224,7 @@ struct Watched {
 
 #[async_trait]
 impl DistributedMutex for Watched {
-    async fn try_acquire(
-        &self,
-        claim: &Claim,
-        lapsed: Option<&Version>,
-    ) -> azure_leader_election::Result<Acquire> {
+    async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> azure_leader_election::Result<Acquire> {
         self.inner.try_acquire(claim, lapsed).await
     }
 

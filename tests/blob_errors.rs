@@ -53,7 +53,8 @@ async fn a_wrong_account_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_cannot_be_reached_is_reported_and_tried_again() {
     // A port of loopback that nobody listens on: reserved, and given back at once.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
     let url = format!("http://127.0.0.1:{port}/devstoreaccount1/leases?sv=1&sig=SECRET");
     let host = LeaderHost::new(BlobDistributedMutex::for_emulator(&url, "nightly").expect("a valid URL"));
     let mut events = host.events();

@@ -102,9 +102,14 @@ async fn rounds(round: fn(Pair) -> Duration) -> Vec<Duration> {
     let url = azurite.container_url(&names::unique("processes"));
     let count = std::env::var("LEADER_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2);
     let threads: Vec<_> = (0..count)
-        .map(|number| {
+        .map(|number: usize| {
             let url = url.clone();
-            std::thread::spawn(move || round(Pair::start(&url, number)))
+            std::thread::spawn(move || {
+                let pair = Pair::start(&url, number);
+                // So that the rounds meet the leader at different points of its rhythm.
+                std::thread::sleep(Duration::from_millis(700) * u32::try_from(number).expect("a small number"));
+                round(pair)
+            })
         })
         .collect();
     threads.into_iter().map(|thread| thread.join().expect("a round that holds")).collect()

@@ -106,9 +106,8 @@ impl<E: Entropy> Election<E> {
             return None;
         };
         let seen_before = self.sighting.as_ref().filter(|seen| seen.version == *version);
-        let sighting = seen_before
-            .cloned()
-            .unwrap_or_else(|| Sighting { version: version.clone(), lapses_at: now + lease });
+        let sighting =
+            seen_before.cloned().unwrap_or_else(|| Sighting { version: version.clone(), lapses_at: now + lease });
         let lapses_at = sighting.lapses_at;
         self.sighting = Some(sighting);
         // One that has lapsed and is still there waits for the next poll, lest a lying store make a hot loop.

@@ -112,7 +112,7 @@ impl Driver {
     }
 
     pub(super) async fn run(self) -> Result<()> {
-        let span = info_span!("leader_election", holder = %self.run.settings.holder);
+        let span = info_span!(target: "azure_leader_election", "leader_election", holder = %self.run.settings.holder);
         self.drive().instrument(span).await
     }
 
@@ -255,7 +255,11 @@ impl Driver {
                 self.show_standby(held.leader.clone());
                 Event::Held { attempt, held }
             }
-            Outcome::Renew(Ok(Renew::Renewed)) => Event::Renewed { attempt },
+            Outcome::Renew(Ok(Renew::Renewed)) => {
+                // What failed before has no part in how the term ends.
+                self.detail = None;
+                Event::Renewed { attempt }
+            }
             Outcome::Renew(Ok(Renew::Lost(loss))) => {
                 self.detail = Some(describe(loss).to_owned());
                 Event::Lost { attempt }
@@ -355,7 +359,11 @@ impl Driver {
                 LeaderEvent::Stopping { fencing_token: token, reason }
             }
             Report::Ended { token, reason } => {
-                LeaderEvent::Ended { fencing_token: token, reason, detail: self.detail.take() }
+                let paused = || {
+                    let timed_out = reason == EndReason::RenewalTimedOut;
+                    timed_out.then(|| "no request failed: this process was paused, or starved of CPU".to_owned())
+                };
+                LeaderEvent::Ended { fencing_token: token, reason, detail: self.detail.take().or_else(paused) }
             }
             Report::Overrun { token } => {
                 self.emit(now, LeaderEvent::Overrun { fencing_token: token });

@@ -13,10 +13,12 @@ use crate::telemetry::causes;
 
 pub(super) type TaskHandle = JoinHandle<Result<(), BoxError>>;
 
+type Start = Box<dyn FnMut(&Handle, Leadership) -> TaskHandle + Send>;
+
 /// Starts the caller's delegate on the caller's runtime.
 pub(super) struct Spawner {
     runtime: Handle,
-    start: Box<dyn FnMut(&Handle, Leadership) -> TaskHandle + Send>,
+    start: Start,
 }
 
 impl Spawner {

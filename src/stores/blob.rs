@@ -54,8 +54,9 @@ use transport::Access;
 pub struct BlobDistributedMutex {
     blob: Arc<LeaseBlob>,
     access: Access,
-    /// The caller's own transport or client decides itself on which runtime it does its work.
-    from_keeper: bool,
+    /// The transport that this mutex made for itself. A caller's own one, or one's own client, may be bound to another
+    /// runtime than the keeper's.
+    own_transport: Option<Transport>,
 }
 
 /// Settings of a [`BlobDistributedMutex`] that are rarely needed.
@@ -100,7 +101,7 @@ impl BlobDistributedMutex {
     /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for a URL or a name that cannot be. Nothing is sent yet.
     pub fn new(container_url: &str, blob_name: &str, credential: Arc<dyn TokenCredential>) -> Result<Self> {
         let address = Address::azure(container_url, blob_name, false)?;
-        Self::open(address, Access::Credential(credential), BlobMutexOptions::default())
+        Self::open(address, Access::Credential(credential))
     }
 
     /// As [`new`](Self::new), with a container URL that carries a shared access signature. It needs the permissions
@@ -110,7 +111,7 @@ impl BlobDistributedMutex {
     /// As [`new`](Self::new); also when the URL carries no signature.
     pub fn from_sas_url(container_sas_url: &str, blob_name: &str) -> Result<Self> {
         let address = Address::azure(container_sas_url, blob_name, true)?;
-        Self::open(address, Access::Url, BlobMutexOptions::default())
+        Self::open(address, Access::Url)
     }
 
     /// For the Azurite emulator on this machine, such as `http://127.0.0.1:10000/devstoreaccount1/leases`; the only
@@ -122,7 +123,7 @@ impl BlobDistributedMutex {
     pub fn for_emulator(container_url: &str, blob_name: &str) -> Result<Self> {
         let address = Address::emulator(container_url, blob_name)?;
         let access = if address.has_query() { Access::Url } else { Access::EmulatorKey };
-        Self::open(address, access, BlobMutexOptions::default())
+        Self::open(address, access)
     }
 
     /// With a container client that you have made, and with its settings: its transport, its retries, its credential.
@@ -132,7 +133,7 @@ impl BlobDistributedMutex {
     /// As [`new`](Self::new).
     pub fn from_container_client(client: BlobContainerClient, blob_name: &str) -> Result<Self> {
         let address = Address::of_client(client.url(), blob_name)?;
-        Self::open(address, Access::Client(Arc::new(client)), BlobMutexOptions::default())
+        Self::open(address, Access::Client(Arc::new(client)))
     }
 
     /// Replaces the options.
@@ -140,14 +141,28 @@ impl BlobDistributedMutex {
     /// # Errors
     /// When a transport cannot be built.
     pub fn with_options(self, options: BlobMutexOptions) -> Result<Self> {
-        Self::open(self.blob.address().clone(), self.access, options)
+        Self::assemble(self.blob.address().clone(), self.access, options, self.own_transport)
     }
 
-    fn open(address: Address, access: Access, options: BlobMutexOptions) -> Result<Self> {
-        let from_keeper = options.transport.is_none() && !matches!(access, Access::Client(_));
-        let container = access.container_client(&address, options.transport)?;
+    fn open(address: Address, access: Access) -> Result<Self> {
+        let own_transport = match access {
+            Access::Client(_) => None,
+            _ => Some(transport::own(&address)?),
+        };
+        Self::assemble(address, access, BlobMutexOptions::default(), own_transport)
+    }
+
+    fn assemble(
+        address: Address,
+        access: Access,
+        options: BlobMutexOptions,
+        own_transport: Option<Transport>,
+    ) -> Result<Self> {
+        let own_transport = own_transport.filter(|_| options.transport.is_none());
+        let transport = options.transport.or_else(|| own_transport.clone());
+        let container = access.container_client(&address, transport)?;
         let blob = Arc::new(LeaseBlob::new(container, address, options.create));
-        Ok(Self { blob, access, from_keeper })
+        Ok(Self { blob, access, own_transport })
     }
 
     async fn send<T, F>(&self, request: F) -> Result<T>
@@ -155,7 +170,7 @@ impl BlobDistributedMutex {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        if self.from_keeper { keeper::run(request).await? } else { request.await }
+        if self.own_transport.is_some() { keeper::run(request).await? } else { request.await }
     }
 }
 

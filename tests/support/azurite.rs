@@ -46,25 +46,17 @@ impl Azurite {
     /// The http server that all tests of this process share: use container names of your own, and never pause it.
     pub async fn http() -> &'static Self {
         static SHARED: OnceCell<Azurite> = OnceCell::const_new();
-        SHARED
-            .get_or_init(|| Self::start(AzuriteOptions { https: false }))
-            .await
+        SHARED.get_or_init(|| Self::start(AzuriteOptions { https: false })).await
     }
 
     /// The https server that all tests of this process share: use container names of your own, and never pause it.
     pub async fn https() -> &'static Self {
         static SHARED: OnceCell<Azurite> = OnceCell::const_new();
-        SHARED
-            .get_or_init(|| Self::start(AzuriteOptions { https: true }))
-            .await
+        SHARED.get_or_init(|| Self::start(AzuriteOptions { https: true })).await
     }
 
     pub fn container_url(&self, container: &str) -> String {
-        let scheme = if self.certificate.is_some() {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
         format!("{scheme}://127.0.0.1:{}/{ACCOUNT}/{container}", self.port())
     }
 
@@ -121,15 +113,12 @@ impl Azurite {
     }
 
     fn certificate(&self) -> &Certificate {
-        self.certificate
-            .as_ref()
-            .expect("this Azurite serves plain http and has no certificate")
+        self.certificate.as_ref().expect("this Azurite serves plain http and has no certificate")
     }
 
     #[cfg(unix)]
     fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = i32::try_from(self.pid()).expect("a process id fits");
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal)
-            .expect("Azurite's process is gone");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).expect("Azurite's process is gone");
     }
 }

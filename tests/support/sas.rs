@@ -8,8 +8,7 @@ use azure_core::time::{Duration, OffsetDateTime, to_rfc3339};
 use super::azurite::ACCOUNT;
 
 /// Azurite's key, published by Microsoft and the same in every installation: it protects nothing.
-const KEY: &str =
-    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
 const VERSION: &str = "2022-11-02";
 const PROTOCOLS: &str = "https,http";

@@ -28,7 +28,9 @@ impl Address {
         }
         match (signed, url.query_pairs().any(|(name, _)| name == "sig")) {
             (true, false) => {
-                return Err(Error::setting("the container URL carries no shared access signature (no sig= in its query)"));
+                return Err(Error::setting(
+                    "the container URL carries no shared access signature (no sig= in its query)",
+                ));
             }
             (false, true) => {
                 return Err(Error::setting(

@@ -72,7 +72,10 @@ impl LeaseBlob {
             Err(error) => return Err(self.failed("taking the lease of", &error)),
         };
         if response.lease_id().ok().flatten().is_some_and(|granted| !granted.eq_ignore_ascii_case(&id)) {
-            return Err(Error::new(ErrorKind::Refused, "the service granted a lease under another id than was asked for"));
+            return Err(Error::new(
+                ErrorKind::Refused,
+                "the service granted a lease under another id than was asked for",
+            ));
         }
         let server_time = server_time(response.headers())?;
         self.write_record(claim, server_time, seen).await

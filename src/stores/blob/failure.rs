@@ -83,9 +83,14 @@ pub(super) fn explain(doing: &str, address: &Address, error: &azure_core::Error)
         ),
         (404, "ContainerNotFound") => (
             ErrorKind::NotFound,
-            format!("; the container {:?} does not exist, and the setting `create` forbids to create it", address.container()),
+            format!(
+                "; the container {:?} does not exist, and the setting `create` forbids to create it",
+                address.container()
+            ),
         ),
-        (404, _) => (ErrorKind::NotFound, format!("; check the account's name in the container URL ({})", address.host())),
+        (404, _) => {
+            (ErrorKind::NotFound, format!("; check the account's name in the container URL ({})", address.host()))
+        }
         (400, _) => (ErrorKind::InvalidSetting, "; check the names of container and blob".to_owned()),
         (429, _) => (ErrorKind::Throttled, String::new()),
         (503, "ServerBusy") => (ErrorKind::Throttled, String::new()),
@@ -108,10 +113,9 @@ fn explain_silence(doing: &str, address: &Address, error: &azure_core::Error) ->
             ErrorKind::NotFound,
             format!("there is no host {:?}: check the account's name in the container URL", address.host()),
         ),
-        SdkKind::Connection | SdkKind::Io if text.contains("certificate") => (
-            ErrorKind::Refused,
-            format!("the TLS certificate of {:?} is not trusted here", address.host()),
-        ),
+        SdkKind::Connection | SdkKind::Io if text.contains("certificate") => {
+            (ErrorKind::Refused, format!("the TLS certificate of {:?} is not trusted here", address.host()))
+        }
         SdkKind::Connection => (ErrorKind::Unreachable, format!("{:?} could not be reached", address.host())),
         SdkKind::Io => (ErrorKind::Unreachable, "the connection broke".to_owned()),
         _ => (ErrorKind::Refused, "the request could not be made, or its answer not be read".to_owned()),
@@ -160,10 +164,7 @@ fn printable(text: &str) -> String {
 ///
 /// The errors themselves are not kept, as their `Debug` shows whole URLs.
 pub(super) fn scrubbed(error: &(dyn std::error::Error + 'static)) -> Cause {
-    Cause {
-        text: scrub(&error.to_string()),
-        below: error.source().map(|below| Box::new(scrubbed(below))),
-    }
+    Cause { text: scrub(&error.to_string()), below: error.source().map(|below| Box::new(scrubbed(below))) }
 }
 
 #[derive(Debug)]
@@ -201,6 +202,22 @@ fn scrub(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the transport reports for a name that the resolver answers so.
+    fn lookup_failure(resolver: &str) -> Error {
+        let lookup = std::io::Error::other(format!("failed to lookup address information: {resolver}"));
+        let error = azure_core::Error::with_error(SdkKind::Connection, lookup, "failed to execute request");
+        let address = Address::azure("https://acct.blob.core.windows.net/leases", "b", false).expect("valid");
+        explain("reading", &address, &error)
+    }
+
+    #[test]
+    fn a_host_that_does_not_exist_is_a_wrong_setting_and_a_resolver_out_of_order_is_not() {
+        let wrong = lookup_failure("Name or service not known");
+        assert_eq!(wrong.kind(), ErrorKind::NotFound);
+        assert!(wrong.to_string().contains("account's name") && wrong.to_string().contains("acct.blob"));
+        assert!(lookup_failure("Temporary failure in name resolution").is_transient());
+    }
 
     #[test]
     fn secrets_in_urls_do_not_get_through() {

@@ -36,27 +36,28 @@ impl Access {
             Self::Url => (None, Vec::new()),
             Self::EmulatorKey => (None, vec![Arc::new(EmulatorKey) as Arc<dyn Policy>]),
         };
-        let transport = transport.map_or_else(|| own_transport(address), Ok)?;
         let client_options = ClientOptions {
             per_try_policies: policies,
             // The SDK's own retries outlive a lease. The election repeats what is worth repeating.
             retry: RetryOptions::none(),
-            transport: Some(transport),
+            transport,
             ..ClientOptions::default()
         };
         let options = BlobContainerClientOptions { client_options, ..BlobContainerClientOptions::default() };
-        BlobContainerClient::new(address.container_url().clone(), credential, Some(options))
-            .map(Arc::new)
-            .map_err(|error| Error::setting(format!("the client of {address} cannot be built")).with_source(scrubbed(&error)))
+        BlobContainerClient::new(address.container_url().clone(), credential, Some(options)).map(Arc::new).map_err(
+            |error| Error::setting(format!("the client of {address} cannot be built")).with_source(scrubbed(&error)),
+        )
     }
 }
 
 /// A connection pool of our own: nobody else's traffic, and no connection that another runtime opened.
-fn own_transport(address: &Address) -> Result<Transport> {
+pub(super) fn own(address: &Address) -> Result<Transport> {
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .https_only(!address.is_emulator())
         .connect_timeout(Duration::from_secs(5))
+        // The host bounds each attempt far below this; it is for those who call the store themselves.
+        .timeout(Duration::from_secs(30))
         // Servers close idle connections too; one that was closed under a renewal costs an attempt.
         .pool_idle_timeout(Duration::from_secs(3));
     if address.is_emulator() {

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
 };
 
 pub const LEAF_FILE: &str = "leaf.pem";
@@ -26,10 +26,7 @@ impl Certificate {
             .and_then(|()| fs::write(folder.join(KEY_FILE), made.key_pem))
             .and_then(|()| fs::write(&ca_path, &made.ca_pem))
             .map_err(|error| format!("cannot write the certificate: {error}"))?;
-        Ok(Self {
-            ca_pem: made.ca_pem,
-            ca_path,
-        })
+        Ok(Self { ca_pem: made.ca_pem, ca_path })
     }
 }
 
@@ -43,8 +40,7 @@ fn make() -> Result<Made, rcgen::Error> {
     let mut ca = CertificateParams::default();
     ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    ca.distinguished_name
-        .push(DnType::CommonName, "Azurite test authority");
+    ca.distinguished_name.push(DnType::CommonName, "Azurite test authority");
     let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate()?)?;
 
     let key = KeyPair::generate()?;
@@ -54,9 +50,5 @@ fn make() -> Result<Made, rcgen::Error> {
     leaf.use_authority_key_identifier_extension = true;
     let leaf = leaf.signed_by(&key, &ca)?;
 
-    Ok(Made {
-        ca_pem: ca.pem(),
-        leaf_pem: leaf.pem(),
-        key_pem: key.serialize_pem(),
-    })
+    Ok(Made { ca_pem: ca.pem(), leaf_pem: leaf.pem(), key_pem: key.serialize_pem() })
 }

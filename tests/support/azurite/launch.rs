@@ -24,29 +24,19 @@ pub struct Served {
 }
 
 impl Served {
-    pub fn launch(
-        installation: &Path,
-        work_folder: &Path,
-        options: &[&str],
-    ) -> Result<Self, String> {
+    pub fn launch(installation: &Path, work_folder: &Path, options: &[&str]) -> Result<Self, String> {
         // A file rather than a pipe: nobody has to read it for the server to go on.
         let mut stderr = tempfile::tempfile().map_err(cannot_launch)?;
         let mut launcher = Launcher::spawn(installation, work_folder, options, &stderr)?;
         match launcher.ready_line(START_LIMIT) {
             Ok(line) => {
                 let (port, pid) = parse(&line).ok_or_else(|| format!("not a port: {line}"))?;
-                Ok(Self {
-                    port,
-                    pid,
-                    _launcher: launcher,
-                })
+                Ok(Self { port, pid, _launcher: launcher })
             }
             Err(why) => {
                 drop(launcher);
                 let mut said = String::new();
-                let _ = stderr
-                    .rewind()
-                    .and_then(|()| stderr.read_to_string(&mut said));
+                let _ = stderr.rewind().and_then(|()| stderr.read_to_string(&mut said));
                 Err(format!("Azurite {why}; it said:\n{said}"))
             }
         }
@@ -58,12 +48,7 @@ impl Served {
 struct Launcher(Child);
 
 impl Launcher {
-    fn spawn(
-        installation: &Path,
-        work_folder: &Path,
-        options: &[&str],
-        stderr: &File,
-    ) -> Result<Self, String> {
+    fn spawn(installation: &Path, work_folder: &Path, options: &[&str], stderr: &File) -> Result<Self, String> {
         let script = work_folder.join("launch.mjs");
         fs::write(&script, LAUNCHER).map_err(cannot_launch)?;
         Command::new("node")
@@ -89,9 +74,7 @@ impl Launcher {
         let stdout = self.0.stdout.take().ok_or("has no output")?;
         match first_line(stdout).recv_timeout(limit) {
             Ok(line) if !line.is_empty() => Ok(line),
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                Err(format!("did not answer within {} s", limit.as_secs()))
-            }
+            Err(mpsc::RecvTimeoutError::Timeout) => Err(format!("did not answer within {} s", limit.as_secs())),
             _ => Err("ended before it answered".to_owned()),
         }
     }
