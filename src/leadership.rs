@@ -66,7 +66,7 @@ impl Leadership {
     }
 
     /// Checks that this host is still the leader at this instant, by its own clock: the lease was renewed recently
-    /// enough, and nobody said otherwise. It sends nothing and takes well under a microsecond.
+    /// enough, and nobody said otherwise. It sends nothing and only reads the clocks, so call it as often as you like.
     ///
     /// After a shutdown or [`step_down`](Self::step_down) it succeeds while the task drains, as the lease is still held:
     /// work that has begun may be finished.

@@ -2,32 +2,31 @@
 //!
 //! It decides nothing. Whatever could make two leaders is decided in [`crate::election`].
 
+mod announcer;
 mod attempt;
+mod entropy;
 mod probe;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span};
 
 use super::task::{Spawner, TaskEnd, TaskHandle};
-use crate::claim::ClaimId;
 use crate::clock::ElapsedClock;
-use crate::election::{
-    Action, AfterTask, AttemptId, Election, EndReason, Entropy, Event, Failure, Moment, Report, Settings,
-};
+use crate::election::{Action, AfterTask, AttemptId, Election, EndReason, Event, Failure, Moment, Report, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fencing::FencingToken;
 use crate::leadership::{Shared, Wish};
-use crate::mutex::{Acquire, DistributedMutex, Loss, Renew};
+use crate::mutex::{Acquire, DistributedMutex, Renew};
 use crate::options::LeaderHostOptions;
 use crate::status::{LeaderEvent, Operation, Status};
-use crate::telemetry::Telemetry;
+use announcer::Announcer;
 use attempt::{Attempt, Outcome, Reply};
+use entropy::SystemEntropy;
 use probe::Probe;
 
 /// What a run of a host consists of.
@@ -55,10 +54,8 @@ pub(super) struct Driver {
     wishes: mpsc::UnboundedReceiver<Wish>,
     wish: mpsc::UnboundedSender<Wish>,
     change: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    telemetry: Telemetry,
+    announcer: Announcer,
     told: Told,
-    /// What the next `Ended` event adds to its reason.
-    detail: Option<String>,
     /// With what the run ends, if not well.
     failure: Option<Error>,
 }
@@ -103,9 +100,8 @@ impl Driver {
             wishes,
             wish,
             change: None,
-            telemetry: Telemetry::new(run.settings.holder.clone()),
+            announcer: Announcer::new(run.status.clone(), run.events.clone(), run.settings.holder.clone()),
             told: Told::default(),
-            detail: None,
             failure: None,
             run,
         }
@@ -117,7 +113,7 @@ impl Driver {
     }
 
     async fn drive(mut self) -> Result<()> {
-        self.run.status.send_replace(Status::Standby { leader: None });
+        self.announcer.standby(None);
         loop {
             // Time first: a timer of the runtime may be late, or stand still with the machine.
             let now = self.clock.now();
@@ -205,7 +201,7 @@ impl Driver {
             self.probe.advance(now);
         }
         if let Some(jump) = self.clock.take_jump() {
-            self.detail = Some(format!("the clock jumped forward by {jump:?}"));
+            self.announcer.explain(format!("the clock jumped forward by {jump:?}"));
             self.election.handle_event(now, Event::ClockJumped);
         }
         self.publish();
@@ -218,7 +214,7 @@ impl Driver {
         // What the task has started in its turn, under the same token, is to end as well.
         leader.shared.cancel(EndReason::TaskEnded);
         if let Some(detail) = end.detail() {
-            self.detail = Some(detail);
+            self.announcer.explain(detail);
         }
         if let Some(error) = end.error {
             let panicked = error.kind() == ErrorKind::TaskPanicked;
@@ -233,13 +229,8 @@ impl Driver {
 
     /// A host that is on its way out is no standby.
     fn show_standby(&self, leader: Option<crate::mutex::Leader>) {
-        let standby = Status::Standby { leader };
         if !self.election.is_finishing() {
-            self.run.status.send_if_modified(|status| {
-                let modified = *status != standby;
-                *status = standby;
-                modified
-            });
+            self.announcer.standby(leader);
         }
     }
 
@@ -256,12 +247,11 @@ impl Driver {
                 Event::Held { attempt, held }
             }
             Outcome::Renew(Ok(Renew::Renewed)) => {
-                // What failed before has no part in how the term ends.
-                self.detail = None;
+                self.announcer.renewed();
                 Event::Renewed { attempt }
             }
             Outcome::Renew(Ok(Renew::Lost(loss))) => {
-                self.detail = Some(describe(loss).to_owned());
+                self.announcer.lost(loss);
                 Event::Lost { attempt }
             }
             Outcome::Release(Ok(())) => Event::Released { attempt },
@@ -278,12 +268,10 @@ impl Driver {
     }
 
     fn note_failure(&mut self, now: Moment, operation: Operation, error: Error) {
-        match operation {
-            Operation::Acquire if !error.is_transient() => self.failure = Some(error.clone()),
-            Operation::Renew => self.detail = Some(format!("last failure: {error}")),
-            _ => {}
+        if operation == Operation::Acquire && !error.is_transient() {
+            self.failure = Some(error.clone());
         }
-        self.emit(now, LeaderEvent::AttemptFailed { operation, error });
+        self.announcer.attempt_failed(now, operation, error);
     }
 
     /// Carries out all that the election asks for.
@@ -347,47 +335,15 @@ impl Driver {
     }
 
     fn report(&mut self, report: Report) {
-        let now = self.clock.now();
-        let event = match report {
-            Report::Elected { token } => {
-                self.detail = None;
-                self.run.status.send_replace(Status::Leading { fencing_token: token, since: SystemTime::now() });
-                LeaderEvent::Elected { fencing_token: token }
-            }
-            Report::Stopping { token, reason } => {
-                self.run.status.send_replace(Status::Stopping { fencing_token: token, reason });
-                LeaderEvent::Stopping { fencing_token: token, reason }
-            }
-            Report::Ended { token, reason } => {
-                let paused = || {
-                    let timed_out = reason == EndReason::RenewalTimedOut;
-                    timed_out.then(|| "no request failed: this process was paused, or starved of CPU".to_owned())
-                };
-                LeaderEvent::Ended { fencing_token: token, reason, detail: self.detail.take().or_else(paused) }
-            }
-            Report::Overrun { token } => {
-                self.emit(now, LeaderEvent::Overrun { fencing_token: token });
-                if self.run.options.abort_process_on_overrun {
-                    std::process::abort();
-                }
-                return;
-            }
-            Report::GrantedTooLate { token } => LeaderEvent::GrantedTooLate { fencing_token: token },
-            Report::TokenNotRising { granted, highest } => LeaderEvent::TokenNotRising { granted, highest },
-            Report::ForeignLease { lease } => LeaderEvent::ForeignLease { lease },
-            Report::ReleaseFailed => LeaderEvent::ReleaseFailed,
-        };
-        self.emit(now, event);
-    }
-
-    fn emit(&mut self, now: Moment, event: LeaderEvent) {
-        self.telemetry.record(now, &event);
-        // Nobody has to listen.
-        let _ = self.run.events.send(event);
+        let overrun = matches!(report, Report::Overrun { .. });
+        self.announcer.report(self.clock.now(), report);
+        if overrun && self.run.options.abort_process_on_overrun {
+            std::process::abort();
+        }
     }
 
     fn finish(mut self) -> Result<()> {
-        self.run.status.send_replace(Status::Stopped);
+        self.announcer.stopped();
         if let Some(leader) = self.leader.take() {
             let fencing_token = leader.shared.leadership().fencing_token();
             let slot = self.run.slot.take();
@@ -416,7 +372,7 @@ impl Drop for Driver {
             leader.shared.cancel(EndReason::Shutdown);
             leader.task.abort();
         }
-        self.run.status.send_replace(Status::Stopped);
+        self.announcer.stopped();
     }
 }
 
@@ -446,29 +402,5 @@ async fn sleep(pause: Option<std::time::Duration>) {
     match pause {
         Some(pause) => tokio::time::sleep(pause).await,
         None => std::future::pending().await,
-    }
-}
-
-fn describe(loss: Loss) -> &'static str {
-    match loss {
-        Loss::Taken => "the store says that another claim holds the lease, or that it ran out",
-        Loss::Broken => "somebody broke the lease: an operator, or another tool with write access to the record",
-        Loss::Missing => "the store says that the record is gone",
-    }
-}
-
-/// Random numbers of the operating system.
-#[derive(Debug)]
-struct SystemEntropy;
-
-impl Entropy for SystemEntropy {
-    fn claim_id(&mut self) -> ClaimId {
-        ClaimId::random()
-    }
-
-    fn fraction(&mut self) -> f64 {
-        // The low half of a random UUID, of which 62 bits are random.
-        let random = uuid::Uuid::new_v4().as_u64_pair().1 & ((1 << 53) - 1);
-        random as f64 / (1u64 << 53) as f64
     }
 }
