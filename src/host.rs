@@ -131,7 +131,7 @@ impl LeaderHost {
     /// aborted at its next await. Only when it is gone is the lease released. If it returns, fails or panics by itself,
     /// the host releases and contends again after a pause, or ends if the options say so.
     ///
-    /// Returns `Ok` after `shutdown`, once the task is gone and the lease is released; within drain limit plus two
+    /// Returns `Ok` after `shutdown`, once the task is gone and the lease is released; within the drain limit plus three
     /// attempt timeouts, also when the store hangs.
     ///
     /// # Errors

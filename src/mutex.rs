@@ -35,7 +35,8 @@ use crate::fencing::FencingToken;
 ///  7. **Release frees at once**, frees nothing of another claim, and is `Ok` when the lease is not ours any more.
 ///  8. **Quiet.** [`observe`](Self::observe) changes nothing, and an acquire that finds the lease held changes nothing.
 ///  9. **Nothing is believed.** Absurd durations, tokens or encodings in the record are errors: no panic, no overflow.
-/// 10. **Cancellation safe.** Any call may be dropped at any await; the request may then have been carried out or not.
+/// 10. **Cancellation safe, and never blocking.** Any call may be dropped at any await; the request may then have been
+///     carried out or not. All elections of a process are pumped on one thread, so no call may block it.
 /// 11. **No secret** in `Debug`, errors or traces.
 ///
 /// # Implementing a store

@@ -32,7 +32,7 @@ pub struct LeaderHostOptions {
     pub timing: Timing,
     /// How long the task may go on after its cancellation when it leaves of its own accord: on shutdown and after
     /// [`step_down`](crate::Leadership::step_down). The lease is renewed meanwhile; then the task is aborted. Default
-    /// 10 s. Keep it, plus two attempt timeouts for the release, below the platform's termination grace period (30 s by
+    /// 10 s. Keep it, plus three attempt timeouts for the release, below the platform's termination grace period (30 s by
     /// default in Azure Container Apps and Kubernetes).
     pub drain_limit: Duration,
     /// The pause between the end of an own term and the next candidacy, so that others come first. It doubles with each

@@ -70,15 +70,11 @@ impl<E: Entropy> Election<E> {
     pub(super) fn stop(&mut self, now: Moment, reason: EndReason) {
         let (Phase::Leading(term) | Phase::Stopping(term, _)) = &self.phase else { return };
         let (term, grace) = (term.clone(), self.settings.timing.grace());
-        let lost = reason == EndReason::LeaseLost;
         let stop = match (&self.phase, reason) {
-            // A drain that learns of its loss has no more time than any other loss.
-            (Phase::Stopping(_, stop), _) => Stop {
-                abort_at: stop.abort_at.min(now + grace),
-                renewing: stop.renewing && !lost,
-                revoked: true,
-                ..stop.clone()
-            },
+            // A drain that learns of a loss has no more time than any other loss.
+            (Phase::Stopping(_, stop), _) => {
+                Stop { abort_at: stop.abort_at.min(now + grace), renewing: false, revoked: true, ..stop.clone() }
+            }
             (_, EndReason::Shutdown | EndReason::SteppedDown) => {
                 Stop::new(reason, now + self.settings.drain_limit, true, false)
             }
