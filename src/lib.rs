@@ -9,6 +9,7 @@ mod claim;
 pub mod clock;
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod document;
 pub mod election;
 mod error;
 mod fencing;

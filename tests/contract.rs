@@ -3,6 +3,63 @@
 #![cfg(feature = "contract")]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod memory_document;
+
+/// The part that all document stores share, on a record in memory.
+mod document {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use azure_leader_election::contract::Fixture;
+    use azure_leader_election::document::DocumentMutex;
+    use azure_leader_election::{DistributedMutex, async_trait};
+
+    use crate::memory_document::MemoryDocument;
+
+    /// How often the transport repeats a write that was carried out, and is refused.
+    struct Document {
+        phantom_every: usize,
+    }
+
+    #[async_trait]
+    impl Fixture for Document {
+        type Election = MemoryDocument;
+
+        async fn fresh(&self) -> MemoryDocument {
+            MemoryDocument::new(self.phantom_every)
+        }
+
+        async fn open(&self, election: &MemoryDocument) -> Arc<dyn DistributedMutex> {
+            Arc::new(DocumentMutex::new(election.clone()))
+        }
+
+        async fn elapse(&self, time: Duration) {
+            tokio::time::sleep(time).await;
+        }
+
+        fn lease(&self) -> Duration {
+            Duration::from_secs(1)
+        }
+
+        async fn delete_record(&self, election: &MemoryDocument) -> bool {
+            election.delete();
+            true
+        }
+    }
+
+    mod plain {
+        azure_leader_election::contract_tests!(super::Document { phantom_every: usize::MAX }; start_paused = true);
+    }
+
+    mod with_every_write_refused_although_carried_out {
+        azure_leader_election::contract_tests!(super::Document { phantom_every: 1 }; start_paused = true);
+    }
+
+    mod with_every_third_write_refused_although_carried_out {
+        azure_leader_election::contract_tests!(super::Document { phantom_every: 3 }; start_paused = true);
+    }
+}
+
 mod memory {
     use std::sync::Arc;
     use std::time::Duration;
