@@ -199,10 +199,9 @@ impl<S: DocumentStore> DocumentMutex<S> {
         }
         // Nobody holds it yet: whoever creates it reads it back like all others, and learns the service's time by that.
         self.store.create(&Record::unheld()?).await?;
-        self.store
-            .read()
-            .await?
-            .ok_or_else(|| Error::new(ErrorKind::Unavailable, "the record was created, and deleted at once by somebody"))
+        self.store.read().await?.ok_or_else(|| {
+            Error::new(ErrorKind::Unavailable, "the record was created, and deleted at once by somebody")
+        })
     }
 
     /// Replaces what was seen; `None` when it was in vain.

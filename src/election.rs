@@ -104,6 +104,8 @@ pub struct Election<E> {
     answered: bool,
     /// Whether this host has waited for a poll already; the first wait is cut by a random part.
     polled: bool,
+    /// The store reported a change while an attempt was in flight.
+    nudged: bool,
     foreign_lease: Option<Duration>,
     short_terms: u32,
     finishing: bool,
@@ -121,7 +123,7 @@ enum Phase {
     /// The token is cancelled; the task still runs.
     Stopping(Term, Stop),
     /// No task runs; the lease may still be ours.
-    Releasing { retry_at: Moment, give_up_at: Moment },
+    Releasing { retry_at: Moment, last_start: Moment },
     /// The end.
     Stopped,
 }
@@ -163,6 +165,7 @@ impl<E: Entropy> Election<E> {
             highest: None,
             answered: false,
             polled: false,
+            nudged: false,
             foreign_lease: None,
             short_terms: 0,
             finishing: false,
@@ -215,10 +218,13 @@ impl<E: Entropy> Election<E> {
     /// Takes note of what happened at `now`. Time that ran out before counts first, so that no reply is taken as in
     /// time only because the driver was late.
     pub fn handle_event(&mut self, now: Moment, event: Event) {
-        // Signs of life are older than the timers that they put off.
+        // Signs of life are older than the timers that they put off; a jump must be known to be one before it makes timers
+        // run out; and a candidate that is told to end sends no further attempt only because one is due.
         match event {
             Event::Heartbeat { at } => self.on_heartbeat(at),
             Event::RuntimeAlive { at } => self.on_runtime_alive(at),
+            Event::ClockJumped => self.on_clock_jump(now),
+            Event::Shutdown | Event::Abandoned if matches!(self.phase, Phase::Waiting { .. }) => self.on_shutdown(now),
             _ => {}
         }
         self.handle_timeout(now);
@@ -256,13 +262,12 @@ impl<E: Entropy> Election<E> {
                 }
             }
             Event::TaskExited { exit } => self.on_task_exited(now, exit),
-            Event::Heartbeat { .. } | Event::RuntimeAlive { .. } => {}
+            Event::Heartbeat { .. } | Event::RuntimeAlive { .. } | Event::ClockJumped => {}
             Event::StepDown { token } => {
                 if matches!(&self.phase, Phase::Leading(term) if term.token == token) {
                     self.stop(now, EndReason::SteppedDown);
                 }
             }
-            Event::ClockJumped => self.on_clock_jump(now),
             Event::Changed => self.on_changed(now),
             Event::Shutdown => self.on_shutdown(now),
             Event::Abandoned => self.on_abandoned(now),
@@ -343,18 +348,20 @@ impl<E: Entropy> Election<E> {
     /// tried until the lease has run out anyway, but no longer than two attempts take (invariant 15).
     fn release(&mut self, now: Moment, lease_ends: Moment) {
         self.abandon_flight();
-        let two_attempts = now + self.settings.timing.attempt_timeout() * 2;
-        self.phase = Phase::Releasing { retry_at: now, give_up_at: lease_ends.min(two_attempts) };
+        let last_start = lease_ends.min(now + self.settings.timing.attempt_timeout());
+        self.phase = Phase::Releasing { retry_at: now, last_start };
     }
 
     fn on_release_failed(&mut self, now: Moment, flight: &Flight, failure: Failure) {
-        let Phase::Releasing { give_up_at, .. } = self.phase else { return };
-        let retry_at = (flight.sent_at + self.jittered(self.settings.timing.retry_every())).max(now);
-        if failure == Failure::Refused || retry_at >= give_up_at {
+        let Phase::Releasing { last_start, .. } = self.phase else { return };
+        // A driver whose timers are a little late must not cost an attempt.
+        let failed_at = now.min(flight.sent_at + self.settings.timing.attempt_timeout());
+        let retry_at = (flight.sent_at + self.jittered(self.settings.timing.retry_every())).max(failed_at);
+        if failure == Failure::Refused || retry_at > last_start {
             self.act(Action::Report(Report::ReleaseFailed));
             self.candidate_again(now);
         } else {
-            self.phase = Phase::Releasing { retry_at, give_up_at };
+            self.phase = Phase::Releasing { retry_at, last_start };
         }
     }
 
@@ -369,9 +376,9 @@ impl<E: Entropy> Election<E> {
         self.unsettled_since = None;
         self.sighting = None;
         // Terms that end quickly come ever more slowly: a broken task must not make a hot loop of elections.
-        let doublings = self.short_terms.saturating_sub(1).min(6);
+        let doublings = self.short_terms.saturating_sub(1).min(24);
         let longest = self.settings.pause.max(self.settings.timing.lease() * 4);
-        let pause = (self.settings.pause * (1 << doublings)).min(longest);
+        let pause = self.settings.pause.saturating_mul(1 << doublings).min(longest);
         self.phase = Phase::Waiting { until: now + pause, resting: true };
     }
 

@@ -4,7 +4,6 @@ mod driver;
 mod task;
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
@@ -60,8 +59,8 @@ pub struct LeaderHost {
     events: broadcast::Sender<LeaderEvent>,
     /// Held by a run until its task is gone, so that two runs of one host never overlap (invariant 6).
     slot: Arc<Semaphore>,
-    /// The run that holds the slot was dropped and winds up by itself.
-    winding_up: Arc<AtomicBool>,
+    /// Of the run that holds the slot; cancelled when its future was dropped and it winds up by itself.
+    abandoned: Mutex<CancellationToken>,
 }
 
 impl LeaderHost {
@@ -73,7 +72,7 @@ impl LeaderHost {
             status: watch::Sender::new(Status::Stopped),
             events: broadcast::Sender::new(256),
             slot: Arc::new(Semaphore::new(1)),
-            winding_up: Arc::default(),
+            abandoned: Mutex::default(),
         }
     }
 
@@ -221,10 +220,14 @@ impl LeaderHost {
 
         let slot = match Arc::clone(&self.slot).try_acquire_owned() {
             Ok(slot) => slot,
-            Err(_) if self.winding_up.load(Ordering::Acquire) => Arc::clone(&self.slot)
-                .acquire_owned()
-                .await
-                .map_err(|error| Error::new(ErrorKind::Runtime, "the host is closed").with_source(error))?,
+            Err(_) if lock(&self.abandoned).is_cancelled() => {
+                match shutdown.run_until_cancelled(Arc::clone(&self.slot).acquire_owned()).await {
+                    Some(slot) => {
+                        slot.map_err(|error| Error::new(ErrorKind::Runtime, "the host is closed").with_source(error))?
+                    }
+                    None => return Ok(()),
+                }
+            }
             Err(_) => {
                 return Err(Error::new(
                     ErrorKind::AlreadyRunning,
@@ -232,9 +235,9 @@ impl LeaderHost {
                 ));
             }
         };
-        self.winding_up.store(false, Ordering::Release);
 
         let abandoned = CancellationToken::new();
+        *lock(&self.abandoned) = abandoned.clone();
         let driver = Driver::new(Run {
             settings,
             options: self.options.clone(),
@@ -250,9 +253,10 @@ impl LeaderHost {
             Pump::Keeper => keeper::handle()?.clone(),
             Pump::CallerRuntime => current_runtime()?,
         };
-        let mut guard = AbandonGuard { abandoned, winding_up: Arc::clone(&self.winding_up), armed: true };
+        // Tells the driver when the future that waits for it here is dropped.
+        let guard = abandoned.drop_guard();
         let outcome = runtime.spawn(driver.run()).await;
-        guard.armed = false;
+        guard.disarm();
         outcome.unwrap_or_else(|error| {
             Err(Error::new(ErrorKind::Runtime, "the election's driver failed").with_source(error))
         })
@@ -272,22 +276,6 @@ pub struct FinishedTerm<T> {
 
 /// The one term of [`LeaderHost::run_one_term`], and what its task has returned.
 type Led<T> = Arc<Mutex<Option<(Leadership, Option<T>)>>>;
-
-/// Tells the driver when the future that waits for it is dropped.
-struct AbandonGuard {
-    abandoned: CancellationToken,
-    winding_up: Arc<AtomicBool>,
-    armed: bool,
-}
-
-impl Drop for AbandonGuard {
-    fn drop(&mut self) {
-        if self.armed {
-            self.winding_up.store(true, Ordering::Release);
-            self.abandoned.cancel();
-        }
-    }
-}
 
 fn current_runtime() -> Result<Handle> {
     Handle::try_current()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Action, Election, Entropy, Failure, Flight, Kind, Moment, Phase, Report};
 use crate::mutex::{Grant, Held, Version};
+use crate::timing::Timing;
 
 /// A record of a document store, and since when this host has seen it unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -15,6 +16,7 @@ pub(super) struct Sighting {
 impl<E: Entropy> Election<E> {
     pub(super) fn send_acquire(&mut self, now: Moment) {
         let lapsed = self.sighting.as_ref().filter(|seen| now >= seen.lapses_at).map(|seen| seen.version.clone());
+        self.nudged = false;
         self.claim.unsettled = self.unsettled_since.is_some();
         let claim = self.claim.clone();
         let attempt = self.launch(now, Kind::Acquire);
@@ -38,7 +40,7 @@ impl<E: Entropy> Election<E> {
             self.act(Action::Report(Report::GrantedTooLate { token: grant.fencing_token }));
             self.release(now, lease_ends);
         } else {
-            self.start_term(now, flight.sent_at, valid_until, grant.fencing_token);
+            self.start_term(now, flight.sent_at, lease, grant.fencing_token);
         }
     }
 
@@ -58,7 +60,8 @@ impl<E: Entropy> Election<E> {
         }
         let expiry = held.retry_after.map(|wait| now + wait.max(self.settings.timing.retry_every() / 10));
         let next_poll = flight.sent_at + self.poll_interval();
-        let until = [expiry, lapses_at].into_iter().flatten().fold(next_poll, Moment::min).max(now);
+        let changed = std::mem::take(&mut self.nudged).then(|| now + self.soon());
+        let until = [expiry, lapses_at, changed].into_iter().flatten().fold(next_poll, Moment::min).max(now);
         self.phase = Phase::Waiting { until, resting: false };
     }
 
@@ -84,11 +87,20 @@ impl<E: Entropy> Election<E> {
     }
 
     pub(super) fn on_changed(&mut self, now: Moment) {
-        let soon = now + self.settings.timing.poll_every() / 10;
-        // A rest after a term is not cut short: it is what keeps a broken task from a hot loop.
-        if let Phase::Waiting { until, resting: false } = &mut self.phase {
-            *until = soon.min(*until);
+        let soon = now + self.soon();
+        match &mut self.phase {
+            // A rest after a term is not cut short: it is what keeps a broken task from a hot loop.
+            Phase::Waiting { until, resting: false } => *until = soon.min(*until),
+            // What is in flight may have been answered before the change.
+            Phase::Acquiring => self.nudged = true,
+            _ => {}
         }
+    }
+
+    /// How long after a change the next attempt follows, so that a store that reports changes without end costs no more
+    /// than ten requests a poll.
+    fn soon(&self) -> Duration {
+        self.settings.timing.poll_every() / 10
     }
 
     /// Stops at once when nothing of ours can be left in the store, else after a release.
@@ -105,6 +117,9 @@ impl<E: Entropy> Election<E> {
             self.sighting = None;
             return None;
         };
+        // A record that says less than all workers are configured for may be wrong, and no leader can ask for more than
+        // there is: neither makes the wait shorter, nor endless.
+        let lease = lease.min(Timing::MAX_LEASE).max(self.settings.timing.lease());
         let seen_before = self.sighting.as_ref().filter(|seen| seen.version == *version);
         let sighting =
             seen_before.cloned().unwrap_or_else(|| Sighting { version: version.clone(), lapses_at: now + lease });

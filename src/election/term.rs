@@ -1,5 +1,7 @@
 //! A leader's side: holding the lease, and giving it up in the right order.
 
+use std::time::Duration;
+
 use super::{Action, AfterTask, Election, EndReason, Entropy, Flight, Kind, Moment, Phase, Report, TaskExit};
 use crate::fencing::FencingToken;
 
@@ -7,6 +9,8 @@ use crate::fencing::FencingToken;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Term {
     pub(super) token: FencingToken,
+    /// As long as the store granted it, and no longer than was asked for.
+    lease: Duration,
     started_at: Moment,
     pub(super) valid_until: Moment,
     renew_at: Moment,
@@ -29,12 +33,13 @@ pub(super) struct Stop {
 }
 
 impl<E: Entropy> Election<E> {
-    pub(super) fn start_term(&mut self, now: Moment, sent_at: Moment, valid_until: Moment, token: FencingToken) {
+    pub(super) fn start_term(&mut self, now: Moment, sent_at: Moment, lease: Duration, token: FencingToken) {
         let settings = &self.settings;
         self.phase = Phase::Leading(Term {
             token,
+            lease,
             started_at: now,
-            valid_until,
+            valid_until: sent_at + lease.saturating_sub(settings.timing.skew()),
             renew_at: sent_at + settings.timing.renew_every(),
             heartbeat_due: settings.heartbeat_limit.map(|limit| now + limit),
             runtime_due: settings.stall_limit.map(|limit| now + limit),
@@ -134,7 +139,8 @@ impl<E: Entropy> Election<E> {
     pub(super) fn on_renewed(&mut self, flight: &Flight) {
         let timing = &self.settings.timing;
         if let Phase::Leading(term) | Phase::Stopping(term, _) = &mut self.phase {
-            term.valid_until = term.valid_until.max(flight.sent_at + timing.valid_for());
+            let valid_until = flight.sent_at + term.lease.saturating_sub(timing.skew());
+            term.valid_until = term.valid_until.max(valid_until);
             term.renew_at = flight.sent_at + timing.renew_every();
         }
     }
@@ -198,7 +204,7 @@ impl<E: Entropy> Election<E> {
 
     /// How long an abortion may take to show effect before it is reported: a tenth of the skew, so that a process that
     /// then ends does so before the lease can be granted again.
-    fn overrun_margin(&self) -> std::time::Duration {
+    fn overrun_margin(&self) -> Duration {
         self.settings.timing.skew() / 10
     }
 }

@@ -7,12 +7,11 @@ mod attempt;
 mod entropy;
 mod probe;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, info_span};
 
 use super::task::{Spawner, TaskEnd, TaskHandle};
@@ -53,11 +52,13 @@ pub(super) struct Driver {
     probe: Probe,
     wishes: mpsc::UnboundedReceiver<Wish>,
     wish: mpsc::UnboundedSender<Wish>,
-    change: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    change: Option<AbortOnDropHandle<()>>,
     announcer: Announcer,
     told: Told,
-    /// With what the run ends, if not well.
-    failure: Option<Error>,
+    /// The latest refusal of an acquire, as long as none was answered.
+    refusal: Option<Error>,
+    /// The failure of the task that ends the run.
+    task_failure: Option<Error>,
 }
 
 /// The leader's task and the host's end of what it was given.
@@ -102,7 +103,8 @@ impl Driver {
             change: None,
             announcer: Announcer::new(run.status.clone(), run.events.clone(), run.settings.holder.clone()),
             told: Told::default(),
-            failure: None,
+            refusal: None,
+            task_failure: None,
             run,
         }
     }
@@ -114,21 +116,28 @@ impl Driver {
 
     async fn drive(mut self) -> Result<()> {
         self.announcer.standby(None);
+        if self.run.shutdown.is_cancelled() {
+            // Or the first attempt would be sent before anybody looks.
+            self.accept(self.clock.now(), Input::Shutdown);
+        }
         loop {
-            // Time first: a timer of the runtime may be late, or stand still with the machine.
-            let now = self.clock.now();
-            self.note_signs_of_life(now);
-            self.election.handle_timeout(now);
-            self.carry_out();
+            self.advance();
             if self.election.is_stopped() {
                 return self.finish();
             }
             let input = self.next_input().await;
-            let now = self.clock.now();
-            self.note_signs_of_life(now);
+            // Time first: a timer of the runtime may be late, or stand still with the machine.
+            let now = self.advance();
             self.accept(now, input);
-            self.carry_out();
         }
+    }
+
+    fn advance(&mut self) -> Moment {
+        let now = self.clock.now();
+        self.note_signs_of_life(now);
+        self.election.handle_timeout(now);
+        self.carry_out();
+        now
     }
 
     async fn next_input(&mut self) -> Input {
@@ -168,21 +177,10 @@ impl Driver {
             Input::Reply(attempt, reply) => self.translate(now, attempt, reply),
             Input::Wish(Wish::StepDown(token)) => Event::StepDown { token },
             Input::RuntimeAlive => Event::RuntimeAlive { at: now },
-            Input::Changed => {
-                // Listened to again with the next attempt, so that a store that never falls silent costs no more
-                // than polls.
-                self.change = None;
-                Event::Changed
-            }
+            Input::Changed => Event::Changed,
             Input::Time => return,
         };
-        self.tell(now, event);
-    }
-
-    /// Hands an event to the election, and makes its verdict on validity known before anything else happens.
-    fn tell(&mut self, now: Moment, event: Event) {
         self.election.handle_event(now, event);
-        self.publish();
     }
 
     fn publish(&self) {
@@ -204,7 +202,6 @@ impl Driver {
             self.announcer.explain(format!("the clock jumped forward by {jump:?}"));
             self.election.handle_event(now, Event::ClockJumped);
         }
-        self.publish();
     }
 
     fn on_task_ended(&mut self, now: Moment, end: TaskEnd) {
@@ -220,7 +217,7 @@ impl Driver {
             let panicked = error.kind() == ErrorKind::TaskPanicked;
             let ends_host = by_itself && self.run.settings.after_failure == AfterTask::EndHost;
             if ends_host || (panicked && self.run.settings.single_term) {
-                self.failure = Some(error);
+                self.task_failure = Some(error);
             }
         }
         self.election.handle_event(now, Event::TaskExited { exit: end.exit });
@@ -238,11 +235,11 @@ impl Driver {
         let Reply { operation, outcome } = reply;
         match outcome {
             Outcome::Acquire(Ok(Acquire::Granted(grant))) => {
-                self.failure = None;
+                self.refusal = None;
                 Event::Acquired { attempt, grant }
             }
             Outcome::Acquire(Ok(Acquire::Held(held))) => {
-                self.failure = None;
+                self.refusal = None;
                 self.show_standby(held.leader.clone());
                 Event::Held { attempt, held }
             }
@@ -269,13 +266,15 @@ impl Driver {
 
     fn note_failure(&mut self, now: Moment, operation: Operation, error: Error) {
         if operation == Operation::Acquire && !error.is_transient() {
-            self.failure = Some(error.clone());
+            self.refusal = Some(error.clone());
         }
         self.announcer.attempt_failed(now, operation, error);
     }
 
     /// Carries out all that the election asks for.
     fn carry_out(&mut self) {
+        // Before the token is cancelled: whoever sees that must be told the same by `ensure`.
+        self.publish();
         while let Some(action) = self.election.poll_action() {
             match action {
                 Action::Acquire { attempt, claim, lapsed } => {
@@ -330,7 +329,7 @@ impl Driver {
     fn listen_for_changes(&mut self) {
         if self.change.is_none() {
             let mutex = Arc::clone(&self.run.mutex);
-            self.change = Some(Box::pin(async move { mutex.changed().await }));
+            self.change = Some(AbortOnDropHandle::new(tokio::spawn(async move { mutex.changed().await })));
         }
     }
 
@@ -357,10 +356,8 @@ impl Driver {
             ));
         }
         let wished = self.told.shutdown || self.told.abandoned;
-        match self.failure.take() {
-            Some(error) if !wished => Err(error),
-            _ => Ok(()),
-        }
+        let refusal = self.refusal.take().filter(|_| !wished);
+        self.task_failure.take().or(refusal).map_or(Ok(()), Err)
     }
 }
 
@@ -391,11 +388,17 @@ async fn replied(attempt: &mut Option<Attempt>) -> (AttemptId, Reply) {
     (id, reply)
 }
 
-async fn resolved(change: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) {
-    match change {
-        Some(change) => change.await,
-        None => std::future::pending().await,
+/// Listened to again with the next attempt, so that a store that never falls silent costs no more than polls.
+async fn resolved(change: &mut Option<AbortOnDropHandle<()>>) {
+    if let Some(listening) = change {
+        let outcome = listening.await;
+        *change = None;
+        if outcome.is_ok() {
+            return;
+        }
+        // The store's code panicked: there is no news from it, and the host polls.
     }
+    std::future::pending().await
 }
 
 async fn sleep(pause: Option<std::time::Duration>) {

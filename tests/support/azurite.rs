@@ -1,16 +1,21 @@
 //! Azurite, Microsoft's emulator of Azure Storage, as a process of its own for tests.
 
 mod certificate;
-mod install;
-mod launch;
 
 use std::path::Path;
 
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
+use super::node::{self, NodeServer, Served};
 use certificate::Certificate;
-use launch::Served;
+
+static SERVER: NodeServer = NodeServer::new(
+    "azurite",
+    include_str!("azurite/package.json"),
+    include_str!("azurite/package-lock.json"),
+    include_str!("azurite/serve.mjs"),
+);
 
 /// The one account that Azurite has.
 pub const ACCOUNT: &str = "devstoreaccount1";
@@ -72,12 +77,12 @@ impl Azurite {
     /// Stops the server as a machine that hangs: connections stay open, and nothing answers.
     #[cfg(unix)]
     pub fn pause(&self) {
-        self.signal(nix::sys::signal::Signal::SIGSTOP);
+        self.served.pause();
     }
 
     #[cfg(unix)]
     pub fn resume(&self) {
-        self.signal(nix::sys::signal::Signal::SIGCONT);
+        self.served.resume();
     }
 
     /// The certificate authority to trust; panics for a server without https.
@@ -91,8 +96,7 @@ impl Azurite {
     }
 
     fn try_start(options: AzuriteOptions) -> Result<Self, String> {
-        let installation = install::installation()?;
-        let work_folder = install::temporary_folder("azurite-work-")?;
+        let work_folder = node::temporary_folder("azurite-work-")?;
 
         let mut arguments = vec!["--disableTelemetry", "--silent", "--inMemoryPersistence"];
         // Azurite takes a free port and says which: nobody can take it in between.
@@ -105,20 +109,10 @@ impl Azurite {
             arguments.extend(["--key", certificate::KEY_FILE]);
         }
 
-        Ok(Self {
-            served: Served::launch(installation, work_folder.path(), &arguments)?,
-            certificate,
-            _work_folder: work_folder,
-        })
+        Ok(Self { served: SERVER.launch(work_folder.path(), &arguments)?, certificate, _work_folder: work_folder })
     }
 
     fn certificate(&self) -> &Certificate {
         self.certificate.as_ref().expect("this Azurite serves plain http and has no certificate")
-    }
-
-    #[cfg(unix)]
-    fn signal(&self, signal: nix::sys::signal::Signal) {
-        let pid = i32::try_from(self.pid()).expect("a process id fits");
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).expect("Azurite's process is gone");
     }
 }

@@ -1,5 +1,6 @@
-//! What the tests need from outside the crate: a real storage server, and ways to sign in to it.
+//! What the tests need from outside the crate: real servers, and ways to sign in to them.
 //!
+//! - [`node`]: servers that npm installs, which end however the test process ends;
 //! - [`azurite`]: starts Microsoft's storage emulator and ends it, however the test process ends;
 //! - [`sas`]: signs shared access signatures for it;
 //! - [`credential`]: bearer tokens that it accepts, and ones that it refuses;
@@ -12,11 +13,17 @@
 // A test that cannot have its server ends there: a panic is how it says so.
 #![allow(clippy::expect_used, clippy::panic)]
 
+#[cfg(feature = "blob")]
 pub mod azurite;
+#[cfg(feature = "blob")]
 pub mod credential;
 pub mod names;
+pub mod node;
+#[cfg(feature = "blob")]
 pub mod operator;
+#[cfg(feature = "blob")]
 pub mod sas;
+#[cfg(feature = "blob")]
 pub mod transport;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "blob"))]
 pub mod worker;

@@ -70,6 +70,14 @@ impl Announcer {
             }
             Report::Ended { token, reason } => {
                 let detail = self.detail.take().or_else(|| unexplained(reason));
+                // A task that ended by itself was never said to be stopping; its lease is yet to be released.
+                self.status.send_if_modified(|status| {
+                    let leading = matches!(status, Status::Leading { .. });
+                    if leading {
+                        *status = Status::Stopping { fencing_token: token, reason };
+                    }
+                    leading
+                });
                 LeaderEvent::Ended { fencing_token: token, reason, detail }
             }
             Report::Overrun { token } => LeaderEvent::Overrun { fencing_token: token },

@@ -1,20 +1,18 @@
-// Serves Azurite's blob service until this process's stdin ends.
+// Runs the server of `serve.mjs`, which is beside this file, until this process's stdin ends.
 //
-//   node launch.mjs <installation> <work folder> <options of azurite-blob>...
+//   node watch.mjs <installation> <work folder> <options of the server>...
 //
-// Prints one line, "<port> <process id>", once the service answers; removes the work folder at the end.
+// Prints one line, "<port> <process id>", once the server answers; removes the work folder at the end.
 //
 // Two processes, because a server paused by SIGSTOP cannot notice that its test is gone: one watches, its child serves.
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const [role, ...rest] = process.argv.slice(2);
-if (role === 'serve') serve(...rest);
+if (role === 'serve') await serve(...rest);
 else watch(role, ...rest);
 
 function watch(installation, workFolder, ...options) {
@@ -36,7 +34,7 @@ function watch(installation, workFolder, ...options) {
   server.stdout.setEncoding('utf8').on('data', (text) => {
     if (said === undefined) return;
     said += text;
-    const url = said.match(/successfully listens on (\S+)\n/)?.[1];
+    const url = said.match(/listens on (\S+)\n/)?.[1];
     if (!url) return;
     said = undefined;
     answers(url).then(() => console.log(`${new URL(url).port} ${server.pid}`), end);
@@ -49,16 +47,10 @@ async function answers(url) {
   response.resume();
 }
 
-function serve(installation, ...options) {
+async function serve(installation, ...options) {
   // The watcher was killed: nobody else would end this process.
   process.on('disconnect', () => process.exit(1));
 
-  const require = createRequire(join(installation, 'node_modules', 'azurite', 'package.json'));
-
-  // Never loaded: it is telemetry, which is switched off here, and half of the time that Azurite takes to start.
-  const telemetry = require.resolve('applicationinsights');
-  require.cache[telemetry] = { id: telemetry, filename: telemetry, loaded: true, exports: {} };
-
-  process.argv.splice(2, Infinity, ...options);
-  require('./dist/src/blob/main.js');
+  const server = await import('./serve.mjs');
+  server.serve(installation, options);
 }

@@ -8,68 +8,97 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::install::NODE_NEEDED;
+use super::NodeServer;
 
-const LAUNCHER: &str = include_str!("launch.mjs");
+const WATCHER: &str = include_str!("watch.mjs");
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const END_LIMIT: Duration = Duration::from_secs(5);
 
-/// A service that answers; ends when dropped.
+/// A server that answers; ends when dropped.
 #[derive(Debug)]
 pub struct Served {
     pub port: u16,
+    /// The id of the process that answers requests.
     pub pid: u32,
-    _launcher: Launcher,
+    _watcher: Watcher,
 }
 
-impl Served {
-    pub fn launch(installation: &Path, work_folder: &Path, options: &[&str]) -> Result<Self, String> {
+impl NodeServer {
+    /// Installs the server when it is not there, and starts it in this folder.
+    pub fn launch(&self, work_folder: &Path, options: &[&str]) -> Result<Served, String> {
+        let installation = self.installation()?;
         // A file rather than a pipe: nobody has to read it for the server to go on.
-        let mut stderr = tempfile::tempfile().map_err(cannot_launch)?;
-        let mut launcher = Launcher::spawn(installation, work_folder, options, &stderr)?;
-        match launcher.ready_line(START_LIMIT) {
+        let mut stderr = tempfile::tempfile().map_err(|error| self.cannot_launch(&error))?;
+        let mut watcher = self.spawn(installation, work_folder, options, &stderr)?;
+        match watcher.ready_line(START_LIMIT) {
             Ok(line) => {
                 let (port, pid) = parse(&line).ok_or_else(|| format!("not a port: {line}"))?;
-                Ok(Self { port, pid, _launcher: launcher })
+                Ok(Served { port, pid, _watcher: watcher })
             }
             Err(why) => {
-                drop(launcher);
+                drop(watcher);
                 let mut said = String::new();
                 let _ = stderr.rewind().and_then(|()| stderr.read_to_string(&mut said));
-                Err(format!("Azurite {why}; it said:\n{said}"))
+                Err(format!("the server {} {why}; it said:\n{said}", self.name))
             }
         }
     }
-}
 
-/// The node process of `launch.mjs`, which keeps the server alive while this side of its stdin is open.
-#[derive(Debug)]
-struct Launcher(Child);
-
-impl Launcher {
-    fn spawn(installation: &Path, work_folder: &Path, options: &[&str], stderr: &File) -> Result<Self, String> {
-        let script = work_folder.join("launch.mjs");
-        fs::write(&script, LAUNCHER).map_err(cannot_launch)?;
+    fn spawn(
+        &self,
+        installation: &Path,
+        work_folder: &Path,
+        options: &[&str],
+        stderr: &File,
+    ) -> Result<Watcher, String> {
+        let watcher = work_folder.join("watch.mjs");
+        fs::write(&watcher, WATCHER)
+            .and_then(|()| fs::write(work_folder.join("serve.mjs"), self.script))
+            .map_err(|error| self.cannot_launch(&error))?;
         Command::new("node")
-            .arg(&script)
+            .arg(&watcher)
             .arg(installation)
             .arg(work_folder)
             .args(options)
-            // They would give the server other accounts, or a database to write to.
-            .env_remove("AZURITE_ACCOUNTS")
-            .env_remove("AZURITE_DB")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(stderr.try_clone().map_err(cannot_launch)?)
+            .stderr(stderr.try_clone().map_err(|error| self.cannot_launch(&error))?)
             .spawn()
-            .map(Self)
+            .map(Watcher)
             .map_err(|error| match error.kind() {
-                ErrorKind::NotFound => NODE_NEEDED.to_owned(),
-                _ => cannot_launch(error),
+                ErrorKind::NotFound => self.node_needed(),
+                _ => self.cannot_launch(&error),
             })
     }
 
+    fn cannot_launch(&self, error: &std::io::Error) -> String {
+        format!("cannot launch the server {}: {error}", self.name)
+    }
+}
+
+#[cfg(unix)]
+impl Served {
+    /// Stops the server as a machine that hangs: connections stay open, and nothing answers.
+    pub fn pause(&self) {
+        self.signal(nix::sys::signal::Signal::SIGSTOP);
+    }
+
+    pub fn resume(&self) {
+        self.signal(nix::sys::signal::Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = i32::try_from(self.pid).expect("a process id fits");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).expect("the server's process is gone");
+    }
+}
+
+/// The node process of `watch.mjs`, which keeps the server alive while this side of its stdin is open.
+#[derive(Debug)]
+struct Watcher(Child);
+
+impl Watcher {
     fn ready_line(&mut self, limit: Duration) -> Result<String, String> {
         let stdout = self.0.stdout.take().ok_or("has no output")?;
         match first_line(stdout).recv_timeout(limit) {
@@ -80,7 +109,7 @@ impl Launcher {
     }
 }
 
-impl Drop for Launcher {
+impl Drop for Watcher {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
         let limit = Instant::now() + END_LIMIT;
@@ -110,8 +139,4 @@ fn first_line(stdout: ChildStdout) -> mpsc::Receiver<String> {
 fn parse(line: &str) -> Option<(u16, u32)> {
     let (port, pid) = line.trim_end().split_once(' ')?;
     Some((port.parse().ok()?, pid.parse().ok()?))
-}
-
-fn cannot_launch(error: std::io::Error) -> String {
-    format!("cannot launch Azurite: {error}")
 }

@@ -1,0 +1,239 @@
+//! What stands in the leader document.
+
+use std::time::{Duration, SystemTime};
+
+use azure_core::time::{OffsetDateTime, parse_rfc3339, to_rfc3339};
+use serde_json::{Map, Value, json};
+
+use crate::claim::HolderId;
+use crate::document::{Record, Stored};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fencing::FencingToken;
+use crate::mutex::Version;
+use crate::timing::Timing;
+
+/// The document's other fields: the service's own, and those that others have put there.
+pub(super) type Rest = Map<String, Value>;
+
+const SCHEMA: u64 = 1;
+const NAMES: [&str; 12] = [
+    "id",
+    "schemaVersion",
+    "holder",
+    "previousHolder",
+    "claim",
+    "write",
+    "fencingToken",
+    "leaseMs",
+    "renewEveryMs",
+    "renewals",
+    "electedAt",
+    "renewedAt",
+];
+
+/// The document to write: ours, and what else was there.
+pub(super) fn write(id: &str, record: &Record, rest: &Rest) -> Value {
+    let name = |holder: &Option<HolderId>| holder.as_ref().map_or("", HolderId::as_str).to_owned();
+    let time = |time: Option<SystemTime>| time.map(|time| to_rfc3339(&OffsetDateTime::from(time)));
+    let mut document = rest.clone();
+    // The service's own fields begin so; it writes them anew.
+    document.retain(|name, _| !name.starts_with('_') && !NAMES.contains(&name.as_str()));
+    let ours = json!({
+        "id": id,
+        "schemaVersion": SCHEMA,
+        "holder": name(&record.holder),
+        "previousHolder": name(&record.previous),
+        "claim": record.claim,
+        "write": record.write,
+        "fencingToken": record.fencing_token.get(),
+        "leaseMs": millis(record.lease),
+        "renewEveryMs": millis(record.renew_every),
+        "renewals": record.renewals,
+        "electedAt": time(record.elected_at),
+        "renewedAt": time(record.renewed_at),
+    });
+    if let Value::Object(ours) = ours {
+        document.extend(ours);
+    }
+    Value::Object(document)
+}
+
+/// Reads a document that anybody may have written.
+///
+/// # Errors
+/// [`CorruptRecord`](ErrorKind::CorruptRecord), with the field.
+pub(super) fn read(version: Version, document: Value) -> Result<Stored<Rest>> {
+    let Value::Object(rest) = document else {
+        return Err(corrupt("the document", "is no JSON object"));
+    };
+    let fields = Fields(&rest);
+    match fields.number("schemaVersion")? {
+        SCHEMA => {}
+        newer if newer > SCHEMA => {
+            return Err(corrupt("schemaVersion", "is newer than this program knows: update it, or use another election"));
+        }
+        _ => return Err(corrupt("schemaVersion", "is none that there ever was")),
+    }
+    let fencing_token = fields.number("fencingToken")?;
+    let fencing_token = FencingToken::new(fencing_token)
+        .map_err(|error| corrupt("fencingToken", "is out of range").with_source(error))?;
+    let record = Record {
+        holder: fields.holder("holder")?,
+        previous: fields.holder("previousHolder")?,
+        claim: fields.text("claim")?.to_owned(),
+        write: fields.text("write")?.to_owned(),
+        fencing_token,
+        lease: fields.duration("leaseMs")?,
+        renew_every: fields.duration("renewEveryMs")?,
+        renewals: fields.number("renewals")?,
+        elected_at: fields.time("electedAt")?,
+        renewed_at: fields.time("renewedAt")?,
+    };
+    // `_ts` is when the service last wrote the document, in whole seconds.
+    let server_ms = rest.get("_ts").and_then(Value::as_u64).and_then(|seconds| seconds.checked_mul(1000));
+    let server_ms = server_ms.filter(|ms| *ms < FencingToken::MAX);
+    Ok(Stored { version, record, server_ms, rest })
+}
+
+struct Fields<'a>(&'a Rest);
+
+impl Fields<'_> {
+    fn get(&self, name: &str) -> Result<&Value> {
+        self.0.get(name).ok_or_else(|| corrupt(name, "is missing"))
+    }
+
+    fn text(&self, name: &str) -> Result<&str> {
+        let text = self.get(name)?.as_str().ok_or_else(|| corrupt(name, "is no string"))?;
+        if text.len() > 256 { Err(corrupt(name, "is longer than 256 characters")) } else { Ok(text) }
+    }
+
+    fn number(&self, name: &str) -> Result<u64> {
+        self.get(name)?.as_u64().ok_or_else(|| corrupt(name, "is no whole number from 0 up"))
+    }
+
+    fn holder(&self, name: &str) -> Result<Option<HolderId>> {
+        match self.text(name)? {
+            "" => Ok(None),
+            holder => HolderId::new(holder).map(Some).map_err(|_| corrupt(name, "is no holder id")),
+        }
+    }
+
+    fn duration(&self, name: &str) -> Result<Duration> {
+        let duration = Duration::from_millis(self.number(name)?);
+        if duration > Timing::MAX_LEASE { Err(corrupt(name, "is longer than an hour")) } else { Ok(duration) }
+    }
+
+    fn time(&self, name: &str) -> Result<Option<SystemTime>> {
+        match self.get(name)? {
+            Value::Null => Ok(None),
+            Value::String(text) => {
+                let time = parse_rfc3339(text).map_err(|_| corrupt(name, "is no RFC 3339 time"))?;
+                Ok(Some(SystemTime::from(time)))
+            }
+            _ => Err(corrupt(name, "is no RFC 3339 time")),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn corrupt(name: &str, what: &str) -> Error {
+    Error::new(
+        ErrorKind::CorruptRecord,
+        format!(
+            "in the leader document, {name} {what}; something else writes to it. Nothing was changed: restore the \
+             document, or delete it to begin anew (fencing tokens go on rising, by the service's clock)"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::Claim;
+
+    fn record() -> Record {
+        Record {
+            holder: Some(HolderId::new("worker-7").expect("valid")),
+            previous: None,
+            claim: Claim::new(HolderId::generate(), Duration::from_secs(3)).id.fingerprint(),
+            write: "1".to_owned(),
+            fencing_token: FencingToken::new(7).expect("valid"),
+            lease: Duration::from_secs(3),
+            renew_every: Duration::from_secs(1),
+            renewals: 4,
+            elected_at: Some(SystemTime::UNIX_EPOCH),
+            renewed_at: None,
+        }
+    }
+
+    fn version() -> Version {
+        Version::new("\"1\"").expect("valid")
+    }
+
+    fn written() -> Value {
+        write("nightly", &record(), &Rest::new())
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_unknown_fields_are_kept() {
+        let mut document = written();
+        document["team"] = json!({"name": "billing"});
+        document["_ts"] = json!(1_700_000_000);
+        let stored = read(version(), document).expect("readable");
+        assert_eq!(stored.record, record());
+        assert_eq!(stored.server_ms, Some(1_700_000_000_000));
+        let again = write("nightly", &stored.record, &stored.rest);
+        assert_eq!(again["team"]["name"], "billing");
+        assert_eq!(again.get("_ts"), None);
+    }
+
+    #[test]
+    fn invariant_14_whatever_cannot_be_understood_is_an_error_that_names_it() {
+        let ten_years = 10 * 365 * 24 * 3600 * 1000_u64;
+        for (name, value) in [
+            ("leaseMs", json!(ten_years)),
+            ("leaseMs", json!(-1)),
+            ("leaseMs", json!(1.5)),
+            ("fencingToken", json!(-1)),
+            ("fencingToken", json!(0)),
+            ("fencingToken", json!(1_u64 << 60)),
+            ("fencingToken", json!("7")),
+            ("fencingToken", Value::Null),
+            ("holder", json!("Größe")),
+            ("holder", json!("two\nlines")),
+            ("holder", json!(7)),
+            ("claim", json!("x".repeat(1000))),
+            ("renewals", json!(-1)),
+            ("electedAt", json!("yesterday")),
+            ("renewedAt", json!(12)),
+            ("schemaVersion", json!(0)),
+            ("schemaVersion", json!(2)),
+        ] {
+            let mut document = written();
+            document[name] = value.clone();
+            let error = read(version(), document).expect_err("must be refused");
+            assert_eq!(error.kind(), ErrorKind::CorruptRecord);
+            assert!(error.to_string().contains(name), "{name}: {value} -> {error}");
+        }
+        for name in NAMES.iter().filter(|name| **name != "id") {
+            let mut document = written();
+            document.as_object_mut().expect("an object").remove(*name);
+            assert!(read(version(), document).expect_err("half a document").to_string().contains(name));
+        }
+        for document in [json!([]), json!("text"), json!(7), Value::Null] {
+            assert!(read(version(), document).expect_err("no object").to_string().contains("no JSON object"));
+        }
+    }
+
+    #[test]
+    fn an_absurd_server_time_is_not_followed() {
+        for ts in [json!(u64::MAX), json!(9_007_199_254_741_u64), json!(-1), json!("now")] {
+            let mut document = written();
+            document["_ts"] = ts;
+            assert_eq!(read(version(), document).expect("readable").server_ms, None);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The process that ends itself on an overrun. It has to be another one than the test's.
+
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use azure_leader_election::Timing;
+
+use crate::support::{Gate, PATIENCE, Store, Worker, block, current_thread, host, work};
+
+/// Names what the child is to do.
+const ROLE: &str = "LEADER_TEST_CHILD";
+
+/// How a child ended, and what it said.
+fn run_child(role: &str) -> (std::process::ExitStatus, String) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "process::child", "--nocapture", "--test-threads=1"])
+        .env(ROLE, role)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    let mut ended = false;
+    while !ended && begun.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(5));
+        ended = child.try_wait().unwrap().is_some();
+    }
+    if !ended {
+        child.kill().unwrap();
+    }
+    let status = child.wait().unwrap();
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(ended, "the child did not end; it said: {said}");
+    (status, said)
+}
+
+#[test]
+fn abort_process_on_overrun_ends_the_process_before_another_leads() {
+    let (status, said) = run_child("abort");
+    assert_eq!(status.signal(), Some(nix::sys::signal::Signal::SIGABRT as i32), "{status}: {said}");
+    assert!(said.contains("a leads"), "{said}");
+    assert!(!said.contains("b leads"), "{said}");
+}
+
+#[test]
+fn without_it_an_overrun_does_not_end_the_process() {
+    let (status, said) = run_child("go on");
+    assert!(status.success(), "{status}: {said}");
+    assert!(said.contains("a leads") && said.contains("b leads"), "{said}");
+}
+
+/// Does nothing unless a test of this module started the process.
+#[test]
+fn child() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    let store = Store::default();
+    // Three seconds, so that on a busy machine too the end comes well before the lease's.
+    let timing = Timing::for_lease(Duration::from_secs(3)).unwrap();
+    let first = host("a", &store, |options| {
+        options.timing = timing.clone();
+        options.stall_limit = Some(Duration::from_millis(300));
+        options.abort_process_on_overrun = role == "abort";
+    });
+    let second = host("b", &store, |options| options.timing = timing);
+    let (led, leads) = mpsc::channel();
+    let (led_second, second_leads) = mpsc::channel();
+    let (woke, _wakes) = mpsc::channel();
+    let gate = Gate::default();
+    let _first = Worker::start(&first, current_thread(), block(&gate, &led, &woke));
+    leads.recv_timeout(PATIENCE).unwrap();
+    println!("a leads");
+    let _second = Worker::start(&second, current_thread(), work(&led_second));
+    second_leads.recv_timeout(PATIENCE).unwrap();
+    println!("b leads");
+    std::process::exit(0);
+}
