@@ -11,7 +11,10 @@ use std::time::Duration;
 use azure_leader_election::{
     Claim, ClaimId, EndReason, FencingToken, HolderId, Leadership, Operation, Result, TaskError,
 };
+use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use super::bounded;
 
 /// More requests than any test sends: beyond it somebody runs in circles, and virtual time stands still meanwhile.
 const HOT_LOOP: usize = 50_000;
@@ -21,6 +24,8 @@ const HOT_LOOP: usize = 50_000;
 pub struct Stage {
     origin: Instant,
     state: Arc<Mutex<State>>,
+    /// Whenever a task begins or ends.
+    turns: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -72,7 +77,7 @@ pub struct Call {
 
 impl Stage {
     pub fn new() -> Self {
-        Self { origin: Instant::now(), state: Arc::default() }
+        Self { origin: Instant::now(), state: Arc::default(), turns: Arc::default() }
     }
 
     pub fn now(&self) -> Duration {
@@ -85,6 +90,20 @@ impl Stage {
 
     pub fn all_terms(&self) -> Vec<Term> {
         self.state().terms.clone()
+    }
+
+    /// Waits for a task that begins or ends and makes `condition` hold.
+    #[track_caller]
+    pub fn until(&self, condition: impl Fn() -> bool) -> impl Future<Output = ()> {
+        bounded(async move {
+            loop {
+                let turn = self.turns.notified();
+                if condition() {
+                    return;
+                }
+                turn.await;
+            }
+        })
     }
 
     pub fn calls(&self) -> Vec<Call> {
@@ -147,6 +166,7 @@ impl Stage {
         state.terms.push(term);
         let index = state.terms.len() - 1;
         drop(state);
+        self.turns.notify_waiters();
         tokio::spawn(self.clone().watch_token(index, leader.clone()));
         OnStage { stage: self.clone(), index }
     }
@@ -269,6 +289,8 @@ impl Drop for OnStage {
         if let Some(claim) = term.claim {
             state.spent.entry(claim).or_insert(now);
         }
+        drop(state);
+        self.stage.turns.notify_waiters();
     }
 }
 
