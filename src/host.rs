@@ -7,7 +7,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::claim::HolderId;
@@ -59,6 +59,8 @@ pub struct LeaderHost {
     events: broadcast::Sender<LeaderEvent>,
     /// Held by a run until its task is gone, so that two runs of one host never overlap (invariant 6).
     slot: Arc<Semaphore>,
+    /// Held by the run that waits for the slot.
+    successor: Semaphore,
     /// Of the run that holds the slot; cancelled when its future was dropped and it winds up by itself.
     abandoned: Mutex<CancellationToken>,
 }
@@ -72,6 +74,7 @@ impl LeaderHost {
             status: watch::Sender::new(Status::Stopped),
             events: broadcast::Sender::new(256),
             slot: Arc::new(Semaphore::new(1)),
+            successor: Semaphore::new(1),
             abandoned: Mutex::default(),
         }
     }
@@ -218,24 +221,7 @@ impl LeaderHost {
         let settings = self.options.settings(single_term)?;
         self.mutex.check_lease(settings.timing.lease())?;
 
-        let slot = match Arc::clone(&self.slot).try_acquire_owned() {
-            Ok(slot) => slot,
-            Err(_) if lock(&self.abandoned).is_cancelled() => {
-                match shutdown.run_until_cancelled(Arc::clone(&self.slot).acquire_owned()).await {
-                    Some(slot) => {
-                        slot.map_err(|error| Error::new(ErrorKind::Runtime, "the host is closed").with_source(error))?
-                    }
-                    None => return Ok(()),
-                }
-            }
-            Err(_) => {
-                return Err(Error::new(
-                    ErrorKind::AlreadyRunning,
-                    "this host already runs, or the task of an earlier run still does: make one host per worker",
-                ));
-            }
-        };
-
+        let Some(slot) = self.take_slot(&shutdown).await? else { return Ok(()) };
         let abandoned = CancellationToken::new();
         *lock(&self.abandoned) = abandoned.clone();
         let driver = Driver::new(Run {
@@ -260,6 +246,28 @@ impl LeaderHost {
         outcome.unwrap_or_else(|error| {
             Err(Error::new(ErrorKind::Runtime, "the election's driver failed").with_source(error))
         })
+    }
+}
+
+impl LeaderHost {
+    /// Waits for a dropped run to wind up; `None` when it is told to shut down meanwhile.
+    async fn take_slot(&self, shutdown: &CancellationToken) -> Result<Option<OwnedSemaphorePermit>> {
+        let refused = || {
+            Error::new(
+                ErrorKind::AlreadyRunning,
+                "this host already runs, or the task of an earlier run still does: make one host per worker",
+            )
+        };
+        if let Ok(slot) = Arc::clone(&self.slot).try_acquire_owned() {
+            return Ok(Some(slot));
+        }
+        if !lock(&self.abandoned).is_cancelled() {
+            return Err(refused());
+        }
+        // One run waits; more of them would find it running when they come to their turn.
+        let _successor = self.successor.try_acquire().map_err(|_| refused())?;
+        let waited = shutdown.run_until_cancelled(Arc::clone(&self.slot).acquire_owned()).await;
+        waited.transpose().map_err(|_| refused())
     }
 }
 

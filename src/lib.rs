@@ -1,4 +1,4 @@
-#![cfg_attr(feature = "blob", doc = include_str!("../README.md"))]
+#![cfg_attr(all(feature = "blob", feature = "cosmos"), doc = include_str!("../README.md"))]
 #![cfg_attr(
     not(feature = "blob"),
     doc = "Leader election for workers; the README is the documentation with all features."
@@ -34,6 +34,8 @@ pub use options::{LeaderHostOptions, Pump};
 pub use status::{LeaderEvent, Operation, Status};
 #[cfg(feature = "blob")]
 pub use stores::blob::{BlobDistributedMutex, BlobMutexOptions, Create};
+#[cfg(feature = "cosmos")]
+pub use stores::cosmos::{CosmosDistributedMutex, CosmosMutexOptions};
 pub use stores::memory::MemoryMutex;
 pub use timing::{Timing, TimingOptions};
 

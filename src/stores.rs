@@ -2,4 +2,8 @@
 
 #[cfg(feature = "blob")]
 pub(crate) mod blob;
+#[cfg(any(feature = "blob", feature = "cosmos"))]
+mod cause;
+#[cfg(feature = "cosmos")]
+pub(crate) mod cosmos;
 pub(crate) mod memory;

@@ -87,7 +87,8 @@ struct Pair {
 impl Pair {
     fn start(container_url: &str, round: usize) -> Self {
         let blob = format!("round-{round}");
-        let worker = |name: &str| Worker::start(container_url, &blob, &format!("{name}-{round}"));
+        let worker =
+            |name: &str| Worker::start("blob_worker", &[container_url, &blob], &format!("{name}-{round}"), &[]);
         let leader = worker("first");
         let (_, started) = leader.wait_for(0, "task started", PATIENCE);
         let standby = worker("second");

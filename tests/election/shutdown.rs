@@ -200,6 +200,17 @@ fn invariant_15_a_candidate_that_left_nothing_in_the_store_stops_at_once() {
 }
 
 #[test]
+fn invariant_15_a_candidate_that_is_told_to_stop_when_a_poll_is_due_sends_no_further_acquire() {
+    for event in [Event::Shutdown, Event::Abandoned] {
+        let mut bench = Bench::new();
+        bench.held(held());
+        bench.tell_late(secs(5), event);
+        assert!(bench.election.is_stopped());
+        assert_eq!(bench.times(What::Acquire), [secs(0)], "it would have to be waited for, and to be released");
+    }
+}
+
+#[test]
 fn invariant_8_a_candidate_that_may_hold_a_lease_unknowingly_releases_it_before_it_stops() {
     let mut bench = Bench::new();
     bench.run_to(secs(2));

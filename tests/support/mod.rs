@@ -2,6 +2,7 @@
 //!
 //! - [`node`]: servers that npm installs, which end however the test process ends;
 //! - [`azurite`]: starts Microsoft's storage emulator and ends it, however the test process ends;
+//! - [`cosmos`]: two Cosmos DB accounts on this machine;
 //! - [`sas`]: signs shared access signatures for it;
 //! - [`credential`]: bearer tokens that it accepts, and ones that it refuses;
 //! - [`operator`]: what is done to the lease blob behind the store's back;
@@ -15,6 +16,8 @@
 
 #[cfg(feature = "blob")]
 pub mod azurite;
+#[cfg(feature = "cosmos")]
+pub mod cosmos;
 #[cfg(feature = "blob")]
 pub mod credential;
 pub mod names;
@@ -25,5 +28,5 @@ pub mod operator;
 pub mod sas;
 #[cfg(feature = "blob")]
 pub mod transport;
-#[cfg(all(unix, feature = "blob"))]
+#[cfg(unix)]
 pub mod worker;

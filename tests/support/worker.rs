@@ -1,4 +1,4 @@
-//! Real worker processes: the sample `blob_worker`, built by cargo, watched by its output.
+//! Real worker processes: the worker samples, built by cargo, watched by their output.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -40,9 +40,12 @@ struct Output {
 }
 
 impl Worker {
-    pub fn start(container_url: &str, blob: &str, holder: &str) -> Self {
-        let mut child = Command::new(executable())
-            .args([container_url, blob, "--holder", holder])
+    /// Starts a sample with these arguments, as this holder, with these environment variables.
+    pub fn start(sample: &str, arguments: &[&str], holder: &str, environment: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(samples().join(sample))
+            .args(arguments)
+            .args(["--holder", holder])
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -116,18 +119,18 @@ pub fn now() -> u64 {
 }
 
 /// Built here and not taken for granted: `cargo test --test processes` alone builds no examples.
-fn executable() -> &'static PathBuf {
+fn samples() -> &'static PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--example", "blob_worker"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        build.args(["build", "--quiet", "--examples"]).current_dir(env!("CARGO_MANIFEST_DIR"));
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
-        assert!(build.status().expect("cargo runs").success(), "the sample blob_worker does not build");
-        // This test is <target>/<profile>/deps/<name>; the sample is <target>/<profile>/examples/blob_worker.
+        assert!(build.status().expect("cargo runs").success(), "the samples do not build");
+        // This test is <target>/<profile>/deps/<name>; a sample is <target>/<profile>/examples/<name>.
         let test = std::env::current_exe().expect("this test has a path");
         let profile = test.parent().and_then(|deps| deps.parent()).expect("a cargo target folder");
-        profile.join("examples").join("blob_worker")
+        profile.join("examples")
     })
 }

@@ -1,6 +1,5 @@
 //! What the service's refusals and the SDK's errors mean.
 
-use std::fmt;
 use std::time::Duration;
 
 use azure_core::error::ErrorKind as SdkKind;
@@ -9,6 +8,7 @@ use azure_core::http::headers::HeaderName;
 
 use super::address::Address;
 use crate::error::{Error, ErrorKind};
+use crate::stores::cause::{is_unknown_host, printable, scrubbed};
 
 /// A definite answer that is no failure: the state of the lease or the blob is not what the request needs. See
 /// [Blob error codes](https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes) and the tables in
@@ -106,7 +106,7 @@ pub(super) fn explain(doing: &str, address: &Address, error: &azure_core::Error)
 /// No answer came: the network, the name service, TLS, or the credential.
 fn explain_silence(doing: &str, address: &Address, error: &azure_core::Error) -> Error {
     let cause = scrubbed(error);
-    let text = cause.to_string() + &causes_of(&cause);
+    let text = cause.whole();
     let (kind, why) = match error.kind() {
         SdkKind::Credential => (ErrorKind::Credential, "the credential gave no access token".to_owned()),
         SdkKind::Connection | SdkKind::Io if is_unknown_host(&text) => (
@@ -121,13 +121,6 @@ fn explain_silence(doing: &str, address: &Address, error: &azure_core::Error) ->
         _ => (ErrorKind::Refused, "the request could not be made, or its answer not be read".to_owned()),
     };
     Error::new(kind, format!("{doing} {address} failed: {why}")).with_source(cause)
-}
-
-/// The resolver's definite "no such name", as the platforms word it. A resolver that is out of order says otherwise.
-fn is_unknown_host(text: &str) -> bool {
-    ["Name or service not known", "nodename nor servname", "No such host is known", "Name does not resolve"]
-        .iter()
-        .any(|wording| text.contains(wording))
 }
 
 fn answer(error: &azure_core::Error) -> Option<(StatusCode, &str)> {
@@ -155,50 +148,6 @@ fn retry_after(error: &azure_core::Error) -> Option<Duration> {
     header(error, "retry-after")?.parse().ok().map(Duration::from_secs)
 }
 
-/// What the service wrote, fit for a log line.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(100).collect()
-}
-
-/// An error's texts and its causes', without what may be secret in them: the queries of URLs, where signatures stand.
-///
-/// The errors themselves are not kept, as their `Debug` shows whole URLs.
-pub(super) fn scrubbed(error: &(dyn std::error::Error + 'static)) -> Cause {
-    Cause { text: scrub(&error.to_string()), below: error.source().map(|below| Box::new(scrubbed(below))) }
-}
-
-#[derive(Debug)]
-pub(super) struct Cause {
-    text: String,
-    below: Option<Box<Cause>>,
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for Cause {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.below.as_deref().map(|below| below as _)
-    }
-}
-
-fn causes_of(cause: &Cause) -> String {
-    let below = std::iter::successors(cause.below.as_deref(), |cause| cause.below.as_deref());
-    below.map(|cause| format!(": {}", cause.text)).collect()
-}
-
-/// Cuts every word from its question mark on.
-fn scrub(text: &str) -> String {
-    let word = |word: &str| match word.split_once('?') {
-        Some((before, query)) if !query.is_empty() => format!("{before}?..."),
-        _ => word.to_owned(),
-    };
-    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,15 +166,5 @@ mod tests {
         assert_eq!(wrong.kind(), ErrorKind::NotFound);
         assert!(wrong.to_string().contains("account's name") && wrong.to_string().contains("acct.blob"));
         assert!(lookup_failure("Temporary failure in name resolution").is_transient());
-    }
-
-    #[test]
-    fn secrets_in_urls_do_not_get_through() {
-        let inner = std::io::Error::other("GET https://a.blob.core.windows.net/c/b?sv=1&sig=SECRET: refused");
-        let outer = azure_core::Error::with_error(SdkKind::Io, inner, "sending (https://a/c?sig=SECRET)");
-        let cause = scrubbed(&outer);
-        let all = format!("{cause} {cause:?} {}", causes_of(&cause));
-        assert!(!all.contains("SECRET"), "{all}");
-        assert!(all.contains("refused") || all.contains("https://a.blob.core.windows.net/c/b?..."), "{all}");
     }
 }

@@ -9,9 +9,9 @@ use azure_core::http::{ClientOptions, RetryOptions, Transport};
 use azure_storage_blob::{BlobContainerClient, BlobContainerClientOptions};
 
 use super::address::Address;
-use super::failure::scrubbed;
 use super::shared_key::EmulatorKey;
 use crate::error::{Error, ErrorKind, Result};
+use crate::stores::cause::scrubbed;
 
 /// By what right requests are sent.
 #[derive(Clone)]

@@ -70,7 +70,10 @@ pub(super) fn read(version: Version, document: Value) -> Result<Stored<Rest>> {
     match fields.number("schemaVersion")? {
         SCHEMA => {}
         newer if newer > SCHEMA => {
-            return Err(corrupt("schemaVersion", "is newer than this program knows: update it, or use another election"));
+            return Err(corrupt(
+                "schemaVersion",
+                "is newer than this program knows: update it, or use another election",
+            ));
         }
         _ => return Err(corrupt("schemaVersion", "is none that there ever was")),
     }

@@ -1,0 +1,130 @@
+//! What the worker samples share: the leader's task, the signals, and a line of output for each event.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use azure_core::credentials::TokenCredential;
+use azure_identity::{DeveloperToolsCredential, ManagedIdentityCredential, WorkloadIdentityCredential};
+use azure_leader_election::{
+    CancellationToken, Error, ErrorKind, HolderId, LeaderEvent, LeaderHost, Leadership, Status, TaskError,
+};
+use clap::ValueEnum;
+
+/// How to sign in to Azure.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Credential {
+    DeveloperTools,
+    ManagedIdentity,
+    WorkloadIdentity,
+}
+
+/// Ends the process: well, or with the error and all its causes.
+pub fn end(outcome: Result<(), TaskError>) -> ExitCode {
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    eprintln!("error: {error}");
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.for_each(|cause| eprintln!("  because: {cause}"));
+    ExitCode::FAILURE
+}
+
+/// Log lines go to stderr; `RUST_LOG=info` shows more of them.
+pub fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// Contends and leads until a signal comes.
+pub async fn work(host: LeaderHost) -> Result<(), TaskError> {
+    let shutdown = CancellationToken::new();
+    tokio::spawn(cancel_on_signal(shutdown.clone()));
+    tokio::spawn(narrate(host.holder().clone(), host.events()));
+    tokio::spawn(narrate_standby(host.holder().clone(), host.status()));
+    host.run_task_when_mutex_acquired(shutdown, my_leader_coordinator_task).await?;
+    Ok(())
+}
+
+/// The work that only one of all workers may do at a time.
+async fn my_leader_coordinator_task(leader: Leadership) -> Result<(), TaskError> {
+    let token = leader.fencing_token();
+    tell(leader.holder(), &format!("task started token={token}"));
+    let mut step = tokio::time::interval(Duration::from_secs(1));
+    while leader.token().run_until_cancelled(step.tick()).await.is_some() {
+        leader.heartbeat();
+        // The last look before each write: a process that was paused does not get past it.
+        leader.ensure().inspect_err(|refusal| tell(leader.holder(), &format!("refused: {refusal}")))?;
+        tell(leader.holder(), &format!("coordinating token={token}"));
+    }
+    let verdict = leader.ensure().map_or_else(|refusal| refusal.to_string(), |()| "still the leader".to_owned());
+    tell(leader.holder(), &format!("task cancelled token={token} ensure: {verdict}"));
+    Ok(())
+}
+
+/// A credential of the worker's own.
+pub fn sign_in(credential: Credential) -> azure_leader_election::Result<Arc<dyn TokenCredential>> {
+    let opened: azure_core::Result<Arc<dyn TokenCredential>> = match credential {
+        Credential::DeveloperTools => DeveloperToolsCredential::new(None).map(|credential| credential as _),
+        Credential::ManagedIdentity => ManagedIdentityCredential::new(None).map(|credential| credential as _),
+        Credential::WorkloadIdentity => WorkloadIdentityCredential::new(None).map(|credential| credential as _),
+    };
+    opened.map_err(|error| {
+        let message = format!("signing in to Azure failed: {error}");
+        Error::new(ErrorKind::Credential, message)
+    })
+}
+
+async fn narrate(holder: HolderId, mut events: tokio::sync::broadcast::Receiver<LeaderEvent>) {
+    while let Ok(event) = events.recv().await {
+        match event {
+            LeaderEvent::Elected { fencing_token } => tell(&holder, &format!("elected token={fencing_token}")),
+            LeaderEvent::Ended { fencing_token, reason, detail } => {
+                let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
+                tell(&holder, &format!("ended token={fencing_token} reason={reason}{detail}"));
+            }
+            LeaderEvent::AttemptFailed { operation, error } => tell(&holder, &format!("{operation} failed: {error}")),
+            _ => {}
+        }
+    }
+}
+
+async fn narrate_standby(holder: HolderId, mut status: tokio::sync::watch::Receiver<Status>) {
+    while status.changed().await.is_ok() {
+        if let Status::Standby { leader: Some(leader) } = &*status.borrow_and_update() {
+            tell(&holder, &format!("standby, {} leads with token={}", leader.holder, leader.fencing_token));
+        }
+    }
+}
+
+/// The first signal hands over; a second one ends the process at once.
+async fn cancel_on_signal(shutdown: CancellationToken) {
+    signal().await;
+    shutdown.cancel();
+    signal().await;
+    std::process::exit(130);
+}
+
+#[cfg(unix)]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// A line per event, with the time in milliseconds since 1970, so that the output of several workers can be merged.
+fn tell(holder: &HolderId, event: &str) {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    println!("{} {holder} {event}", now.as_millis());
+}

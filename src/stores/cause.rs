@@ -1,0 +1,74 @@
+//! The causes of a failure, without what must not be shown.
+
+use std::fmt;
+
+/// What the service wrote, fit for a log line.
+#[cfg(feature = "blob")]
+pub(super) fn printable(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(100).collect()
+}
+
+/// An error's texts and its causes', without what may be secret in them: the queries of URLs, where signatures stand.
+///
+/// The errors themselves are not kept, as their `Debug` shows whole URLs.
+pub(super) fn scrubbed(error: &(dyn std::error::Error + 'static)) -> Cause {
+    Cause { text: scrub(&error.to_string()), below: error.source().map(|below| Box::new(scrubbed(below))) }
+}
+
+#[derive(Debug)]
+pub(super) struct Cause {
+    text: String,
+    below: Option<Box<Cause>>,
+}
+
+impl Cause {
+    /// The text with all those below it.
+    pub(super) fn whole(&self) -> String {
+        let all = std::iter::successors(Some(self), |cause| cause.below.as_deref());
+        all.map(|cause| cause.text.as_str()).collect::<Vec<_>>().join(": ")
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.below.as_deref().map(|below| below as _)
+    }
+}
+
+/// Cuts every word from its question mark on.
+fn scrub(text: &str) -> String {
+    let word = |word: &str| match word.split_once('?') {
+        Some((before, query)) if !query.is_empty() => format!("{before}?..."),
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// The resolver's definite "no such name", as the platforms word it. A resolver that is out of order says otherwise.
+pub(super) fn is_unknown_host(text: &str) -> bool {
+    ["Name or service not known", "nodename nor servname", "No such host is known", "Name does not resolve"]
+        .iter()
+        .any(|wording| text.contains(wording))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_in_urls_do_not_get_through() {
+        let inner = std::io::Error::other("GET https://a.blob.core.windows.net/c/b?sv=1&sig=SECRET: refused");
+        let outer =
+            azure_core::Error::with_error(azure_core::error::ErrorKind::Io, inner, "sending (https://a/c?sig=SECRET)");
+        let cause = scrubbed(&outer);
+        let all = format!("{cause} {cause:?} {}", cause.whole());
+        assert!(!all.contains("SECRET"), "{all}");
+        assert!(all.contains("refused") || all.contains("https://a.blob.core.windows.net/c/b?..."), "{all}");
+    }
+}

@@ -1,0 +1,243 @@
+//! The client, made on first use and anew when it seems stuck.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use azure_core::credentials::Secret;
+use azure_data_cosmos::clients::ContainerClient;
+use azure_data_cosmos::models::{ContainerProperties, IndexingMode, IndexingPolicy};
+use azure_data_cosmos::options::{
+    AvailabilityStrategy, BinaryEncodingOptions, ConnectionPoolOptions, EndToEndOperationLatencyPolicy,
+    OperationOptions, OperationOptionsBuilder, ReadConsistencyStrategy, ThrottlingRetryOptionsBuilder,
+};
+use azure_data_cosmos::{AccountReference, CosmosClient, CosmosError, CosmosRuntime, RoutingStrategy};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::CosmosMutexOptions;
+use super::account::{Access, Account};
+use super::address::Address;
+use super::failure;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The SDK's limits on a call. The host bounds each attempt as well; these keep what it gave up from going on for long.
+const LIMIT: Duration = Duration::from_secs(2);
+/// How often the account is asked whether it still has one write region.
+const RECHECK_EVERY: Duration = Duration::from_secs(300);
+/// After how many calls in a row without an answer the client is made anew: it does not find a region that took over in a
+/// forced failover by itself.
+const REBUILD_AFTER: u32 = 3;
+
+pub(super) struct Connection {
+    setup: Arc<Setup>,
+    state: Mutex<State>,
+    silent_calls: AtomicU32,
+}
+
+struct Setup {
+    address: Address,
+    access: Access,
+    options: CosmosMutexOptions,
+    /// Set for good once the account was seen with several write regions.
+    refused: AtomicBool,
+    /// The service's time when it was last asked.
+    server_ms: AtomicU64,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Idle,
+    /// Goes on when the attempt that began it is dropped, so that a short attempt timeout does not begin it for ever.
+    Connecting(JoinHandle<Result<ContainerClient>>),
+    Connected {
+        container: ContainerClient,
+        checked_at: Instant,
+        check: Option<JoinHandle<()>>,
+    },
+}
+
+impl Connection {
+    pub(super) fn new(address: Address, access: Access, options: CosmosMutexOptions) -> Self {
+        let setup = Setup { address, access, options, refused: AtomicBool::new(false), server_ms: AtomicU64::new(0) };
+        Self { setup: Arc::new(setup), state: Mutex::default(), silent_calls: AtomicU32::new(0) }
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.setup.address
+    }
+
+    /// The service's time when it was last asked, in milliseconds since 1970.
+    pub(super) fn server_ms(&self) -> u64 {
+        self.setup.server_ms.load(Ordering::Relaxed)
+    }
+
+    /// The container, on an account that may be written to.
+    pub(super) async fn container(&self) -> Result<ContainerClient> {
+        let mut state = self.state.lock().await;
+        if let State::Idle = *state {
+            *state = State::Connecting(tokio::spawn(Arc::clone(&self.setup).connect()));
+        }
+        if let State::Connecting(connecting) = &mut *state {
+            let connected = connecting.await;
+            *state = State::Idle;
+            let container = connected
+                .map_err(|error| Error::new(ErrorKind::Unavailable, "connecting panicked").with_source(error))??;
+            self.silent_calls.store(0, Ordering::Relaxed);
+            *state = State::Connected { container, checked_at: Instant::now(), check: None };
+        }
+        if self.setup.refused.load(Ordering::Acquire) {
+            *state = State::Idle;
+            self.setup.refused.store(false, Ordering::Release);
+            return Err(self.setup.refusal());
+        }
+        match &mut *state {
+            State::Connected { container, checked_at, check } => {
+                if checked_at.elapsed() >= RECHECK_EVERY && check.as_ref().is_none_or(JoinHandle::is_finished) {
+                    *checked_at = Instant::now();
+                    *check = Some(tokio::spawn(Arc::clone(&self.setup).check_again()));
+                }
+                Ok(container.clone())
+            }
+            State::Idle | State::Connecting(_) => Err(Error::new(ErrorKind::Unavailable, "not connected yet")),
+        }
+    }
+
+    /// Notes how a call went, and turns its error into ours.
+    pub(super) async fn failed(&self, doing: &str, error: &CosmosError) -> Error {
+        let explained = failure::explain(doing, &self.setup.address, error);
+        if explained.kind() != ErrorKind::Unreachable {
+            self.silent_calls.store(0, Ordering::Relaxed);
+        } else if self.silent_calls.fetch_add(1, Ordering::Relaxed) + 1 >= REBUILD_AFTER {
+            *self.state.lock().await = State::Idle;
+        }
+        explained
+    }
+
+    pub(super) fn answered(&self) {
+        self.silent_calls.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Setup {
+    async fn connect(self: Arc<Self>) -> Result<ContainerClient> {
+        let account = self.check().await?;
+        if account.multiple_write_regions && !self.options.accept_multiple_write_regions {
+            return Err(self.refusal());
+        }
+        if account.can_lose_writes() {
+            warn!(
+                target: "azure_leader_election",
+                account = self.address.host(),
+                regions = account.regions,
+                consistency = account.consistency,
+                "a forced failover of this account can lose the latest term; use Strong consistency, or one region"
+            );
+        }
+        let client = self.client().await?;
+        self.open(&client).await
+    }
+
+    /// Asks the account while the leader leads; no answer is no news.
+    async fn check_again(self: Arc<Self>) {
+        match self.check().await {
+            Ok(account) if account.multiple_write_regions && !self.options.accept_multiple_write_regions => {
+                self.refused.store(true, Ordering::Release);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                warn!(target: "azure_leader_election", %error, "the account's write regions could not be checked again");
+            }
+        }
+    }
+
+    async fn check(&self) -> Result<Account> {
+        let account = Account::fetch(&self.address, &self.access).await?;
+        if let Some(server_ms) = account.server_ms {
+            self.server_ms.fetch_max(server_ms, Ordering::Relaxed);
+        }
+        Ok(account)
+    }
+
+    fn refusal(&self) -> Error {
+        Error::new(
+            ErrorKind::InvalidSetting,
+            format!(
+                "the Cosmos DB account {:?} has several write regions: writes in two of them can both succeed, and two \
+                 workers would lead. Turn multi-region writes off, or use an account of its own with one write region",
+                self.address.host()
+            ),
+        )
+    }
+
+    async fn client(&self) -> Result<CosmosClient> {
+        let failed = |error: CosmosError| failure::explain("connecting to", &self.address, &error);
+        let pool = ConnectionPoolOptions::builder()
+            // Over HTTP/2 the transport repeats a lost call below every retry setting.
+            .with_is_http2_allowed(false)
+            .with_proxy_allowed(true)
+            .with_max_connect_timeout(LIMIT)
+            .with_max_dataplane_request_timeout(LIMIT)
+            .with_max_metadata_request_timeout(LIMIT)
+            .build()
+            .map_err(failed)?;
+        let runtime = CosmosRuntime::builder().with_connection_pool(pool).build().await.map_err(failed)?;
+        let endpoint = self.address.endpoint().as_str().parse().map_err(failed)?;
+        let account = match &self.access {
+            Access::Key(key) => {
+                AccountReference::with_authentication_key(endpoint, Secret::new(key.secret().to_owned()))
+            }
+            Access::Credential(credential) => AccountReference::with_credential(endpoint, Arc::clone(credential)),
+        };
+        CosmosClient::builder()
+            .with_runtime(runtime)
+            .with_default_operation_options(one_attempt())
+            .with_binary_encoding_options(BinaryEncodingOptions::new().with_enabled(false))
+            // The account's own order: its write region first.
+            .build(account, RoutingStrategy::PreferredRegions(Vec::new()))
+            .await
+            .map_err(failed)
+    }
+
+    async fn open(&self, client: &CosmosClient) -> Result<ContainerClient> {
+        let (database, container) = (self.address.database.clone(), self.address.container.clone());
+        let opened = client.database_client(database.clone()).container_client(container.clone(), None).await;
+        match opened {
+            Err(error) if error.status().is_not_found() && self.options.create => {}
+            opened => return opened.map_err(|error| failure::explain("opening", &self.address, &error)),
+        }
+        let failed = |error: CosmosError| failure::explain("creating the container of", &self.address, &error);
+        unless_conflict(client.create_database(&database, None).await).map_err(failed)?;
+        let properties = ContainerProperties::new(container.clone(), "/id".into())
+            .with_indexing_policy(IndexingPolicy::default().with_indexing_mode(IndexingMode::None));
+        let database = client.database_client(database);
+        unless_conflict(database.create_container(properties, None).await).map_err(failed)?;
+        database.container_client(container, None).await.map_err(failed)
+    }
+}
+
+/// Another worker may be faster in creating something: that is as good.
+fn unless_conflict<T>(created: std::result::Result<T, CosmosError>) -> std::result::Result<(), CosmosError> {
+    match created {
+        Err(error) if !error.status().is_conflict() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The driver's own retries outlive a lease, and its hedging writes where nobody looks. The election repeats what is worth
+/// repeating; reads must see the latest write, whatever the account's consistency.
+fn one_attempt() -> OperationOptions {
+    OperationOptionsBuilder::new()
+        .with_end_to_end_latency_policy(EndToEndOperationLatencyPolicy::new(LIMIT))
+        .with_max_failover_retry_count(0)
+        .with_max_session_retry_count(0)
+        .with_throttling_retry_options(ThrottlingRetryOptionsBuilder::new().with_max_retry_count(0).build())
+        .with_hedging_enabled(false)
+        .with_availability_strategy(AvailabilityStrategy::Disabled)
+        .with_read_consistency_strategy(ReadConsistencyStrategy::LatestCommitted)
+        .with_session_capturing_disabled(true)
+        .build()
+}

@@ -1,0 +1,79 @@
+//! What the service's refusals and the SDK's errors mean.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use azure_data_cosmos::CosmosError;
+
+use super::address::Address;
+use crate::error::{Error, ErrorKind};
+use crate::stores::cause::{is_unknown_host, scrubbed};
+
+/// Turns the SDK's error into ours: what was being done to which document, and what to do about it.
+pub(super) fn explain(doing: &str, address: &Address, error: &CosmosError) -> Error {
+    let status = error.status();
+    if !error.is_from_wire() || status.is_transport_generated_503() {
+        return silence(doing, address, error);
+    }
+    let sub_status = status.sub_status().map(|sub_status| sub_status.value());
+    let retry_after =
+        error.response().and_then(|response| response.headers().retry_after_ms).map(Duration::from_millis);
+    self::status(doing, address, u16::from(status.status_code()), sub_status, retry_after)
+}
+
+/// What a status that the service answered with means.
+pub(super) fn status(
+    doing: &str,
+    address: &Address,
+    status: u16,
+    sub_status: Option<u16>,
+    retry_after: Option<Duration>,
+) -> Error {
+    let (kind, advice) = match status {
+        401 => (
+            ErrorKind::Denied,
+            "; the account key or access token was not accepted: is it this account's, and this machine's clock right?"
+                .to_owned(),
+        ),
+        403 => (
+            ErrorKind::Denied,
+            format!(
+                "; give the identity the data-plane role Cosmos DB Built-in Data Contributor (`az cosmosdb sql role \
+                 assignment create`; a role of Azure's access control does not do) on {}/{}, and check the account's \
+                 network rules",
+                address.database, address.container
+            ),
+        ),
+        404 => (
+            ErrorKind::NotFound,
+            format!(
+                "; there is no container {:?} in a database {:?}: create it with partition key /id, by Bicep or by `az \
+                 cosmosdb sql container create`, or set `create` with an account key",
+                address.container, address.database
+            ),
+        ),
+        429 => (ErrorKind::Throttled, String::new()),
+        408 | 410 | 449 | 500..=599 => (ErrorKind::Unavailable, String::new()),
+        _ => (ErrorKind::Refused, String::new()),
+    };
+    let sub_status = sub_status.map(|sub_status| format!("/{sub_status}")).unwrap_or_default();
+    Error::new(kind, format!("{doing} {address} failed: HTTP {status}{sub_status}{advice}"))
+        .with_retry_after(retry_after)
+}
+
+/// No answer came: the network, the name service, TLS, or a time limit.
+pub(super) fn silence(doing: &str, address: &Address, error: &(dyn StdError + 'static)) -> Error {
+    let cause = scrubbed(error);
+    let text = cause.whole();
+    let (kind, why) = if is_unknown_host(&text) {
+        (
+            ErrorKind::NotFound,
+            format!("there is no host {:?}: check the account's name in the endpoint", address.host()),
+        )
+    } else if text.contains("certificate") {
+        (ErrorKind::Refused, format!("the TLS certificate of {:?} is not trusted here", address.host()))
+    } else {
+        (ErrorKind::Unreachable, format!("{:?} gave no answer", address.host()))
+    };
+    Error::new(kind, format!("{doing} {address} failed: {why}")).with_source(cause)
+}

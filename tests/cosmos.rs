@@ -1,0 +1,222 @@
+//! The Cosmos DB store against Microsoft's emulator: accounts that must not be used, a failover, documents that strangers
+//! wrote, answers that get lost.
+
+#![cfg(feature = "cosmos")]
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure_core::credentials::Secret;
+use azure_data_cosmos_driver::in_memory_emulator::ConsistencyLevel;
+use azure_leader_election::{
+    Acquire, CancellationToken, Claim, CosmosDistributedMutex, CosmosMutexOptions, DistributedMutex, Error, ErrorKind,
+    Grant, HolderId, LeaderHost, Renew,
+};
+use serde_json::{Value, json};
+use support::cosmos::{Emulator, EmulatorOptions, EmulatorToken, KEY, Kind};
+
+const DATABASE: &str = "workers";
+const CONTAINER: &str = "leaders";
+const ELECTION: &str = "nightly";
+
+fn emulator(options: EmulatorOptions) -> Emulator {
+    let emulator = Emulator::start(options);
+    emulator.create_container(DATABASE, CONTAINER);
+    emulator
+}
+
+fn mutex(emulator: &Emulator) -> CosmosDistributedMutex {
+    CosmosDistributedMutex::with_key(&emulator.endpoint(), DATABASE, CONTAINER, ELECTION, Secret::new(KEY)).unwrap()
+}
+
+fn claim(holder: &str) -> Claim {
+    Claim::new(HolderId::new(holder).unwrap(), Duration::from_secs(15))
+}
+
+/// Repeats an acquire as a host does: transient failures make the claim unsettled.
+async fn acquire(mutex: &CosmosDistributedMutex, claim: &mut Claim) -> Grant {
+    loop {
+        match mutex.try_acquire(claim, None).await {
+            Ok(Acquire::Granted(grant)) => return grant,
+            Ok(Acquire::Held(_)) => {}
+            Err(error) => {
+                assert!(error.is_transient(), "contention and faults are no refusal: {error}");
+                claim.unsettled = true;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(15)).await;
+    }
+}
+
+async fn release(mutex: &CosmosDistributedMutex, claim: &Claim) {
+    while let Err(error) = mutex.release(claim).await {
+        assert!(error.is_transient(), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_with_two_write_regions_is_refused_before_any_write() {
+    let two = EmulatorOptions { regions: &["East US", "West US"], multi_write: true, ..Default::default() };
+    let emulator = emulator(two);
+    let before = emulator.requests("PUT", Kind::Item) + emulator.requests("POST", Kind::Item);
+    let error = start(mutex(&emulator)).await;
+    assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+    assert!(error.to_string().contains("several write regions"), "{error}");
+    assert_eq!(emulator.requests("PUT", Kind::Item) + emulator.requests("POST", Kind::Item), before);
+
+    let options = CosmosMutexOptions { accept_multiple_write_regions: true, ..Default::default() };
+    let accepted = mutex(&emulator).with_options(options).unwrap();
+    assert!(matches!(accepted.try_acquire(&claim("a"), None).await, Ok(Acquire::Granted(_))));
+}
+
+/// Under Strong consistency a write is in the other region before it is answered, so nothing is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_2_a_forced_failover_under_strong_consistency_repeats_no_token() {
+    let emulator = emulator(EmulatorOptions {
+        regions: &["East US", "West US"],
+        consistency: ConsistencyLevel::Strong,
+        ..Default::default()
+    });
+    let mutex = mutex(&emulator);
+    let mut first = claim("a");
+    let before = acquire(&mutex, &mut first).await.fencing_token;
+    emulator.fail_over_to("West US");
+    // The same mutex finds the region that took over, and the lease is still its own.
+    let mut answer = mutex.renew(&first).await;
+    for _ in 0..20 {
+        if answer.is_ok() {
+            break;
+        }
+        answer = mutex.renew(&first).await;
+    }
+    assert_eq!(answer.expect("an answer from the other region"), Renew::Renewed);
+    release(&mutex, &first).await;
+    assert!(acquire(&mutex, &mut claim("b")).await.fencing_token > before, "tokens rise over a failover");
+}
+
+/// Invariant 14, end to end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_cannot_be_understood_is_one_clear_error_and_stays_as_it_is() {
+    let emulator = emulator(EmulatorOptions::default());
+    let mutex = mutex(&emulator);
+    let first = claim("a");
+    mutex.try_acquire(&first, None).await.unwrap();
+    let good = emulator.document(DATABASE, CONTAINER, ELECTION).unwrap();
+    let ten_years = 10_u64 * 365 * 24 * 3600 * 1000;
+    for (field, value) in [
+        ("leaseMs", json!(ten_years)),
+        ("fencingToken", json!(-1)),
+        ("fencingToken", json!(1_u64 << 60)),
+        ("fencingToken", json!("7")),
+        ("fencingToken", Value::Null),
+        ("holder", json!("Größe")),
+        ("schemaVersion", json!(2)),
+    ] {
+        let mut spoiled = good.clone();
+        spoiled[field] = value.clone();
+        emulator.put_document(DATABASE, CONTAINER, &spoiled);
+        let before = emulator.document(DATABASE, CONTAINER, ELECTION).unwrap();
+        for error in [
+            mutex.try_acquire(&claim("b"), None).await.expect_err("refused"),
+            mutex.observe().await.expect_err("refused"),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::CorruptRecord);
+            assert!(error.to_string().contains(field), "{field}={value}: {error}");
+        }
+        assert_eq!(start(mutex.clone()).await.kind(), ErrorKind::CorruptRecord, "a host says so at once");
+        assert_eq!(emulator.document(DATABASE, CONTAINER, ELECTION).unwrap(), before, "nothing was overwritten");
+    }
+    let mut without = good.clone();
+    without.as_object_mut().unwrap().remove("fencingToken");
+    emulator.put_document(DATABASE, CONTAINER, &without);
+    let error = mutex.try_acquire(&claim("b"), None).await.expect_err("refused");
+    assert!(error.to_string().contains("fencingToken is missing"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_is_one_request_and_keeps_what_others_have_put_into_the_document() {
+    let emulator = emulator(EmulatorOptions::default());
+    let mutex = mutex(&emulator);
+    let claim = claim("a");
+    mutex.try_acquire(&claim, None).await.unwrap();
+    let mut document = emulator.document(DATABASE, CONTAINER, ELECTION).unwrap();
+    document["team"] = json!("billing");
+    emulator.put_document(DATABASE, CONTAINER, &document);
+    // The first one meets the stranger's write, and reads.
+    assert_eq!(mutex.renew(&claim).await.unwrap(), Renew::Renewed);
+    assert_eq!(emulator.document(DATABASE, CONTAINER, ELECTION).unwrap()["team"], "billing");
+
+    let count = || emulator.requests("GET", Kind::Item) + emulator.requests("PUT", Kind::Item);
+    let before = count();
+    for _ in 0..10 {
+        assert_eq!(mutex.renew(&claim).await.unwrap(), Renew::Renewed);
+    }
+    assert_eq!(count() - before, 10, "one request each");
+}
+
+/// A renewal whose answer is lost must not pass for one that was carried out later than it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_without_an_answer_is_repeated_by_a_write_of_its_own() {
+    let emulator = emulator(EmulatorOptions::default());
+    let mutex = mutex(&emulator);
+    let claim = claim("a");
+    mutex.try_acquire(&claim, None).await.unwrap();
+    emulator.lose_next_responses("PUT", 1);
+    let lost = mutex.renew(&claim).await;
+    assert!(lost.as_ref().is_err_and(Error::is_transient), "{lost:?}");
+    let committed = emulator.document(DATABASE, CONTAINER, ELECTION).unwrap();
+    assert_eq!(mutex.renew(&claim).await.unwrap(), Renew::Renewed);
+    let renewed = emulator.document(DATABASE, CONTAINER, ELECTION).unwrap();
+    assert_ne!(renewed["_etag"], committed["_etag"], "the second renewal is a write of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_set_up_wrongly_is_one_clear_error_at_once() {
+    let emulator = emulator(EmulatorOptions::default());
+    let endpoint = emulator.endpoint();
+    let with_token = |container: &str, token| {
+        CosmosDistributedMutex::new(&endpoint, DATABASE, container, ELECTION, Arc::new(token)).unwrap()
+    };
+    let missing = start(with_token("absent", EmulatorToken::DataContributor)).await;
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
+    assert!(shown(&missing).contains("az cosmosdb sql container create"), "{missing}");
+
+    let no_role = start(with_token(CONTAINER, EmulatorToken::NoRole)).await;
+    assert_eq!(no_role.kind(), ErrorKind::Denied);
+    assert!(shown(&no_role).contains("Data Contributor"), "{no_role}");
+
+    let reader = start(with_token(CONTAINER, EmulatorToken::DataReader)).await;
+    assert_eq!(reader.kind(), ErrorKind::Denied);
+
+    let wrong_key = Secret::new("c29tZSBvdGhlciBrZXksIG9mIHRoZSByaWdodCBsZW5ndGgsIGJ1dCBub3QgdGhpcyBhY2NvdW50J3M=");
+    let wrong = CosmosDistributedMutex::with_key(&endpoint, DATABASE, CONTAINER, ELECTION, wrong_key).unwrap();
+    let wrong = start(wrong).await;
+    assert_eq!(wrong.kind(), ErrorKind::Denied);
+    assert!(shown(&wrong).contains("key"), "{wrong}");
+
+    let create = CosmosMutexOptions { create: true, ..Default::default() };
+    let refused = with_token(CONTAINER, EmulatorToken::DataContributor).with_options(create).expect_err("refused");
+    assert!(shown(&refused).contains("account key"), "{refused}");
+}
+
+/// The error with all its causes, after checking that it shows no secret.
+fn shown(error: &Error) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let all = causes.fold(format!("{error} | {error:?}"), |all, cause| format!("{all} | {cause} | {cause:?}"));
+    for secret in ["sig=", "c29tZSBvdGhlc", KEY, "eyJ"] {
+        assert!(!all.contains(secret), "{secret} in: {all}");
+    }
+    all
+}
+
+/// What a host reports that is started on this mutex. It must come by itself.
+async fn start(mutex: CosmosDistributedMutex) -> Error {
+    let host = LeaderHost::new(mutex);
+    let run = host.run_task_when_mutex_acquired(CancellationToken::new(), |_leader| async {
+        panic!("no task may start");
+    });
+    tokio::time::timeout(Duration::from_secs(60), run).await.expect("an error at once").expect_err("an error")
+}

@@ -1,0 +1,93 @@
+//! Real worker processes against Microsoft's emulator of Cosmos DB: killed, and told to end.
+//!
+//! `LEADER_ROUNDS=20 cargo test --test processes_cosmos -- --nocapture` runs more rounds and prints what it measured.
+
+#![cfg(all(feature = "cosmos", unix))]
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod support;
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use support::cosmos::{Emulator, EmulatorOptions, KEY};
+use support::worker::{Worker, now};
+
+const LEASE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_killed_leader_is_replaced_when_its_lease_has_run_out() {
+    let waits = rounds(|pair| {
+        let killed_at = now();
+        pair.leader.signal(Signal::SIGKILL);
+        let (_, started) = pair.standby.wait_for(0, "task started", PATIENCE);
+        assert!(started.token() > pair.token, "tokens rise");
+        Duration::from_millis(started.at - killed_at)
+    });
+    report("sigkill", &waits);
+    // The last renewal is at most one rhythm old, so the lease lives for two thirds of its length at the least.
+    assert!(waits.iter().all(|wait| *wait > LEASE / 2), "nobody takes over while the lease runs: {waits:?}");
+    assert!(waits.iter().all(|wait| *wait < LEASE * 3), "no second lease of vacancy: {waits:?}");
+}
+
+#[test]
+fn a_leader_told_to_end_hands_over_at_once() {
+    let waits = rounds(|pair| {
+        let told_at = now();
+        pair.leader.signal(Signal::SIGTERM);
+        let (_, started) = pair.standby.wait_for(0, "task started", PATIENCE);
+        let (_, cancelled) = pair.leader.wait_for(0, "task cancelled", PATIENCE);
+        assert!(cancelled.at <= started.at, "the old task is gone before the new one starts");
+        assert!(pair.leader.ended().success(), "it ends well");
+        Duration::from_millis(started.at - told_at)
+    });
+    report("sigterm", &waits);
+    assert!(waits.iter().all(|wait| *wait < LEASE), "a hand-over does not wait for the lease: {waits:?}");
+}
+
+struct Pair {
+    leader: Worker,
+    standby: Worker,
+    token: u64,
+}
+
+/// Runs the rounds, each on an election of its own, a few at once.
+fn rounds(round: fn(Pair) -> Duration) -> Vec<Duration> {
+    let emulator = Emulator::start(EmulatorOptions::default());
+    emulator.create_container("workers", "leaders");
+    let endpoint = emulator.endpoint();
+    let count = std::env::var("LEADER_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2);
+    let numbers: Vec<usize> = (0..count).collect();
+    let mut waits = Vec::new();
+    for some in numbers.chunks(5) {
+        let threads: Vec<_> = some
+            .iter()
+            .map(|number| {
+                let (endpoint, number) = (endpoint.clone(), *number);
+                std::thread::spawn(move || {
+                    let election = format!("round-{number}");
+                    let worker = |name: &str| {
+                        let arguments = [&endpoint, "workers", "leaders", &election, "--lease", "3", "--poll", "0.5"];
+                        Worker::start("cosmos_worker", &arguments, &format!("{name}-{number}"), &[("COSMOS_KEY", KEY)])
+                    };
+                    let leader = worker("first");
+                    let token = leader.wait_for(0, "task started", PATIENCE).1.token();
+                    let standby = worker("second");
+                    standby.wait_for(0, "standby, first", PATIENCE);
+                    // So that the rounds meet the leader at different points of its rhythm.
+                    std::thread::sleep(Duration::from_millis(170) * u32::try_from(number).unwrap());
+                    round(Pair { leader, standby, token })
+                })
+            })
+            .collect();
+        waits.extend(threads.into_iter().map(|thread| thread.join().expect("a round that holds")));
+    }
+    waits
+}
+
+fn report(kind: &str, waits: &[Duration]) {
+    let seconds = |wait: Option<&Duration>| wait.map_or(0.0, Duration::as_secs_f64);
+    let (least, most) = (seconds(waits.iter().min()), seconds(waits.iter().max()));
+    println!("{kind}: rounds={} takeover min={least:.2}s max={most:.2}s", waits.len());
+}
