@@ -28,7 +28,7 @@
 //! 11. A leader whose runtime is blocked, or whose heartbeat stops, steps down within its limit.
 //! 12. A jump of the clock ends the term, and makes a challenger's observation start anew.
 //! 13. If the store answers, somebody leads within lease + poll + 2 round trips of a crash. Candidates send at most one
-//!     request per poll interval.
+//!     request per poll interval, or ten where the store reports changes or expiries.
 //! 14. What the store says is untrusted: no panic, no overflow, no endless wait, no shorter safety.
 //! 15. Shutdown is bounded and idempotent, also when the store hangs or the task ignores even its abortion; in the
 //!     latter case nothing is released: the lease runs out.

@@ -113,13 +113,13 @@ impl<E: Entropy> Election<E> {
 
     /// For a document store: notes the record, and returns when it may be replaced if it stays as it is.
     fn note_sighting(&mut self, now: Moment, held: &Held) -> Option<Moment> {
-        let (Some(version), Some(lease)) = (&held.version, held.lease) else {
+        let Some(version) = &held.version else {
             self.sighting = None;
             return None;
         };
         // A record that says less than all workers are configured for may be wrong, and no leader can ask for more than
         // there is: neither makes the wait shorter, nor endless.
-        let lease = lease.min(Timing::MAX_LEASE).max(self.settings.timing.lease());
+        let lease = held.lease.unwrap_or_default().min(Timing::MAX_LEASE).max(self.settings.timing.lease());
         let seen_before = self.sighting.as_ref().filter(|seen| seen.version == *version);
         let sighting =
             seen_before.cloned().unwrap_or_else(|| Sighting { version: version.clone(), lapses_at: now + lease });

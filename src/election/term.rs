@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Action, AfterTask, Election, EndReason, Entropy, Flight, Kind, Moment, Phase, Report, TaskExit};
 use crate::fencing::FencingToken;
+use crate::timing::Timing;
 
 /// A leadership: from the grant until the task is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -40,7 +41,7 @@ impl<E: Entropy> Election<E> {
             lease,
             started_at: now,
             valid_until: sent_at + lease.saturating_sub(settings.timing.skew()),
-            renew_at: sent_at + settings.timing.renew_every(),
+            renew_at: sent_at + rhythm(&settings.timing, lease),
             heartbeat_due: settings.heartbeat_limit.map(|limit| now + limit),
             runtime_due: settings.stall_limit.map(|limit| now + limit),
         });
@@ -141,7 +142,7 @@ impl<E: Entropy> Election<E> {
         if let Phase::Leading(term) | Phase::Stopping(term, _) = &mut self.phase {
             let valid_until = flight.sent_at + term.lease.saturating_sub(timing.skew());
             term.valid_until = term.valid_until.max(valid_until);
-            term.renew_at = flight.sent_at + timing.renew_every();
+            term.renew_at = flight.sent_at + rhythm(timing, term.lease);
         }
     }
 
@@ -170,11 +171,13 @@ impl<E: Entropy> Election<E> {
         let short = now.since(term.started_at) < self.settings.timing.lease();
         self.short_terms = if short { self.short_terms.saturating_add(1) } else { 0 };
 
-        if reason == EndReason::LeaseLost {
-            self.abandon_flight();
-            self.candidate_again(now);
-        } else {
-            self.release(now, term.valid_until + self.settings.timing.skew());
+        match reason {
+            // After a jump another copy of this machine, with the same claim id, may be leading: its lease is left alone.
+            EndReason::LeaseLost | EndReason::ClockJumped => {
+                self.abandon_flight();
+                self.candidate_again(now);
+            }
+            _ => self.release(now, term.valid_until + self.settings.timing.skew()),
         }
     }
 
@@ -207,6 +210,11 @@ impl<E: Entropy> Election<E> {
     fn overrun_margin(&self) -> Duration {
         self.settings.timing.skew() / 10
     }
+}
+
+/// How often to renew a lease of this length: as configured, and more often in proportion when less was granted.
+fn rhythm(timing: &Timing, lease: Duration) -> Duration {
+    timing.renew_every().mul_f64(lease.as_secs_f64() / timing.lease().as_secs_f64())
 }
 
 impl Stop {

@@ -190,6 +190,11 @@ impl Driver {
     }
 
     fn note_signs_of_life(&mut self, now: Moment) {
+        // First of all: whatever else is told runs the timers, and those at the time after the jump.
+        if let Some(jump) = self.clock.take_jump() {
+            self.announcer.explain(format!("the clock jumped forward by {jump:?}"));
+            self.election.handle_event(now, Event::ClockJumped);
+        }
         if let Some(leader) = &mut self.leader {
             let heartbeat = leader.shared.last_heartbeat();
             if let Some(at) = heartbeat.filter(|_| heartbeat != leader.heartbeat) {
@@ -197,10 +202,6 @@ impl Driver {
                 self.election.handle_event(now, Event::Heartbeat { at });
             }
             self.probe.advance(now);
-        }
-        if let Some(jump) = self.clock.take_jump() {
-            self.announcer.explain(format!("the clock jumped forward by {jump:?}"));
-            self.election.handle_event(now, Event::ClockJumped);
         }
     }
 

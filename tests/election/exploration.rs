@@ -106,7 +106,7 @@ fn invariants_1_to_16_hold_on_a_lease_store_whatever_happens() {
 
 #[test]
 fn invariants_1_to_16_hold_on_a_document_store_whatever_happens() {
-    let tally = explore(4, true, 100);
+    let tally = explore(3, true, 100);
     assert_seen(&tally, &EVERYWHERE);
     assert_seen(&tally, &["lapsed versions"]);
 }
