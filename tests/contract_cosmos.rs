@@ -1,4 +1,7 @@
 //! The Cosmos DB store passes the contract suite, on Microsoft's emulator and on a server of other people, over HTTP.
+//!
+//! With `LEADER_COSMOS_ENDPOINT` and `LEADER_COSMOS_KEY` set, the tests `with_a_key` run on that account instead of the
+//! in-memory emulator: on the emulator's Docker image, for one.
 
 #![cfg(all(feature = "contract", feature = "cosmos"))]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
@@ -27,6 +30,15 @@ struct Cosmos(Account);
 const DATABASE: &str = "workers";
 const CONTAINER: &str = "leaders";
 
+/// An account that somebody else runs.
+fn external() -> Option<(String, String)> {
+    Some((std::env::var("LEADER_COSMOS_ENDPOINT").ok()?, std::env::var("LEADER_COSMOS_KEY").ok()?))
+}
+
+fn create() -> CosmosMutexOptions {
+    CosmosMutexOptions { create: true, ..Default::default() }
+}
+
 fn emulator() -> &'static Emulator {
     static EMULATOR: OnceLock<Emulator> = OnceLock::new();
     EMULATOR.get_or_init(|| {
@@ -50,15 +62,22 @@ impl Fixture for Cosmos {
             CosmosDistributedMutex::with_key(endpoint, DATABASE, CONTAINER, election, Secret::new(KEY)).expect("valid")
         };
         let mutex = match self.0 {
-            Account::EmulatorByKey => with_key(&emulator().endpoint()),
+            Account::EmulatorByKey => match external() {
+                Some((endpoint, key)) => {
+                    CosmosDistributedMutex::with_key(&endpoint, DATABASE, CONTAINER, election, Secret::new(key))
+                        .and_then(|mutex| mutex.with_options(create()))
+                        .expect("valid")
+                }
+                None => with_key(&emulator().endpoint()),
+            },
             Account::EmulatorByToken => {
                 let credential = Arc::new(EmulatorToken::DataContributor);
                 CosmosDistributedMutex::new(&emulator().endpoint(), DATABASE, CONTAINER, election, credential)
                     .expect("valid")
             }
-            Account::Vercel => with_key(&VercelServer::shared().await.endpoint())
-                .with_options(CosmosMutexOptions { create: true, ..Default::default() })
-                .expect("valid"),
+            Account::Vercel => {
+                with_key(&VercelServer::shared().await.endpoint()).with_options(create()).expect("valid")
+            }
         };
         // Connected here, as the suite bounds some calls to milliseconds.
         for _ in 0..20 {
@@ -78,7 +97,7 @@ impl Fixture for Cosmos {
     }
 
     async fn delete_record(&self, election: &String) -> bool {
-        if matches!(self.0, Account::Vercel) {
+        if matches!(self.0, Account::Vercel) || external().is_some() {
             return false;
         }
         emulator().delete_document(DATABASE, CONTAINER, election);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::credentials::Secret;
-use azure_data_cosmos_driver::in_memory_emulator::ConsistencyLevel;
+use azure_data_cosmos_driver::in_memory_emulator::{ConsistencyLevel, WriteMode};
 use azure_leader_election::{
     Acquire, CancellationToken, Claim, CosmosDistributedMutex, CosmosMutexOptions, DistributedMutex, Error, ErrorKind,
     Grant, HolderId, LeaderHost, Renew,
@@ -70,6 +70,25 @@ async fn an_account_with_two_write_regions_is_refused_before_any_write() {
     let options = CosmosMutexOptions { accept_multiple_write_regions: true, ..Default::default() };
     let accepted = mutex(&emulator).with_options(options).unwrap();
     assert!(matches!(accepted.try_acquire(&claim("a"), None).await, Ok(Acquire::Granted(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_write_region_that_is_switched_on_under_a_leader_stops_it() {
+    let emulator = emulator(EmulatorOptions { regions: &["East US", "West US"], ..Default::default() });
+    let options = CosmosMutexOptions { recheck_every: Duration::from_secs(1), ..Default::default() };
+    let mutex = mutex(&emulator).with_options(options).unwrap();
+    let mut leading = claim("a");
+    acquire(&mutex, &mut leading).await;
+    emulator.store().set_write_mode(WriteMode::Multi);
+    let refused = loop {
+        match mutex.renew(&leading).await {
+            Err(error) if !error.is_transient() => break error,
+            _ => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    };
+    assert_eq!(refused.kind(), ErrorKind::InvalidSetting);
+    let error = mutex.try_acquire(&claim("b"), None).await.expect_err("refused as well");
+    assert!(error.to_string().contains("several write regions"), "{error}");
 }
 
 /// Under Strong consistency a write is in the other region before it is answered, so nothing is lost.

@@ -46,6 +46,38 @@ fn a_leader_told_to_end_hands_over_at_once() {
     assert!(waits.iter().all(|wait| *wait < LEASE), "a hand-over does not wait for the lease: {waits:?}");
 }
 
+/// Nobody compares a remote time with the local one: a worker whose clock is an hour ahead takes nothing over early, and
+/// one whose clock is an hour behind loses nothing.
+#[test]
+#[ignore = "needs libfaketime: LEADER_FAKETIME=<path of libfaketime.so.1> cargo test --test processes_cosmos -- --ignored"]
+fn clocks_an_hour_apart_make_no_early_takeover_and_no_lost_leader() {
+    let library = std::env::var("LEADER_FAKETIME").expect("LEADER_FAKETIME is the path of libfaketime.so.1");
+    let ahead = [("COSMOS_KEY", KEY), ("LD_PRELOAD", library.as_str()), ("FAKETIME", "+3600")];
+    let right = [("COSMOS_KEY", KEY)];
+    let emulator = Emulator::start(EmulatorOptions::default());
+    emulator.create_container("workers", "leaders");
+    for (round, (leaders, standbys)) in [(&right[..], &ahead[..]), (&ahead[..], &right[..])].into_iter().enumerate() {
+        let (endpoint, election) = (emulator.endpoint(), format!("skewed-{round}"));
+        let worker = |name: &str, environment| {
+            let arguments = [&endpoint, "workers", "leaders", &election, "--lease", "3", "--poll", "0.5"];
+            Worker::start("cosmos_worker", &arguments, name, environment)
+        };
+        let leader = worker("first", leaders);
+        let (_, started) = leader.wait_for(0, "task started", PATIENCE);
+        let standby = worker("second", standbys);
+        let (_, watching) = standby.wait_for(0, "standby, first", PATIENCE);
+        assert!(started.at.abs_diff(watching.at) > 3_500_000, "the clocks are an hour apart");
+        std::thread::sleep(LEASE * 4);
+        assert!(!standby.lines().iter().any(|line| line.text.contains("elected")), "it took over early");
+        assert!(!leader.lines().iter().any(|line| line.text.contains("ended")), "it lost the lead");
+        let killed = std::time::Instant::now();
+        leader.signal(Signal::SIGKILL);
+        let (_, taken) = standby.wait_for(0, "task started", PATIENCE);
+        assert!(taken.token() > started.token(), "tokens rise");
+        println!("clocks an hour apart: takeover {:.2}s after the kill", killed.elapsed().as_secs_f64());
+    }
+}
+
 struct Pair {
     leader: Worker,
     standby: Worker,

@@ -33,7 +33,7 @@ use document::LeaderDocument;
 /// take 1 s to an hour, so failover can be faster than any blob lease.
 ///
 /// The account must have one write region: with several, two writers can both succeed, and two workers lead. That is
-/// checked before the first write, and every five minutes. With several read regions the consistency should be Strong:
+/// checked before the first write, and every [five minutes](CosmosMutexOptions::recheck_every). With several read regions the consistency should be Strong:
 /// below it, a forced failover can lose the latest writes, and with them a term and its token.
 ///
 /// With Entra ID the identity needs the data-plane role *Cosmos DB Built-in Data Contributor*, or one with
@@ -72,7 +72,7 @@ pub struct CosmosDistributedMutex {
 ///     .with_options(CosmosMutexOptions { create: true, ..CosmosMutexOptions::default() })?;
 /// # Ok::<(), azure_leader_election::Error>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct CosmosMutexOptions {
     /// Whether the database and the container are created when they are absent. Default `false`. It takes an account key:
     /// with Entra ID, Cosmos DB has no data-plane right to create them. The container is created without an index.
@@ -80,6 +80,16 @@ pub struct CosmosMutexOptions {
     /// Whether an account with several write regions is accepted. Default `false`, and there is no safe use of `true`: two
     /// workers can lead, each in its own region. It is for those who know that all their workers write to the same one.
     pub accept_multiple_write_regions: bool,
+    /// How often the account is asked again whether it still has one write region, while this worker contends or leads; at
+    /// least 1 s. Default five minutes. Several write regions can be switched on at any time; from the next answer on,
+    /// nothing is acquired or renewed.
+    pub recheck_every: Duration,
+}
+
+impl Default for CosmosMutexOptions {
+    fn default() -> Self {
+        Self { create: false, accept_multiple_write_regions: false, recheck_every: Duration::from_secs(300) }
+    }
 }
 
 impl CosmosDistributedMutex {
@@ -121,6 +131,9 @@ impl CosmosDistributedMutex {
                 "`create` takes an account key: with Entra ID, create the database and the container by Bicep or by `az \
                  cosmosdb sql container create`",
             ));
+        }
+        if options.recheck_every < Duration::from_secs(1) {
+            return Err(Error::setting("recheck_every must be at least 1 s"));
         }
         let connection = Connection::new(address.clone(), access.clone(), options);
         let document = Arc::new(DocumentMutex::new(LeaderDocument::new(connection)));

@@ -25,8 +25,6 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The SDK's limits on a call. The host bounds each attempt as well; these keep what it gave up from going on for long.
 const LIMIT: Duration = Duration::from_secs(2);
-/// How often the account is asked whether it still has one write region.
-const RECHECK_EVERY: Duration = Duration::from_secs(300);
 /// After how many calls in a row without an answer the client is made anew: it does not find a region that took over in a
 /// forced failover by itself.
 const REBUILD_AFTER: u32 = 3;
@@ -96,7 +94,9 @@ impl Connection {
         }
         match &mut *state {
             State::Connected { container, checked_at, check } => {
-                if checked_at.elapsed() >= RECHECK_EVERY && check.as_ref().is_none_or(JoinHandle::is_finished) {
+                if checked_at.elapsed() >= self.setup.options.recheck_every
+                    && check.as_ref().is_none_or(JoinHandle::is_finished)
+                {
                     *checked_at = Instant::now();
                     *check = Some(tokio::spawn(Arc::clone(&self.setup).check_again()));
                 }
