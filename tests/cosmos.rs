@@ -12,50 +12,12 @@ use std::time::Duration;
 use azure_core::credentials::Secret;
 use azure_data_cosmos_driver::in_memory_emulator::{ConsistencyLevel, WriteMode};
 use azure_leader_election::{
-    Acquire, CancellationToken, Claim, CosmosDistributedMutex, CosmosMutexOptions, DistributedMutex, Error, ErrorKind,
-    Grant, HolderId, LeaderHost, Renew,
+    Acquire, CancellationToken, CosmosDistributedMutex, CosmosMutexOptions, DistributedMutex, Error, ErrorKind,
+    LeaderHost, Renew,
 };
 use serde_json::{Value, json};
-use support::cosmos::{Emulator, EmulatorOptions, EmulatorToken, KEY, Kind};
-
-const DATABASE: &str = "workers";
-const CONTAINER: &str = "leaders";
-const ELECTION: &str = "nightly";
-
-fn emulator(options: EmulatorOptions) -> Emulator {
-    let emulator = Emulator::start(options);
-    emulator.create_container(DATABASE, CONTAINER);
-    emulator
-}
-
-fn mutex(emulator: &Emulator) -> CosmosDistributedMutex {
-    CosmosDistributedMutex::with_key(&emulator.endpoint(), DATABASE, CONTAINER, ELECTION, Secret::new(KEY)).unwrap()
-}
-
-fn claim(holder: &str) -> Claim {
-    Claim::new(HolderId::new(holder).unwrap(), Duration::from_secs(15))
-}
-
-/// Repeats an acquire as a host does: transient failures make the claim unsettled.
-async fn acquire(mutex: &CosmosDistributedMutex, claim: &mut Claim) -> Grant {
-    loop {
-        match mutex.try_acquire(claim, None).await {
-            Ok(Acquire::Granted(grant)) => return grant,
-            Ok(Acquire::Held(_)) => {}
-            Err(error) => {
-                assert!(error.is_transient(), "contention and faults are no refusal: {error}");
-                claim.unsettled = true;
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(15)).await;
-    }
-}
-
-async fn release(mutex: &CosmosDistributedMutex, claim: &Claim) {
-    while let Err(error) = mutex.release(claim).await {
-        assert!(error.is_transient(), "{error}");
-    }
-}
+use support::cosmos::election::{CONTAINER, DATABASE, ELECTION, acquire, claim, emulator, mutex, release};
+use support::cosmos::{EmulatorOptions, EmulatorToken, KEY, Kind};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_with_two_write_regions_is_refused_before_any_write() {

@@ -7,51 +7,11 @@ mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use azure_core::credentials::Secret;
-use azure_leader_election::{Acquire, Claim, CosmosDistributedMutex, DistributedMutex, FencingToken, Grant, HolderId};
-use support::cosmos::{Emulator, EmulatorOptions, KEY};
+use azure_leader_election::FencingToken;
+use support::cosmos::election::{acquire, claim, emulator, mutex, release};
+use support::cosmos::{Emulator, EmulatorOptions};
 use tokio::task::JoinSet;
-
-const DATABASE: &str = "workers";
-const CONTAINER: &str = "leaders";
-const ELECTION: &str = "nightly";
-
-fn emulator() -> Emulator {
-    let emulator = Emulator::start(EmulatorOptions::default());
-    emulator.create_container(DATABASE, CONTAINER);
-    emulator
-}
-
-fn mutex(emulator: &Emulator) -> CosmosDistributedMutex {
-    CosmosDistributedMutex::with_key(&emulator.endpoint(), DATABASE, CONTAINER, ELECTION, Secret::new(KEY)).unwrap()
-}
-
-fn claim(holder: &str) -> Claim {
-    Claim::new(HolderId::new(holder).unwrap(), Duration::from_secs(60))
-}
-
-/// Repeats an acquire as a host does: transient failures make the claim unsettled.
-async fn acquire(mutex: &CosmosDistributedMutex, claim: &mut Claim) -> Grant {
-    loop {
-        match mutex.try_acquire(claim, None).await {
-            Ok(Acquire::Granted(grant)) => return grant,
-            Ok(Acquire::Held(_)) => {}
-            Err(error) => {
-                assert!(error.is_transient(), "contention and faults are no refusal: {error}");
-                claim.unsettled = true;
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-async fn release(mutex: &CosmosDistributedMutex, claim: &Claim) {
-    while let Err(error) = mutex.release(claim).await {
-        assert!(error.is_transient(), "{error}");
-    }
-}
 
 /// Invariants 1 and 2 at the store.
 async fn a_crowd_elects(emulator: &Emulator, contenders: usize, terms: usize) {
@@ -85,26 +45,26 @@ async fn a_crowd_elects(emulator: &Emulator, contenders: usize, terms: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_16_contenders_for_50_terms_each_one_wins_at_a_time_and_tokens_rise() {
-    a_crowd_elects(&emulator(), 16, 50).await;
+    a_crowd_elects(&emulator(EmulatorOptions::default()), 16, 50).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn so_it_is_with_every_tenth_answer_lost_after_it_was_carried_out() {
-    let emulator = emulator();
+    let emulator = emulator(EmulatorOptions::default());
     emulator.lose_every_nth_response(10);
     a_crowd_elects(&emulator, 16, 50).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn so_it_is_under_throttling() {
-    let emulator = emulator();
+    let emulator = emulator(EmulatorOptions::default());
     emulator.fail_every_nth(429, 7);
     a_crowd_elects(&emulator, 16, 50).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn so_it_is_while_the_service_is_unavailable_now_and_then() {
-    let emulator = emulator();
+    let emulator = emulator(EmulatorOptions::default());
     emulator.fail_every_nth(503, 7);
     a_crowd_elects(&emulator, 16, 50).await;
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use support::azurite::Azurite;
 use support::names;
-use support::worker::{Worker, now};
+use support::worker::{Worker, now, report};
 
 const LEASE: Duration = Duration::from_secs(15);
 /// How long a test waits for what must come: generous, as the machine may be busy. What is asserted is the order.
@@ -114,12 +114,4 @@ async fn rounds(round: fn(Pair) -> Duration) -> Vec<Duration> {
         })
         .collect();
     threads.into_iter().map(|thread| thread.join().expect("a round that holds")).collect()
-}
-
-fn report(kind: &str, waits: &[Duration]) {
-    let mut waits = waits.to_vec();
-    waits.sort();
-    let seconds = |wait: Option<&Duration>| wait.map_or(0.0, Duration::as_secs_f64);
-    let (least, most) = (seconds(waits.first()), seconds(waits.last()));
-    println!("{kind}: rounds={} takeover min={least:.2}s max={most:.2}s", waits.len());
 }

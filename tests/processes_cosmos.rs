@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use support::cosmos::{Emulator, EmulatorOptions, KEY};
-use support::worker::{Worker, now};
+use support::worker::{Worker, now, report};
 
 const LEASE: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -116,10 +116,4 @@ fn rounds(round: fn(Pair) -> Duration) -> Vec<Duration> {
         waits.extend(threads.into_iter().map(|thread| thread.join().expect("a round that holds")));
     }
     waits
-}
-
-fn report(kind: &str, waits: &[Duration]) {
-    let seconds = |wait: Option<&Duration>| wait.map_or(0.0, Duration::as_secs_f64);
-    let (least, most) = (seconds(waits.iter().min()), seconds(waits.iter().max()));
-    println!("{kind}: rounds={} takeover min={least:.2}s max={most:.2}s", waits.len());
 }
