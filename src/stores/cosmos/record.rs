@@ -155,13 +155,13 @@ fn corrupt(name: &str, what: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claim::Claim;
+    use crate::claim::ClaimId;
 
     fn record() -> Record {
         Record {
             holder: Some(HolderId::new("worker-7").expect("valid")),
             previous: None,
-            claim: Claim::new(HolderId::generate(), Duration::from_secs(3)).id.fingerprint(),
+            claim: ClaimId::from_u128(7).fingerprint(),
             write: "1".to_owned(),
             fencing_token: FencingToken::new(7).expect("valid"),
             lease: Duration::from_secs(3),
