@@ -225,6 +225,10 @@ impl<E: Entropy> Election<E> {
             Event::RuntimeAlive { at } => self.on_runtime_alive(at),
             Event::ClockJumped => self.on_clock_jump(now),
             Event::Shutdown | Event::Abandoned if matches!(self.phase, Phase::Waiting { .. }) => self.on_shutdown(now),
+            // Nor has a task overrun whose end is only heard of late.
+            Event::TaskExited { exit } if matches!(&self.phase, Phase::Stopping(_, stop) if stop.is_aborted()) => {
+                self.on_task_exited(now, exit);
+            }
             _ => {}
         }
         self.handle_timeout(now);

@@ -81,7 +81,7 @@ pub enum LeaderEvent {
         /// The term's token.
         fencing_token: FencingToken,
     },
-    /// A grant came too late, or during the shutdown; no task was started and it was released.
+    /// A grant came too late, for too short a time, or during the shutdown; no task was started and it was released.
     GrantedTooLate {
         /// The token that was granted.
         fencing_token: FencingToken,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::term::rhythm;
 use super::{Action, Election, Entropy, Failure, Flight, Kind, Moment, Phase, Report};
 use crate::mutex::{Grant, Held, Version};
 use crate::timing::Timing;
@@ -29,7 +30,9 @@ impl<E: Entropy> Election<E> {
         let lease = grant.lease.min(timing.lease());
         let lease_ends = flight.sent_at + lease;
         let valid_until = flight.sent_at + lease.saturating_sub(timing.skew());
-        let too_late = now + timing.grace() >= valid_until;
+        let cancel_at = valid_until.minus(timing.grace());
+        // Or so short that it would have to be given up before its first renewal.
+        let too_late = now >= cancel_at || flight.sent_at + rhythm(timing, lease) >= cancel_at;
 
         if let Some(highest) = self.highest.filter(|highest| grant.fencing_token <= *highest) {
             self.act(Action::Report(Report::TokenNotRising { granted: grant.fencing_token, highest }));

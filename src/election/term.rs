@@ -213,11 +213,15 @@ impl<E: Entropy> Election<E> {
 }
 
 /// How often to renew a lease of this length: as configured, and more often in proportion when less was granted.
-fn rhythm(timing: &Timing, lease: Duration) -> Duration {
+pub(super) fn rhythm(timing: &Timing, lease: Duration) -> Duration {
     timing.renew_every().mul_f64(lease.as_secs_f64() / timing.lease().as_secs_f64())
 }
 
 impl Stop {
+    pub(super) fn is_aborted(&self) -> bool {
+        self.aborted_at.is_some()
+    }
+
     fn new(reason: EndReason, abort_at: Moment, renewing: bool, revoked: bool) -> Self {
         Self { reason, abort_at, aborted_at: None, renewing, revoked, overrun_reported: false }
     }

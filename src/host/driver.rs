@@ -66,6 +66,7 @@ struct Leader {
     task: TaskHandle,
     shared: Arc<Shared>,
     heartbeat: Option<Moment>,
+    aborted: bool,
 }
 
 /// What the election knows of the caller's wish to end.
@@ -126,8 +127,13 @@ impl Driver {
                 return self.finish();
             }
             let input = self.next_input().await;
-            // Time first: a timer of the runtime may be late, or stand still with the machine.
-            let now = self.advance();
+            // Time first: a timer of the runtime may be late, or stand still with the machine. Only the end of a task that
+            // was to end anyway comes before it, or it would be taken for an overrun because this driver is late.
+            let awaited = self.leader.as_ref().is_some_and(|leader| leader.aborted);
+            let now = match input {
+                Input::TaskEnded(_) if awaited => self.clock.now(),
+                _ => self.advance(),
+            };
             self.accept(now, input);
         }
     }
@@ -296,7 +302,8 @@ impl Driver {
                     }
                 }
                 Action::AbortTask => {
-                    if let Some(leader) = &self.leader {
+                    if let Some(leader) = &mut self.leader {
+                        leader.aborted = true;
                         leader.task.abort();
                     }
                 }
@@ -324,7 +331,7 @@ impl Driver {
         shared.publish(self.election.valid_until());
         let task = self.run.spawner.start(shared.leadership());
         self.probe.restart(self.clock.now());
-        self.leader = Some(Leader { task, shared, heartbeat: None });
+        self.leader = Some(Leader { task, shared, heartbeat: None, aborted: false });
     }
 
     fn listen_for_changes(&mut self) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use azure_leader_election::{AfterTask, EndReason, Leadership, Operation};
+use azure_leader_election::{AfterTask, DistributedMutex, EndReason, LeaderEvent, Leadership, Operation};
 use tokio::sync::Notify;
 
 use crate::host_support::clock::{Stepped, with};
@@ -164,4 +164,31 @@ async fn a_task_that_ends_on_a_lease_that_ran_out_did_not_end_by_itself() {
     assert_eq!(leader.end_reason(), Some(EndReason::RenewalTimedOut), "the task and the events are told the same");
     assert!(!run.handle.is_finished(), "a lost lease does not end the host");
     run.stop().await.0.unwrap();
+}
+
+/// The host is kept from looking for a moment, as by a limit on its CPU: the task is gone, and only the news is late.
+#[tokio::test(start_paused = true)]
+async fn an_abortion_that_is_noticed_late_is_no_overrun() {
+    /// Lets time pass while the task is dropped.
+    struct SlowEnd(Arc<Stepped>);
+    impl Drop for SlowEnd {
+        fn drop(&mut self) {
+            self.0.suspend(500);
+        }
+    }
+    let bench = Bench::new();
+    let clock = Stepped::new();
+    let worker = bench.worker_with("a", with(&clock));
+    let of_task = Arc::clone(&clock);
+    let run = worker.run(move |leader| {
+        let slow_end = SlowEnd(Arc::clone(&of_task));
+        async move {
+            let _slow_end = slow_end;
+            for_ever(leader).await
+        }
+    });
+    worker.leads().await;
+    run.stop().await.0.expect("the task heeded its abortion");
+    assert_eq!(worker.log.count(|event| matches!(event, LeaderEvent::Overrun { .. })), 0);
+    assert!(!bench.store().observe().await.unwrap().held, "the task was gone, so its lease was released");
 }

@@ -227,6 +227,21 @@ async fn invariant_14_a_grant_too_short_to_be_used_starts_no_task_and_is_release
     }
 }
 
+/// A grant of which nothing is left by the time that a renewal could extend it is as useless as one of no time at all.
+#[tokio::test(start_paused = true)]
+async fn invariant_14_a_short_grant_is_renewed_in_time_or_not_used() {
+    for lease in [millis(4_500), secs(5), secs(6), secs(8), secs(12)] {
+        let bench = Bench::new();
+        let worker = bench.worker("a");
+        worker.store.cap_leases(lease);
+        let run = worker.run(until_cancelled);
+        tokio::time::sleep(secs(60)).await;
+        let ends = worker.log.ends();
+        assert!(ends.is_empty(), "a grant of {lease:?} from a healthy store: {ends:?}");
+        run.stop().await.0.unwrap();
+    }
+}
+
 /// A grant and a renewal hold for at least `Grant::lease`, and no longer: that is the port's contract.
 #[tokio::test(start_paused = true)]
 async fn invariant_3_a_lease_shorter_than_asked_for_shortens_what_a_renewal_gives_too() {
