@@ -150,7 +150,7 @@ impl LeaderHost {
     /// for that.
     ///
     /// # Panics
-    /// Never; a panic of `delegate` is caught.
+    /// Only if [`DistributedMutex::check_lease`] does; a panic of `delegate` or of the store's requests is caught.
     pub async fn run_task_when_mutex_acquired<F, Fut>(&self, shutdown: CancellationToken, delegate: F) -> Result<()>
     where
         F: FnMut(Leadership) -> Fut + Send + 'static,

@@ -28,6 +28,9 @@ pub(super) struct Stop {
     aborted_at: Option<Moment>,
     /// The lease is kept while the task drains.
     renewing: bool,
+    /// The lease is not this host's to release: lost, or after a jump perhaps led on by another copy of this machine, with
+    /// the same claim id.
+    forsaken: bool,
     /// The task may not act as the leader any more.
     pub(super) revoked: bool,
     overrun_reported: bool,
@@ -79,14 +82,17 @@ impl<E: Entropy> Election<E> {
         let stop = match (&self.phase, reason) {
             // A drain that learns of a loss has no more time than any other loss.
             (Phase::Stopping(_, stop), _) => {
-                Stop { abort_at: stop.abort_at.min(now + grace), renewing: false, revoked: true, ..stop.clone() }
+                let abort_at = stop.abort_at.min(now + grace);
+                Stop { abort_at, renewing: false, forsaken: true, revoked: true, ..stop.clone() }
             }
             (_, EndReason::Shutdown | EndReason::SteppedDown) => {
                 Stop::new(reason, now + self.settings.drain_limit, true, false)
             }
             (_, EndReason::RenewalTimedOut) => Stop::new(reason, term.valid_until, true, false),
             // Somebody else may lead already, or another copy of this machine may: no renewing on top of that.
-            (_, EndReason::LeaseLost | EndReason::ClockJumped) => Stop::new(reason, now + grace, false, true),
+            (_, EndReason::LeaseLost | EndReason::ClockJumped) => {
+                Stop { forsaken: true, ..Stop::new(reason, now + grace, false, true) }
+            }
             (_, EndReason::Stalled | EndReason::TaskEnded) => Stop::new(reason, now + grace, true, true),
         };
         if !stop.renewing {
@@ -171,13 +177,11 @@ impl<E: Entropy> Election<E> {
         let short = now.since(term.started_at) < self.settings.timing.lease();
         self.short_terms = if short { self.short_terms.saturating_add(1) } else { 0 };
 
-        match reason {
-            // After a jump another copy of this machine, with the same claim id, may be leading: its lease is left alone.
-            EndReason::LeaseLost | EndReason::ClockJumped => {
-                self.abandon_flight();
-                self.candidate_again(now);
-            }
-            _ => self.release(now, term.valid_until + self.settings.timing.skew()),
+        if stop.is_some_and(|stop| stop.forsaken) {
+            self.abandon_flight();
+            self.candidate_again(now);
+        } else {
+            self.release(now, term.valid_until + self.settings.timing.skew());
         }
     }
 
@@ -223,6 +227,6 @@ impl Stop {
     }
 
     fn new(reason: EndReason, abort_at: Moment, renewing: bool, revoked: bool) -> Self {
-        Self { reason, abort_at, aborted_at: None, renewing, revoked, overrun_reported: false }
+        Self { reason, abort_at, aborted_at: None, renewing, forsaken: false, revoked, overrun_reported: false }
     }
 }

@@ -48,6 +48,17 @@ fn invariant_12_nothing_is_released_after_a_jump() {
 }
 
 #[test]
+fn invariant_12_nor_is_anything_released_when_a_drain_meets_the_jump() {
+    let mut bench = Bench::leading(1);
+    bench.run_to(secs(1));
+    bench.tell(Event::StepDown { token: token(1) });
+    bench.tell(Event::ClockJumped);
+    bench.exit(TaskExit::Succeeded);
+    bench.run_to(secs(60));
+    assert!(bench.times(What::Release).is_empty());
+}
+
+#[test]
 fn invariant_5_a_task_that_does_not_heed_its_abortion_keeps_its_lease_unreleased() {
     let mut bench = Bench::leading(1);
     bench.tell(Event::StepDown { token: token(1) });
