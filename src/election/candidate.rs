@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::term::rhythm;
+use super::term::{end_of_validity, rhythm};
 use super::{Action, Election, Entropy, Failure, Flight, Kind, Moment, Phase, Report};
 use crate::mutex::{Grant, Held, Version};
 use crate::timing::Timing;
@@ -29,8 +29,7 @@ impl<E: Entropy> Election<E> {
         let timing = &self.settings.timing;
         let lease = grant.lease.min(timing.lease());
         let lease_ends = flight.sent_at + lease;
-        let valid_until = flight.sent_at + lease.saturating_sub(timing.skew());
-        let cancel_at = valid_until.minus(timing.grace());
+        let cancel_at = end_of_validity(timing, flight.sent_at, lease).minus(timing.grace());
         // Or so short that it would have to be given up before its first renewal.
         let too_late = now >= cancel_at || flight.sent_at + rhythm(timing, lease) >= cancel_at;
 
@@ -63,7 +62,7 @@ impl<E: Entropy> Election<E> {
         }
         let expiry = held.retry_after.map(|wait| now + wait.max(self.settings.timing.retry_every() / 10));
         let next_poll = flight.sent_at + self.poll_interval();
-        let changed = std::mem::take(&mut self.nudged).then(|| now + self.soon());
+        let changed = self.nudged.then(|| now + self.soon());
         let until = [expiry, lapses_at, changed].into_iter().flatten().fold(next_poll, Moment::min).max(now);
         self.phase = Phase::Waiting { until, resting: false };
     }

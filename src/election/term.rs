@@ -43,7 +43,7 @@ impl<E: Entropy> Election<E> {
             token,
             lease,
             started_at: now,
-            valid_until: sent_at + lease.saturating_sub(settings.timing.skew()),
+            valid_until: end_of_validity(&settings.timing, sent_at, lease),
             renew_at: sent_at + rhythm(&settings.timing, lease),
             heartbeat_due: settings.heartbeat_limit.map(|limit| now + limit),
             runtime_due: settings.stall_limit.map(|limit| now + limit),
@@ -146,8 +146,7 @@ impl<E: Entropy> Election<E> {
     pub(super) fn on_renewed(&mut self, flight: &Flight) {
         let timing = &self.settings.timing;
         if let Phase::Leading(term) | Phase::Stopping(term, _) = &mut self.phase {
-            let valid_until = flight.sent_at + term.lease.saturating_sub(timing.skew());
-            term.valid_until = term.valid_until.max(valid_until);
+            term.valid_until = term.valid_until.max(end_of_validity(timing, flight.sent_at, term.lease));
             term.renew_at = flight.sent_at + rhythm(timing, term.lease);
         }
     }
@@ -214,6 +213,11 @@ impl<E: Entropy> Election<E> {
     fn overrun_margin(&self) -> Duration {
         self.settings.timing.skew() / 10
     }
+}
+
+/// Until when a lease counts that was asked for at `sent_at` (invariant 3).
+pub(super) fn end_of_validity(timing: &Timing, sent_at: Moment, lease: Duration) -> Moment {
+    sent_at + lease.saturating_sub(timing.skew())
 }
 
 /// How often to renew a lease of this length: as configured, and more often in proportion when less was granted.
