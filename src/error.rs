@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::fencing::FencingToken;
+
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -28,6 +30,7 @@ pub struct Error {
     kind: ErrorKind,
     message: Cow<'static, str>,
     retry_after: Option<Duration>,
+    fenced_by: Option<FencingToken>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -68,6 +71,12 @@ pub enum ErrorKind {
     InvalidSetting,
     /// What the store's record holds cannot be used. Nothing is overwritten.
     CorruptRecord,
+    /// A newer leader has written to the resource, and it refuses this one: stop. See
+    /// [`Error::fenced_by`](crate::Error::fenced_by).
+    Fenced,
+    /// What was to be written to has changed since it was read, or a condition of the caller's own does not hold. Nothing was
+    /// written.
+    Conflict,
     /// The service refused for another reason.
     Refused,
     /// The leader's task returned an error, and [`AfterTask::EndHost`](crate::AfterTask) was chosen.
@@ -93,7 +102,7 @@ impl ErrorKind {
 impl Error {
     /// Creates an error; stores outside this crate use it too.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), retry_after: None, source: None }
+        Self { kind, message: message.into(), retry_after: None, fenced_by: None, source: None }
     }
 
     /// Adds the cause, which `source()` returns. It must hold no secret.
@@ -126,6 +135,21 @@ impl Error {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// Of a resource's own refusal: the leader whose token is `token` comes after the one with `newer`.
+    ///
+    /// For a resource that keeps the highest token it has seen; services behind a network can answer with 409 and the text.
+    #[must_use]
+    pub fn fenced(token: FencingToken, newer: FencingToken) -> Self {
+        let message = format!("fenced: a newer leader (term {newer}) has written; this one (term {token}) must stop");
+        Self { fenced_by: Some(newer), ..Self::new(ErrorKind::Fenced, message) }
+    }
+
+    /// The newer leader's token, where a resource refused this leader for it.
+    #[must_use]
+    pub fn fenced_by(&self) -> Option<FencingToken> {
+        self.fenced_by
     }
 
     pub(crate) fn setting(message: impl Into<Cow<'static, str>>) -> Self {

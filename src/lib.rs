@@ -26,7 +26,7 @@ mod timing;
 pub use claim::{Claim, ClaimId, HolderId};
 pub use election::{AfterTask, EndReason};
 pub use error::{Error, ErrorKind, Result};
-pub use fencing::FencingToken;
+pub use fencing::{Fenced, FencedGuard, FencingToken};
 pub use host::{FinishedTerm, LeaderHost, TaskError};
 pub use leadership::{Leadership, NotLeader};
 pub use mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
