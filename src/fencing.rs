@@ -12,8 +12,29 @@
 //! | SQL | `UPDATE … SET …, fence = $1 WHERE … AND fence <= $1` |
 //! | a service of one's own, over HTTP | the header [`FencingToken::HEADER`], and [`Fenced`] in the service |
 
+#[cfg(feature = "blob")]
+mod blob;
+#[cfg(feature = "cosmos")]
+mod partition;
 mod resource;
 mod token;
 
+#[cfg(feature = "blob")]
+pub use blob::{BlobContent, FencedBlob, FencedStateBlob};
+#[cfg(feature = "cosmos")]
+pub use partition::{CommittedBatch, FencedPartition, RefusedOperation};
 pub use resource::{Fenced, FencedGuard};
 pub use token::FencingToken;
+
+/// The refusal of a resource behind a network, and its trace: whoever is on call wants to know that it happened.
+#[cfg(any(feature = "blob", feature = "cosmos"))]
+fn fenced(resource: &impl std::fmt::Display, token: FencingToken, newer: FencingToken) -> crate::Error {
+    tracing::warn!(
+        target: "azure_leader_election",
+        %resource,
+        fencing_token = token.get(),
+        fenced_by = newer.get(),
+        "fenced: a newer leader has written; the write of this one was refused"
+    );
+    crate::Error::fenced(token, newer)
+}

@@ -26,6 +26,10 @@ mod timing;
 pub use claim::{Claim, ClaimId, HolderId};
 pub use election::{AfterTask, EndReason};
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "blob")]
+pub use fencing::{BlobContent, FencedBlob, FencedStateBlob};
+#[cfg(feature = "cosmos")]
+pub use fencing::{CommittedBatch, FencedPartition, RefusedOperation};
 pub use fencing::{Fenced, FencedGuard, FencingToken};
 pub use host::{FinishedTerm, LeaderHost, TaskError};
 pub use leadership::{Leadership, NotLeader};

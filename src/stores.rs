@@ -3,7 +3,7 @@
 #[cfg(feature = "blob")]
 pub(crate) mod blob;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
-mod cause;
+pub(crate) mod cause;
 #[cfg(feature = "cosmos")]
 pub(crate) mod cosmos;
 pub(crate) mod memory;

@@ -1,8 +1,8 @@
 //! A lease on an Azure blob.
 
-mod address;
+pub(crate) mod address;
 mod client;
-mod failure;
+pub(crate) mod failure;
 mod record;
 mod shared_key;
 mod transport;

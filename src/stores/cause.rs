@@ -11,12 +11,12 @@ pub(super) fn printable(text: &str) -> String {
 /// An error's texts and its causes', without what may be secret in them: the queries of URLs, where signatures stand.
 ///
 /// The errors themselves are not kept, as their `Debug` shows whole URLs.
-pub(super) fn scrubbed(error: &(dyn std::error::Error + 'static)) -> Cause {
+pub(crate) fn scrubbed(error: &(dyn std::error::Error + 'static)) -> Cause {
     Cause { text: scrub(&error.to_string()), below: error.source().map(|below| Box::new(scrubbed(below))) }
 }
 
 #[derive(Debug)]
-pub(super) struct Cause {
+pub(crate) struct Cause {
     text: String,
     below: Option<Box<Cause>>,
 }

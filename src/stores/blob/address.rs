@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 /// The URL of a container and the name of a blob in it. Displays without the URL's query, where a signature may stand.
 #[derive(Clone)]
-pub(super) struct Address {
+pub(crate) struct Address {
     container_url: Url,
     blob_name: String,
     emulator: bool,
@@ -52,7 +52,7 @@ impl Address {
         Self::new(url, blob_name, true)
     }
 
-    pub(super) fn of_client(container_url: &Url, blob_name: &str) -> Result<Self> {
+    pub(crate) fn of_client(container_url: &Url, blob_name: &str) -> Result<Self> {
         let emulator = is_loopback(container_url);
         Self::new(container_url.clone(), blob_name, emulator)
     }
@@ -73,7 +73,7 @@ impl Address {
         &self.container_url
     }
 
-    pub(super) fn container(&self) -> &str {
+    pub(crate) fn container(&self) -> &str {
         container_of(&self.container_url).unwrap_or_default()
     }
 

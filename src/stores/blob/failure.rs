@@ -52,7 +52,7 @@ pub(super) fn is_absent_container(error: &azure_core::Error) -> bool {
 }
 
 /// Turns the SDK's error into ours: what was being done to which blob, and what to do about it.
-pub(super) fn explain(doing: &str, address: &Address, error: &azure_core::Error) -> Error {
+pub(crate) fn explain(doing: &str, address: &Address, error: &azure_core::Error) -> Error {
     let Some((status, code)) = answer(error) else { return explain_silence(doing, address, error) };
     let number = u16::from(status);
     let (kind, advice) = match (number, code) {
