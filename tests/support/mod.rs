@@ -5,6 +5,7 @@
 //! - [`cosmos`]: two Cosmos DB accounts on this machine;
 //! - [`sas`]: signs shared access signatures for it;
 //! - [`credential`]: bearer tokens that it accepts, and ones that it refuses;
+//! - [`mischief`]: what goes wrong between a blob client and the service;
 //! - [`operator`]: what is done to the lease blob behind the store's back;
 //! - [`worker`]: real worker processes;
 //! - [`transport`]: an HTTP client that trusts its certificate.
@@ -20,6 +21,8 @@ pub mod azurite;
 pub mod cosmos;
 #[cfg(feature = "blob")]
 pub mod credential;
+#[cfg(feature = "blob")]
+pub mod mischief;
 pub mod names;
 pub mod node;
 #[cfg(feature = "blob")]
