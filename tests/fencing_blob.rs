@@ -23,6 +23,7 @@ use support::names;
 
 /// A container of the test's own, and what disturbs the way to it.
 struct Bench {
+    name: String,
     container: BlobContainerClient,
     mischief: Arc<Mischief>,
 }
@@ -35,7 +36,7 @@ impl Bench {
         let container = mischief.client(azurite, &name);
         container.create(None).await.expect("created");
         mischief.take_sent();
-        Self { container, mischief }
+        Self { name, container, mischief }
     }
 
     /// As the leader with this token sees the blob.

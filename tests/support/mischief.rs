@@ -37,10 +37,20 @@ pub struct Mischief {
 impl Mischief {
     /// A client of that container that has this policy, and no retries but those of the code under test.
     pub fn client(self: &Arc<Self>, azurite: &Azurite, container: &str) -> BlobContainerClient {
+        self.client_with(azurite, container, RetryOptions::none())
+    }
+
+    /// Likewise, with retries of the client's own.
+    pub fn client_with(
+        self: &Arc<Self>,
+        azurite: &Azurite,
+        container: &str,
+        retry: RetryOptions,
+    ) -> BlobContainerClient {
         let url = format!("{}?{}", azurite.container_url(container), sas::account_sas(1));
         let client_options = ClientOptions {
             per_try_policies: vec![Arc::clone(self) as Arc<dyn Policy>],
-            retry: RetryOptions::none(),
+            retry,
             ..ClientOptions::default()
         };
         let options = BlobContainerClientOptions { client_options, ..BlobContainerClientOptions::default() };

@@ -21,6 +21,7 @@ use crate::claim::{Claim, ClaimId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fencing::FencingToken;
 use crate::mutex::{Acquire, Grant, Held, Loss, Observation, Renew};
+use crate::stores::service_time;
 
 /// The blob whose lease is the mutex.
 pub(super) struct LeaseBlob {
@@ -237,6 +238,7 @@ fn server_time(headers: &Headers) -> Result<OffsetDateTime> {
 }
 
 fn millis(time: OffsetDateTime) -> Result<u64> {
-    u64::try_from(time.unix_timestamp_nanos() / 1_000_000)
-        .map_err(|_| Error::new(ErrorKind::Refused, "the service's clock shows a time before 1970"))
+    u64::try_from(time.unix_timestamp()).ok().and_then(service_time::millis_in).ok_or_else(|| {
+        Error::new(ErrorKind::Refused, "the service's clock shows a time before 1970, or far beyond any")
+    })
 }

@@ -16,6 +16,7 @@ use super::address::Address;
 use super::failure;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stores::cause::scrubbed;
+use crate::stores::service_time;
 
 /// By what right requests are sent.
 #[derive(Clone)]
@@ -62,7 +63,8 @@ impl Account {
             response.bytes().await.map_err(|error| failure::silence("reading the properties of", address, &error))?;
         let mut account = Self::read(&body)
             .ok_or_else(|| Error::new(ErrorKind::Refused, format!("the properties of {address} cannot be read")))?;
-        account.server_ms = server_time.and_then(|time| u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok());
+        account.server_ms =
+            server_time.and_then(|time| u64::try_from(time.unix_timestamp()).ok()).and_then(service_time::millis_in);
         Ok(account)
     }
 

@@ -1,7 +1,7 @@
 //! The client, made on first use and anew when it seems stuck.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use azure_core::credentials::Secret;
@@ -22,6 +22,7 @@ use super::account::{Access, Account};
 use super::address::Address;
 use super::failure;
 use crate::error::{Error, ErrorKind, Result};
+use crate::stores::service_time;
 
 /// The SDK's limits on a call. The host bounds each attempt as well; these keep what it gave up from going on for long.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -41,8 +42,8 @@ struct Setup {
     options: CosmosMutexOptions,
     /// Set for good once the account was seen with several write regions.
     refused: AtomicBool,
-    /// The service's time when it was last asked.
-    server_ms: AtomicU64,
+    /// The service's time when it was last asked, and when that was.
+    told: std::sync::Mutex<Option<(u64, Instant)>>,
 }
 
 #[derive(Default)]
@@ -60,7 +61,8 @@ enum State {
 
 impl Connection {
     pub(super) fn new(address: Address, access: Access, options: CosmosMutexOptions) -> Self {
-        let setup = Setup { address, access, options, refused: AtomicBool::new(false), server_ms: AtomicU64::new(0) };
+        let setup =
+            Setup { address, access, options, refused: AtomicBool::new(false), told: std::sync::Mutex::default() };
         Self { setup: Arc::new(setup), state: Mutex::default(), silent_calls: AtomicU32::new(0) }
     }
 
@@ -68,9 +70,11 @@ impl Connection {
         &self.setup.address
     }
 
-    /// The service's time when it was last asked, in milliseconds since 1970.
+    /// What the service's clock shows now at the least, in milliseconds since 1970: a document that was written long ago does
+    /// not tell, and an election that has moved to another store and back must get a token above all of that one's.
     pub(super) fn server_ms(&self) -> u64 {
-        self.setup.server_ms.load(Ordering::Relaxed)
+        let told = *self.setup.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.map_or(0, |(told_ms, at)| service_time::at_least(told_ms, at.elapsed()))
     }
 
     /// The container, on an account that may be written to.
@@ -157,7 +161,7 @@ impl Setup {
     async fn check(&self) -> Result<Account> {
         let account = Account::fetch(&self.address, &self.access).await?;
         if let Some(server_ms) = account.server_ms {
-            self.server_ms.fetch_max(server_ms, Ordering::Relaxed);
+            *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some((server_ms, Instant::now()));
         }
         Ok(account)
     }

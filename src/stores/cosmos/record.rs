@@ -10,6 +10,7 @@ use crate::document::{Record, Stored};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fencing::FencingToken;
 use crate::mutex::Version;
+use crate::stores::service_time;
 use crate::timing::Timing;
 
 /// The document's other fields: the service's own, and those that others have put there.
@@ -93,7 +94,7 @@ pub(super) fn read(version: Version, document: Value) -> Result<Stored<Rest>> {
         renewed_at: fields.time("renewedAt")?,
     };
     // `_ts` is when the service last wrote the document, in whole seconds.
-    let server_ms = rest.get("_ts").and_then(Value::as_u64).and_then(|seconds| seconds.checked_mul(1000));
+    let server_ms = rest.get("_ts").and_then(Value::as_u64).and_then(service_time::millis_in);
     let server_ms = server_ms.filter(|ms| *ms < FencingToken::MAX);
     Ok(Stored { version, record, server_ms, rest })
 }
@@ -187,7 +188,7 @@ mod tests {
         document["_ts"] = json!(1_700_000_000);
         let stored = read(version(), document).expect("readable");
         assert_eq!(stored.record, record());
-        assert_eq!(stored.server_ms, Some(1_700_000_000_000));
+        assert_eq!(stored.server_ms, Some(1_700_000_000_999));
         let again = write("nightly", &stored.record, &stored.rest);
         assert_eq!(again["team"]["name"], "billing");
         assert_eq!(again.get("_ts"), None);
