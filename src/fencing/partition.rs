@@ -24,6 +24,8 @@ pub use failure::RefusedOperation;
 
 /// How often a batch is sent again when the fence document changes under it.
 const ROUNDS: u32 = 4;
+/// Before a request is repeated that was not answered, then twice as long, and so on.
+const PAUSE: Duration = Duration::from_millis(50);
 /// How long a call of the SDK may take unless the caller says otherwise.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -65,7 +67,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 ///     tenant
 ///         .execute(|batch| {
 ///             let charge = json!({"id": "charge-2026-11", "tenant": "contoso", "amount": 12});
-///             batch.create_item(charge)?.delete_item("due-2026-11", None)
+///             Ok(batch.create_item(charge)?.delete_item("due-2026-11", None))
 ///         })
 ///         .await?;
 ///     Ok(())
@@ -136,13 +138,20 @@ impl FencedPartition {
         let mut known = self.known.lock().await;
         let write = fence::write_number();
         let mut unanswered = None;
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
+            if unanswered.is_some() {
+                tokio::time::sleep(PAUSE * 2_u32.pow(round)).await;
+            }
             let seen = match known.take() {
                 Some(seen) => Some(seen),
                 None => match self.read_fence().await {
                     Ok(seen) => seen,
-                    // What is not known of the batch stays the news.
-                    Err(error) => return Err(unanswered.unwrap_or(error)),
+                    Err(error) if error.is_transient() => {
+                        // What is not known of the batch stays the news.
+                        unanswered.get_or_insert(error);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
                 },
             };
             let before = seen.as_ref().map(|(_, fence)| fence);
@@ -172,7 +181,7 @@ impl FencedPartition {
                     return Err(refused.into_error(&self.place));
                 }
                 // Nobody knows: the fence document does.
-                Err(error) if error.is_transient() => unanswered = Some(error),
+                Err(error) if error.is_transient() => drop(unanswered.insert(error)),
                 Err(error) => return Err(error),
             }
         }

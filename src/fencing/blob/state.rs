@@ -194,10 +194,10 @@ impl FencedStateBlob {
         if self.unsettled.is_empty() {
             return Ok(());
         }
-        if let Some(Seen { mark: Some(stands), etag, .. }) = self.look().await? {
-            if self.unsettled.contains(&stands) {
-                self.stands_at(etag);
-            }
+        if let Some(Seen { mark: Some(stands), etag, .. }) = self.look().await?
+            && self.unsettled.contains(&stands)
+        {
+            self.stands_at(etag);
         }
         Ok(())
     }

@@ -13,9 +13,15 @@ use super::Emulator;
 impl Emulator {
     /// A container with the partition key `/id`, and its database; what is there already stays as it is.
     pub fn create_container(&self, database: &str, container: &str) {
+        self.create_partitioned(database, container, &["/id"]);
+    }
+
+    /// Likewise, with another partition key; several paths make a hierarchical one.
+    pub fn create_partitioned(&self, database: &str, container: &str, paths: &[&str]) {
         let created = self.order(Method::Post, &["dbs"], &[], Some(&json!({ "id": database })));
         assert!(matches!(created.0, 201 | 409), "no database: {created:?}");
-        let partition_key = json!({ "paths": ["/id"], "kind": "Hash", "version": 2 });
+        let partition_key =
+            json!({ "paths": paths, "kind": if paths.len() > 1 { "MultiHash" } else { "Hash" }, "version": 2 });
         let container = json!({ "id": container, "partitionKey": partition_key });
         let created = self.order(Method::Post, &["dbs", database, "colls"], &[], Some(&container));
         assert!(matches!(created.0, 201 | 409), "no container: {created:?}");
@@ -31,6 +37,11 @@ impl Emulator {
         self.document_at(self.account.write_region(), database, container, id)
     }
 
+    /// The same, in a container that is not partitioned by id.
+    pub fn document_of(&self, partition: &str, database: &str, container: &str, id: &str) -> Option<Value> {
+        self.read_at(self.account.write_region(), partition, &["dbs", database, "colls", container, "docs", id])
+    }
+
     /// The same, as this region has it; panics while it cannot be reached.
     pub fn document_in(&self, region: &str, database: &str, container: &str, id: &str) -> Option<Value> {
         self.document_at(self.account.region(region), database, container, id)
@@ -39,7 +50,13 @@ impl Emulator {
     /// Creates or replaces a document, whatever it holds, as long as it has a string `id`.
     pub fn put_document(&self, database: &str, container: &str, document: &Value) {
         let id = document["id"].as_str().expect("a document has an id");
-        let headers = [("x-ms-documentdb-partitionkey", key(id)), ("x-ms-documentdb-is-upsert", "True".to_owned())];
+        self.put_document_of(id, database, container, document);
+    }
+
+    /// Likewise, in a container that is not partitioned by id.
+    pub fn put_document_of(&self, partition: &str, database: &str, container: &str, document: &Value) {
+        let headers =
+            [("x-ms-documentdb-partitionkey", key(partition)), ("x-ms-documentdb-is-upsert", "True".to_owned())];
         let put = self.order(Method::Post, &["dbs", database, "colls", container, "docs"], &headers, Some(document));
         assert!(matches!(put.0, 200 | 201), "not written: {put:?}");
     }
@@ -51,9 +68,12 @@ impl Emulator {
     }
 
     fn document_at(&self, region: Url, database: &str, container: &str, id: &str) -> Option<Value> {
-        let headers = [("x-ms-documentdb-partitionkey", key(id))];
-        let path = ["dbs", database, "colls", container, "docs", id];
-        let (status, document) = self.order_at(region, Method::Get, &path, &headers, None);
+        self.read_at(region, id, &["dbs", database, "colls", container, "docs", id])
+    }
+
+    fn read_at(&self, region: Url, partition: &str, path: &[&str]) -> Option<Value> {
+        let headers = [("x-ms-documentdb-partitionkey", key(partition))];
+        let (status, document) = self.order_at(region, Method::Get, path, &headers, None);
         assert!(matches!(status, 200 | 404), "not read: {status} {document}");
         (status == 200).then_some(document)
     }
@@ -95,7 +115,7 @@ impl Emulator {
 
 type Header = (&'static str, String);
 
-/// The partition key of a document, as its header has it.
-fn key(id: &str) -> String {
-    json!([id]).to_string()
+/// A partition key, as the header has it.
+fn key(partition: &str) -> String {
+    json!([partition]).to_string()
 }
