@@ -7,6 +7,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
+use super::faketime::Clocks;
 use super::node::{self, NodeServer, Served};
 use certificate::Certificate;
 
@@ -33,6 +34,8 @@ pub struct Azurite {
 pub struct AzuriteOptions {
     /// Serve https, with a certificate of its own, and accept bearer tokens too; Azurite takes none over http.
     pub https: bool,
+    /// Its leases run out as fast as these clocks run.
+    pub clocks: Option<Clocks>,
 }
 
 impl Azurite {
@@ -51,13 +54,13 @@ impl Azurite {
     /// The http server that all tests of this process share: use container names of your own, and never pause it.
     pub async fn http() -> &'static Self {
         static SHARED: OnceCell<Azurite> = OnceCell::const_new();
-        SHARED.get_or_init(|| Self::start(AzuriteOptions { https: false })).await
+        SHARED.get_or_init(|| Self::start(AzuriteOptions::default())).await
     }
 
     /// The https server that all tests of this process share: use container names of your own, and never pause it.
     pub async fn https() -> &'static Self {
         static SHARED: OnceCell<Azurite> = OnceCell::const_new();
-        SHARED.get_or_init(|| Self::start(AzuriteOptions { https: true })).await
+        SHARED.get_or_init(|| Self::start(AzuriteOptions { https: true, clocks: None })).await
     }
 
     pub fn container_url(&self, container: &str) -> String {
@@ -109,7 +112,10 @@ impl Azurite {
             arguments.extend(["--key", certificate::KEY_FILE]);
         }
 
-        Ok(Self { served: SERVER.launch(work_folder.path(), &arguments)?, certificate, _work_folder: work_folder })
+        let environment = options.clocks.map(Clocks::environment);
+        let environment = environment.as_ref().map_or(&[][..], |environment| environment);
+        let served = SERVER.launch(work_folder.path(), &arguments, environment)?;
+        Ok(Self { served, certificate, _work_folder: work_folder })
     }
 
     fn certificate(&self) -> &Certificate {

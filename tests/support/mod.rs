@@ -3,6 +3,8 @@
 //! - [`node`]: servers that npm installs, which end however the test process ends;
 //! - [`azurite`]: starts Microsoft's storage emulator and ends it, however the test process ends;
 //! - [`cosmos`]: two Cosmos DB accounts on this machine;
+//! - [`critical_section`]: workers that read, think and write, and a checker of what comes of it;
+//! - [`faketime`]: clocks at another rate;
 //! - [`sas`]: signs shared access signatures for it;
 //! - [`credential`]: bearer tokens that it accepts, and ones that it refuses;
 //! - [`mischief`]: what goes wrong between a blob client and the service;
@@ -21,6 +23,9 @@ pub mod azurite;
 pub mod cosmos;
 #[cfg(feature = "blob")]
 pub mod credential;
+#[cfg(unix)]
+pub mod critical_section;
+pub mod faketime;
 #[cfg(feature = "blob")]
 pub mod mischief;
 pub mod names;

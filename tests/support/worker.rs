@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -31,6 +32,8 @@ pub struct Worker {
     pub holder: String,
     child: Child,
     output: Arc<Output>,
+    /// Reads the output, to its end.
+    reader: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -52,25 +55,36 @@ impl Worker {
             .expect("the worker starts");
         let output = Arc::<Output>::default();
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
-        std::thread::spawn({
+        let reader = std::thread::spawn({
             let output = Arc::clone(&output);
             move || output.read(stdout)
         });
-        Self { holder: holder.to_owned(), child, output }
+        Self { holder: holder.to_owned(), child, output, reader: Some(reader) }
     }
 
     /// Waits for the first line, from number `from` on, that contains `part`; returns it with its number.
     pub fn wait_for(&self, from: usize, part: &str, limit: Duration) -> (usize, Line) {
-        self.find(from, part, limit).unwrap_or_else(|| {
-            panic!("{} said nothing with {part:?} within {limit:?}, but: {:#?}", self.holder, self.lines())
+        self.wait_until(from, |line| line.text.contains(part), part, limit)
+    }
+
+    /// Likewise, for the first line that is as `wanted`; `what` tells in words which.
+    pub fn wait_until(
+        &self,
+        from: usize,
+        wanted: impl Fn(&Line) -> bool,
+        what: &str,
+        limit: Duration,
+    ) -> (usize, Line) {
+        self.find(from, wanted, limit).unwrap_or_else(|| {
+            panic!("{} did not say {what:?} within {limit:?}, but: {:#?}", self.holder, self.lines())
         })
     }
 
-    fn find(&self, from: usize, part: &str, limit: Duration) -> Option<(usize, Line)> {
+    fn find(&self, from: usize, wanted: impl Fn(&Line) -> bool, limit: Duration) -> Option<(usize, Line)> {
         let end = Instant::now() + limit;
         let mut lines = self.output.lines.lock().expect("not poisoned");
         loop {
-            let found = lines.iter().enumerate().skip(from).find(|(_, line)| line.text.contains(part));
+            let found = lines.iter().enumerate().skip(from).find(|(_, line)| wanted(line));
             if let Some((number, line)) = found {
                 return Some((number, line.clone()));
             }
@@ -86,6 +100,30 @@ impl Worker {
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).expect("a process id");
         kill(Pid::from_raw(pid), signal).expect("signalled");
+    }
+
+    /// All that it said, once it has ended by itself; after this time it is killed.
+    pub fn finish(mut self, limit: Duration) -> Vec<Line> {
+        let end = Instant::now() + limit;
+        while Instant::now() < end && self.child.try_wait().expect("a child").is_none() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.last_words()
+    }
+
+    /// Kills it; all that it said.
+    pub fn kill(mut self) -> Vec<Line> {
+        self.last_words()
+    }
+
+    fn last_words(&mut self) -> Vec<Line> {
+        // Fails only when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the reader does not panic");
+        }
+        self.lines()
     }
 
     /// Waits for the process to end by itself.

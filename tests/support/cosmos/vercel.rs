@@ -61,6 +61,6 @@ impl VercelServer {
 
     fn try_start() -> Result<Self, String> {
         let work_folder = node::temporary_folder("cosmosdb-server-work-")?;
-        Ok(Self { served: SERVER.launch(work_folder.path(), &[])?, _work_folder: work_folder })
+        Ok(Self { served: SERVER.launch(work_folder.path(), &[], &[])?, _work_folder: work_folder })
     }
 }

@@ -26,11 +26,16 @@ pub struct Served {
 
 impl NodeServer {
     /// Installs the server when it is not there, and starts it in this folder.
-    pub fn launch(&self, work_folder: &Path, options: &[&str]) -> Result<Served, String> {
+    pub fn launch(
+        &self,
+        work_folder: &Path,
+        options: &[&str],
+        environment: &[(&'static str, &'static str)],
+    ) -> Result<Served, String> {
         let installation = self.installation()?;
         // A file rather than a pipe: nobody has to read it for the server to go on.
         let mut stderr = tempfile::tempfile().map_err(|error| self.cannot_launch(&error))?;
-        let mut watcher = self.spawn(installation, work_folder, options, &stderr)?;
+        let mut watcher = self.spawn(installation, work_folder, options, environment, &stderr)?;
         match watcher.ready_line(START_LIMIT) {
             Ok(line) => {
                 let (port, pid) = parse(&line).ok_or_else(|| format!("not a port: {line}"))?;
@@ -50,6 +55,7 @@ impl NodeServer {
         installation: &Path,
         work_folder: &Path,
         options: &[&str],
+        environment: &[(&'static str, &'static str)],
         stderr: &File,
     ) -> Result<Watcher, String> {
         let watcher = work_folder.join("watch.mjs");
@@ -61,6 +67,7 @@ impl NodeServer {
             .arg(installation)
             .arg(work_folder)
             .args(options)
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(stderr.try_clone().map_err(|error| self.cannot_launch(&error))?)
