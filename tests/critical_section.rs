@@ -194,7 +194,7 @@ impl Servers {
             }
             Self::Cosmos(emulator) => {
                 let container = client::container(emulator, "workers", "registers").await;
-                let document = container.read_item("registers".to_owned(), &register, None).await.expect("read");
+                let document = container.read_item(register.clone(), &register, None).await.expect("read");
                 let document: serde_json::Value = document.into_model().expect("JSON");
                 serde_json::from_value(document["writes"].clone()).expect("a list")
             }

@@ -43,7 +43,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// # What the fence does not do
 /// It keeps an older leader out once a newer one has *written*. A leader that reads, thinks and writes calls
 /// [`raise`](Self::raise) before it reads. All writers of the documents must go through it. With several write regions no
-/// condition holds between them, so the account must have one.
+/// condition holds between them, so the account must have one. All tokens must come from one election: those of another say
+/// nothing about who is newer.
 ///
 /// # Errors of all operations
 /// [`Fenced`](ErrorKind::Fenced) when a newer leader has written, with [its token](Error::fenced_by);

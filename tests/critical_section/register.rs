@@ -17,7 +17,6 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 const DATABASE: &str = "workers";
-const PARTITION: [(&str, &str); 1] = [("group", "registers")];
 
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Store {
@@ -42,7 +41,7 @@ pub enum Register {
     Blob(BlobClient),
     FencedBlob(FencedBlob),
     Document(ContainerClient, String),
-    FencedDocument(ContainerClient, String, FencedPartition),
+    FencedDocument(ContainerClient, String, Box<FencedPartition>),
 }
 
 impl Place {
@@ -75,9 +74,9 @@ impl Place {
                 if self.no_fencing {
                     return Ok(Register::Document(container, register));
                 }
-                let partition = FencedPartition::new(container.clone(), &PARTITION, token)?;
+                let partition = FencedPartition::new(container.clone(), &[("group", &register)], token)?;
                 partition.raise().await?;
-                Ok(Register::FencedDocument(container, register, partition))
+                Ok(Register::FencedDocument(container, register, Box::new(partition)))
             }
         }
     }
@@ -94,7 +93,7 @@ impl Register {
                 Err(error) => return Err(unclear(error)),
             },
             Self::Document(container, id) | Self::FencedDocument(container, id, _) => {
-                match container.read_item(PARTITION[0].1.to_owned(), id, None).await {
+                match container.read_item(id.clone(), id, None).await {
                     Ok(document) => {
                         let document: Value = document.into_model().map_err(unclear)?;
                         Some(document["writes"].to_string().into_bytes())
@@ -111,18 +110,16 @@ impl Register {
     pub async fn write(&mut self, mut writes: Vec<String>, id: &str) -> Result<()> {
         writes.push(id.to_owned());
         let list = json!(writes);
-        let document = |register: &str| json!({"id": register, "group": PARTITION[0].1, "writes": list});
+        let document = |register: &str| json!({"id": register, "group": register, "writes": list});
         match self {
             Self::FencedBlob(blob) => blob.overwrite(list.to_string(), None).await.map(drop),
             Self::Blob(blob) => {
                 let content = RequestContent::from(list.to_string().into_bytes());
                 blob.upload(content, None).await.map(drop).map_err(unclear)
             }
-            Self::Document(container, id) => container
-                .upsert_item(PARTITION[0].1.to_owned(), id, &document(id), None)
-                .await
-                .map(drop)
-                .map_err(unclear),
+            Self::Document(container, id) => {
+                container.upsert_item(id.clone(), id, &document(id), None).await.map(drop).map_err(unclear)
+            }
             Self::FencedDocument(_, id, partition) => {
                 partition.execute(|batch| batch.upsert_item(document(id), None)).await.map(drop)
             }

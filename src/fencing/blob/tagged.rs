@@ -39,7 +39,8 @@ const ROUNDS: u32 = 4;
 /// # What the fence does not do
 /// It keeps an older leader out once a newer one has *written*. To read, think and write, pass on the version that was
 /// [read](Self::read) as `if_match`: then an older leader's write in between is seen as
-/// [`Conflict`](ErrorKind::Conflict). To read, and act elsewhere on what was read, [`raise`](Self::raise) first.
+/// [`Conflict`](ErrorKind::Conflict). To read, and act elsewhere on what was read, [`raise`](Self::raise) first. All tokens
+/// must come from one election: those of another say nothing about who is newer.
 ///
 /// # Rights
 /// Reading and writing blobs and their tags: the role *Storage Blob Data Owner* scoped to the container, or a role of
