@@ -1,6 +1,6 @@
 #![cfg_attr(all(feature = "blob", feature = "cosmos"), doc = include_str!("../README.md"))]
 #![cfg_attr(
-    not(feature = "blob"),
+    not(all(feature = "blob", feature = "cosmos")),
     doc = "Leader election for workers; the README is the documentation with all features."
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::credentials::Secret;
-use azure_core::http::{RequestContent, RetryOptions, Url};
+use azure_core::http::{RequestContent, Url};
 use azure_data_cosmos::clients::ContainerClient;
 use azure_data_cosmos::options::{BinaryEncodingOptions, ConnectionPoolOptions};
 use azure_data_cosmos::{AccountReference, CosmosClient, CosmosRuntime, RoutingStrategy};
@@ -12,7 +12,7 @@ use azure_leader_election::{
     BlobDistributedMutex, CosmosDistributedMutex, DistributedMutex, Error, ErrorKind, FencedBlob, FencedPartition,
     FencingToken, Result, TaskError,
 };
-use azure_storage_blob::{BlobClient, BlobContainerClient, BlobContainerClientOptions};
+use azure_storage_blob::{BlobClient, BlobContainerClient};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -59,9 +59,7 @@ impl Place {
         let register = format!("register-{}", self.name);
         match self.store {
             Store::Blob => {
-                let mut options = BlobContainerClientOptions::default();
-                options.client_options.retry = RetryOptions::none();
-                let container = BlobContainerClient::new(Url::parse(&self.url)?, None, Some(options))?;
+                let container = BlobContainerClient::new(Url::parse(&self.url)?, None, None)?;
                 if self.no_fencing {
                     return Ok(Register::Blob(container.blob_client(&register)));
                 }

@@ -1,6 +1,7 @@
 //! What the tests need from outside the crate: real servers, and ways to sign in to them.
 //!
 //! - [`node`]: servers that npm installs, which end however the test process ends;
+//! - [`proxy`]: a network that loses, delays and doubles;
 //! - [`azurite`]: starts Microsoft's storage emulator and ends it, however the test process ends;
 //! - [`cosmos`]: two Cosmos DB accounts on this machine;
 //! - [`critical_section`]: workers that read, think and write, and a checker of what comes of it;
@@ -23,7 +24,7 @@ pub mod azurite;
 pub mod cosmos;
 #[cfg(feature = "blob")]
 pub mod credential;
-#[cfg(unix)]
+#[cfg(all(feature = "blob", feature = "cosmos", unix))]
 pub mod critical_section;
 pub mod faketime;
 #[cfg(feature = "blob")]
@@ -32,6 +33,8 @@ pub mod names;
 pub mod node;
 #[cfg(feature = "blob")]
 pub mod operator;
+#[cfg(all(feature = "blob", feature = "cosmos", unix))]
+pub mod proxy;
 #[cfg(feature = "blob")]
 pub mod sas;
 #[cfg(feature = "blob")]
