@@ -22,6 +22,7 @@ pub mod cosmos;
 #[cfg(feature = "blob")]
 pub mod credential;
 pub mod names;
+#[cfg(any(feature = "blob", feature = "cosmos"))]
 pub mod node;
 #[cfg(feature = "blob")]
 pub mod operator;

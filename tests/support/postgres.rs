@@ -44,6 +44,8 @@ impl Postgres {
     fn database(&self, name: &str) -> Database {
         let mut config = Config::new();
         config.host_path(self.served.folder()).user("postgres").dbname(name);
+        // A test that waits for a lock which nobody gives up fails, rather than hangs.
+        config.options("-c lock_timeout=60s");
         Database { config }
     }
 }

@@ -12,7 +12,8 @@ end() {
     rm -rf "$folder"
 }
 trap end EXIT
-trap 'exit 1' HUP INT TERM
+# PIPE, because the test process may be gone before it is told.
+trap 'exit 1' HUP INT PIPE TERM
 
 start() {
     "$bin/initdb" --pgdata "$data" --username postgres --auth trust --encoding UTF8 --locale C --no-sync &&
