@@ -1,7 +1,7 @@
 //! Writes that PostgreSQL refuses to a leader that has been replaced: two ways, to be copied.
 //!
 //! A lease cannot stop a process that is paused between its last check and its write. The database can: it keeps the
-//! highest fencing token that has written, and refuses a lower one. Nothing here reads a clock.
+//! highest fencing token that has written, and refuses a lower one. That it is right hangs on no clock.
 //!
 //! Guard each table by one of the two ways and by one fence only, name the fence after what it guards, and never delete
 //! its row: a deleted fence has forgotten who was refused.
@@ -38,8 +38,9 @@ pub enum LedgerError {
 
 /// One guarded row: opens the next month, and returns it.
 ///
-/// The fence is raised by the statement that writes. What it writes is computed by the database, from the row as it is;
-/// to compute it here, from what an earlier statement has read, take a transaction as in [`charge_until`].
+/// The fence is raised by the statement that writes, and for this row alone: one that the newer leader has not written
+/// yet still takes an older token. What is written the database computes, from the row as it is. Where rows belong
+/// together, or what is written hangs on what was read before, take a transaction as in [`charge_until`].
 pub async fn open_next_month(client: &Client, run: &str, token: FencingToken) -> Result<i64, LedgerError> {
     let written = client
         .query_opt(

@@ -122,6 +122,26 @@ async fn a_newer_leader_that_waits_for_an_older_one_reads_what_that_has_written(
     assert_eq!((books.fence(FENCE).await, books.charged_until().await), (Some(9), 1));
 }
 
+/// The first one has read and is held up before its first write; the second one comes then.
+#[tokio::test]
+#[ignore = "needs PostgreSQL (Debian: apt install postgresql)"]
+async fn of_two_leaders_that_charge_at_once_the_second_waits_for_the_whole_of_the_first() {
+    let books = Books::open("transaction_at_once").await;
+    let (obstacle, mut older, mut newer) = (books.session().await, books.session().await, books.session().await);
+    obstacle.batch_execute("BEGIN; SELECT FROM subscriptions FOR UPDATE").await.unwrap();
+
+    let waiting = [number(&older).await, number(&newer).await];
+    let older = tokio::spawn(async move { charge_until(&mut older, 1, token(8)).await });
+    books.until_blocked(waiting[0]).await;
+    let newer = tokio::spawn(async move { charge_until(&mut newer, 1, token(9)).await });
+    books.until_blocked(waiting[1]).await;
+    obstacle.batch_execute("COMMIT").await.unwrap();
+
+    assert_eq!(older.await.unwrap().unwrap(), MONTH);
+    assert_eq!(newer.await.unwrap().unwrap(), 0, "the month was charged already");
+    assert_eq!((books.fence(FENCE).await, books.charged_until().await), (Some(9), 1));
+}
+
 #[tokio::test]
 #[ignore = "needs PostgreSQL (Debian: apt install postgresql)"]
 async fn an_older_transaction_that_has_read_and_is_overtaken_fails_as_a_whole() {
