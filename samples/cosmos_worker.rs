@@ -61,7 +61,7 @@ async fn run(arguments: Arguments) -> Result<(), TaskError> {
         timing: Timing::new(TimingOptions { poll_every, ..defaults })?,
         ..LeaderHostOptions::default()
     });
-    common::work(host).await
+    common::work(host, common::my_leader_coordinator_task).await
 }
 
 fn open(arguments: &Arguments) -> azure_leader_election::Result<CosmosDistributedMutex> {

@@ -34,18 +34,22 @@ pub fn log() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
-/// Contends and leads until a signal comes.
-pub async fn work(host: LeaderHost) -> Result<(), TaskError> {
+/// Contends, and runs the task while leading, until a signal comes.
+pub async fn work<F, Fut>(host: LeaderHost, task: F) -> Result<(), TaskError>
+where
+    F: FnMut(Leadership) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<(), TaskError>> + Send + 'static,
+{
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(shutdown.clone()));
     tokio::spawn(narrate(host.holder().clone(), host.events()));
     tokio::spawn(narrate_standby(host.holder().clone(), host.status()));
-    host.run_task_when_mutex_acquired(shutdown, my_leader_coordinator_task).await?;
+    host.run_task_when_mutex_acquired(shutdown, task).await?;
     Ok(())
 }
 
 /// The work that only one of all workers may do at a time.
-async fn my_leader_coordinator_task(leader: Leadership) -> Result<(), TaskError> {
+pub async fn my_leader_coordinator_task(leader: Leadership) -> Result<(), TaskError> {
     let token = leader.fencing_token();
     tell(leader.holder(), &format!("task started token={token}"));
     let mut step = tokio::time::interval(Duration::from_secs(1));
@@ -124,7 +128,7 @@ async fn signal() {
 }
 
 /// A line per event, with the time in milliseconds since 1970, so that the output of several workers can be merged.
-fn tell(holder: &HolderId, event: &str) {
+pub fn tell(holder: &HolderId, event: &str) {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     println!("{} {holder} {event}", now.as_millis());
 }

@@ -10,6 +10,7 @@
 //! - [`credential`]: bearer tokens that it accepts, and ones that it refuses;
 //! - [`mischief`]: what goes wrong between a blob client and the service;
 //! - [`operator`]: what is done to the lease blob behind the store's back;
+//! - [`postgres`]: a PostgreSQL server that ends however the test process ends;
 //! - [`worker`]: real worker processes;
 //! - [`transport`]: an HTTP client that trusts its certificate.
 
@@ -30,9 +31,12 @@ pub mod faketime;
 #[cfg(feature = "blob")]
 pub mod mischief;
 pub mod names;
+#[cfg(any(feature = "blob", feature = "cosmos"))]
 pub mod node;
 #[cfg(feature = "blob")]
 pub mod operator;
+#[cfg(unix)]
+pub mod postgres;
 #[cfg(all(feature = "blob", feature = "cosmos", unix))]
 pub mod proxy;
 #[cfg(feature = "blob")]

@@ -1,0 +1,26 @@
+//! What `samples/ledger` says of its writes, held against a real PostgreSQL server: a leader that has been replaced
+//! changes nothing, whatever it has read and wherever it waits.
+//!
+//! `cargo test --test postgres -- --ignored` runs them all; they start a server of their own.
+
+#![cfg(unix)]
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+#[path = "../samples/ledger/mod.rs"]
+mod ledger;
+#[path = "election/random.rs"]
+#[allow(dead_code)]
+mod random;
+mod support;
+
+#[path = "postgres/books.rs"]
+mod books;
+#[path = "postgres/crowd.rs"]
+mod crowd;
+#[path = "postgres/guarded_row.rs"]
+mod guarded_row;
+#[cfg(feature = "blob")]
+#[path = "postgres/paused_process.rs"]
+mod paused_process;
+#[path = "postgres/transaction.rs"]
+mod transaction;
