@@ -10,6 +10,7 @@
 //! - [`credential`]: bearer tokens that it accepts, and ones that it refuses;
 //! - [`mischief`]: what goes wrong between a blob client and the service;
 //! - [`operator`]: what is done to the lease blob behind the store's back;
+//! - [`plot`]: draws failover times;
 //! - [`postgres`]: a PostgreSQL server that ends however the test process ends;
 //! - [`worker`]: real worker processes;
 //! - [`transport`]: an HTTP client that trusts its certificate.
@@ -35,6 +36,8 @@ pub mod names;
 pub mod node;
 #[cfg(feature = "blob")]
 pub mod operator;
+#[cfg(all(feature = "blob", feature = "cosmos", unix))]
+pub mod plot;
 #[cfg(unix)]
 pub mod postgres;
 #[cfg(all(feature = "blob", feature = "cosmos", unix))]
