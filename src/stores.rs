@@ -6,4 +6,8 @@ pub(crate) mod blob;
 mod cause;
 #[cfg(feature = "cosmos")]
 pub(crate) mod cosmos;
+#[cfg(any(feature = "cosmos", feature = "file"))]
+mod fields;
+#[cfg(feature = "file")]
+pub(crate) mod file;
 pub(crate) mod memory;
