@@ -3,7 +3,10 @@
 #![cfg(all(feature = "file", unix))]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
-mod support;
+// Of which only the building of the samples is used here.
+#[allow(dead_code)]
+#[path = "support/worker.rs"]
+mod worker;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -12,7 +15,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use support::worker::samples;
+use worker::samples;
 
 /// How long a run may take: several times what it takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
