@@ -27,8 +27,9 @@
 //!
 //! Therefore the endpoint needs no idempotency key. If it could not keep a fence, it would: a payment provider is usually
 //! somebody else's, and knows no fencing tokens. Then write the wish to charge as a row of an outbox in a database of your own,
-//! guarded by the fence (`… WHERE fence <= $1`), with subscription and billing period as its key; and send each row to the
-//! provider with that key as the provider's idempotency key, as often as it takes until the row can be marked as done.
+//! guarded by the fence (`… WHERE fence <= $1`), with subscription and billing period as its key. Send each row to the provider
+//! with that key as the provider's idempotency key, as often as it takes until the row is marked as done, and not for longer
+//! than the provider remembers its keys.
 
 #[cfg(unix)]
 #[path = "billing/crew.rs"]

@@ -24,7 +24,7 @@ use document::LeaderFile;
 /// Elects on a file, among the processes of one machine, or the containers that share one of its volumes. No service is
 /// needed.
 ///
-/// There is one record for each election, `<election>.json`, made when it is first asked for, next to a lock file
+/// There is one record for each election, `<election>.json`, made by whoever first contends, next to a lock file
 /// `<election>.lock` that is held for the instant of a write, and never for a term. The record is replaced in one step, and
 /// its content is on disk before: after a crash it is the old one or the new one. Leases take 1 s to an hour.
 ///
@@ -35,13 +35,14 @@ use document::LeaderFile;
 /// # Limits
 ///
 /// - Not on a network file system (NFS, SMB, Azure Files): their locks are emulated, switched off or lost on a reconnect, and
-///   their caches serve old records. Two workers could lead. Elect on a [service](crate::DistributedMutex) between machines.
+///   their caches serve old records. Two workers could lead. Between machines, elect on a service.
 /// - All workers need the right to read, write and create files in the directory. Give it to nobody else: who may write there
 ///   can also take the lead.
 /// - Names that differ by letter case only are one election where the file system ignores case.
 /// - A process that is paused in the instant of a write holds the lock on. Nobody can take the lead then, and observing goes
 ///   on, until it goes on or is killed.
-/// - The record may be deleted at any time; the lock file not while workers run, other than on Unix, where that is noticed.
+/// - Delete nothing while workers run. Without its record a leader goes on until its next renewal, while another one can lead
+///   already; and a write under a deleted lock file is noticed on Unix only.
 ///
 /// ```
 /// use azure_leader_election::{Acquire, Claim, DistributedMutex, FileMutex, HolderId};
