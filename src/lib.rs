@@ -1,6 +1,6 @@
-#![cfg_attr(all(feature = "blob", feature = "cosmos"), doc = include_str!("../README.md"))]
+#![cfg_attr(all(feature = "blob", feature = "cosmos", feature = "file"), doc = include_str!("../README.md"))]
 #![cfg_attr(
-    not(all(feature = "blob", feature = "cosmos")),
+    not(all(feature = "blob", feature = "cosmos", feature = "file")),
     doc = "Leader election for workers; the README is the documentation with all features."
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -40,6 +40,8 @@ pub use status::{LeaderEvent, Operation, Status};
 pub use stores::blob::{BlobDistributedMutex, BlobMutexOptions, Create};
 #[cfg(feature = "cosmos")]
 pub use stores::cosmos::{CosmosDistributedMutex, CosmosMutexOptions};
+#[cfg(feature = "file")]
+pub use stores::file::FileMutex;
 pub use stores::memory::MemoryMutex;
 pub use timing::{Timing, TimingOptions};
 

@@ -6,6 +6,10 @@ pub(crate) mod blob;
 pub(crate) mod cause;
 #[cfg(feature = "cosmos")]
 pub(crate) mod cosmos;
+#[cfg(any(feature = "cosmos", feature = "file"))]
+mod fields;
+#[cfg(feature = "file")]
+pub(crate) mod file;
 pub(crate) mod memory;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod service_time;

@@ -164,7 +164,7 @@ pub fn report(kind: &str, waits: &[Duration]) {
 }
 
 /// Built here and not taken for granted: `cargo test --test processes` alone builds no examples.
-fn samples() -> &'static PathBuf {
+pub fn samples() -> &'static PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));

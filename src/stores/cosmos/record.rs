@@ -1,6 +1,6 @@
 //! What stands in the leader document.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use azure_core::time::{OffsetDateTime, parse_rfc3339, to_rfc3339};
 use serde_json::{Map, Value, json};
@@ -10,8 +10,8 @@ use crate::document::{Record, Stored};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fencing::FencingToken;
 use crate::mutex::Version;
+use crate::stores::fields::{Fields, millis};
 use crate::stores::service_time;
-use crate::timing::Timing;
 
 /// The document's other fields: the service's own, and those that others have put there.
 pub(super) type Rest = Map<String, Value>;
@@ -67,7 +67,7 @@ pub(super) fn read(version: Version, document: Value) -> Result<Stored<Rest>> {
     let Value::Object(rest) = document else {
         return Err(corrupt("the document", "is no JSON object"));
     };
-    let fields = Fields(&rest);
+    let fields = Fields::new(&rest, corrupt);
     match fields.number("schemaVersion")? {
         SCHEMA => {}
         newer if newer > SCHEMA => {
@@ -90,8 +90,8 @@ pub(super) fn read(version: Version, document: Value) -> Result<Stored<Rest>> {
         lease: fields.duration("leaseMs")?,
         renew_every: fields.duration("renewEveryMs")?,
         renewals: fields.number("renewals")?,
-        elected_at: fields.time("electedAt")?,
-        renewed_at: fields.time("renewedAt")?,
+        elected_at: time(&fields, "electedAt")?,
+        renewed_at: time(&fields, "renewedAt")?,
     };
     // `_ts` is when the service last wrote the document, in whole seconds.
     let server_ms = rest.get("_ts").and_then(Value::as_u64).and_then(service_time::millis_in);
@@ -99,48 +99,15 @@ pub(super) fn read(version: Version, document: Value) -> Result<Stored<Rest>> {
     Ok(Stored { version, record, server_ms, rest })
 }
 
-struct Fields<'a>(&'a Rest);
-
-impl Fields<'_> {
-    fn get(&self, name: &str) -> Result<&Value> {
-        self.0.get(name).ok_or_else(|| corrupt(name, "is missing"))
-    }
-
-    fn text(&self, name: &str) -> Result<&str> {
-        let text = self.get(name)?.as_str().ok_or_else(|| corrupt(name, "is no string"))?;
-        if text.len() > 256 { Err(corrupt(name, "is longer than 256 characters")) } else { Ok(text) }
-    }
-
-    fn number(&self, name: &str) -> Result<u64> {
-        self.get(name)?.as_u64().ok_or_else(|| corrupt(name, "is no whole number from 0 up"))
-    }
-
-    fn holder(&self, name: &str) -> Result<Option<HolderId>> {
-        match self.text(name)? {
-            "" => Ok(None),
-            holder => HolderId::new(holder).map(Some).map_err(|_| corrupt(name, "is no holder id")),
+fn time(fields: &Fields<'_>, name: &str) -> Result<Option<SystemTime>> {
+    match fields.get(name)? {
+        Value::Null => Ok(None),
+        Value::String(text) => {
+            let time = parse_rfc3339(text).map_err(|_| corrupt(name, "is no RFC 3339 time"))?;
+            Ok(Some(SystemTime::from(time)))
         }
+        _ => Err(corrupt(name, "is no RFC 3339 time")),
     }
-
-    fn duration(&self, name: &str) -> Result<Duration> {
-        let duration = Duration::from_millis(self.number(name)?);
-        if duration > Timing::MAX_LEASE { Err(corrupt(name, "is longer than an hour")) } else { Ok(duration) }
-    }
-
-    fn time(&self, name: &str) -> Result<Option<SystemTime>> {
-        match self.get(name)? {
-            Value::Null => Ok(None),
-            Value::String(text) => {
-                let time = parse_rfc3339(text).map_err(|_| corrupt(name, "is no RFC 3339 time"))?;
-                Ok(Some(SystemTime::from(time)))
-            }
-            _ => Err(corrupt(name, "is no RFC 3339 time")),
-        }
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn corrupt(name: &str, what: &str) -> Error {
@@ -155,6 +122,8 @@ fn corrupt(name: &str, what: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::claim::ClaimId;
 

@@ -1,0 +1,155 @@
+//! A leader record in a file, for the processes of one machine.
+
+mod disk;
+mod document;
+mod failure;
+mod record;
+
+use std::fmt;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::claim::Claim;
+use crate::document::DocumentMutex;
+use crate::error::{Error, Result};
+use crate::keeper;
+use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
+use disk::Disk;
+use document::LeaderFile;
+
+/// Elects on a file, among the processes of one machine, or the containers that share one of its volumes. No service is
+/// needed.
+///
+/// There is one record for each election, `<election>.json`, made by whoever first contends, next to a lock file
+/// `<election>.lock` that is held for the instant of a write, and never for a term. The record is replaced in one step, and
+/// its content is on disk before: after a crash it is the old one or the new one. Leases take 1 s to an hour.
+///
+/// A leader need not release: as in every document store, a standby takes over when the record has stood still for a whole
+/// lease on the standby's own clock. No clocks are compared. The first token of a deleted record follows the clock of
+/// whichever process makes it anew.
+///
+/// # Limits
+///
+/// - Not on a network file system (NFS, SMB, Azure Files): their locks are emulated, switched off or lost on a reconnect, and
+///   their caches serve old records. Two workers could lead. Between machines, elect on a service.
+/// - All workers need the right to read, write and create files in the directory. Give it to nobody else: who may write there
+///   can also take the lead.
+/// - Names that differ by letter case only are one election where the file system ignores case.
+/// - A process that is paused in the instant of a write holds the lock on. Nobody can take the lead then, and observing goes
+///   on, until it goes on or is killed.
+/// - Delete nothing while workers run. Without its record a leader goes on until its next renewal, while another one can lead
+///   already; and a write under a deleted lock file is noticed on Unix only.
+///
+/// ```
+/// use azure_leader_election::{Acquire, Claim, DistributedMutex, FileMutex, HolderId};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// let mutex = FileMutex::new(directory.path(), "nightly-billing")?;
+/// let first = Claim::new(HolderId::new("first")?, Duration::from_secs(3));
+/// let second = Claim::new(HolderId::new("second")?, Duration::from_secs(3));
+/// assert!(matches!(mutex.try_acquire(&first, None).await?, Acquire::Granted(_)));
+/// assert!(matches!(mutex.try_acquire(&second, None).await?, Acquire::Held(_)));
+/// assert!(directory.path().join("nightly-billing.json").exists());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct FileMutex {
+    record: PathBuf,
+    document: Arc<DocumentMutex<LeaderFile>>,
+}
+
+impl FileMutex {
+    /// The record of `election` in an existing directory on a disk of this machine.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for a name other than 1 to 128 of the ASCII letters, digits, `.`,
+    /// `-` and `_`, or one that begins with a dot. The directory is not looked at yet.
+    pub fn new(directory: impl AsRef<Path>, election: &str) -> Result<Self> {
+        check_name(election)?;
+        let disk = Disk::new(directory.as_ref(), election);
+        Ok(Self { record: disk.record().to_owned(), document: Arc::new(DocumentMutex::new(LeaderFile::new(disk))) })
+    }
+
+    /// The keeper has threads of its own for what blocks: those of the caller's runtime may all be taken.
+    async fn run<T, F>(&self, request: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        keeper::run(request).await?
+    }
+}
+
+impl fmt::Debug for FileMutex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FileMutex").field(&self.record).finish()
+    }
+}
+
+#[async_trait]
+impl DistributedMutex for FileMutex {
+    async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
+        let (document, claim, lapsed) = (Arc::clone(&self.document), claim.clone(), lapsed.cloned());
+        self.run(async move { document.try_acquire(&claim, lapsed.as_ref()).await }).await
+    }
+
+    async fn renew(&self, claim: &Claim) -> Result<Renew> {
+        let (document, claim) = (Arc::clone(&self.document), claim.clone());
+        self.run(async move { document.renew(&claim).await }).await
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<()> {
+        let (document, claim) = (Arc::clone(&self.document), claim.clone());
+        self.run(async move { document.release(&claim).await }).await
+    }
+
+    async fn observe(&self) -> Result<Observation> {
+        let document = Arc::clone(&self.document);
+        self.run(async move { document.observe().await }).await
+    }
+
+    fn check_lease(&self, lease: Duration) -> Result<()> {
+        self.document.check_lease(lease)
+    }
+}
+
+/// What is a file name of its own on every system, in the given directory and nowhere else.
+fn check_name(election: &str) -> Result<()> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    if !(1..=128).contains(&election.len()) || !election.bytes().all(allowed) || election.starts_with('.') {
+        let shown: String = election.chars().take(140).collect();
+        return Err(Error::setting(format!(
+            "the election name must be 1 to 128 ASCII letters, digits, dots, hyphens and underscores, and not begin with a \
+             dot, as it names a file, not {shown:?}"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn invariant_14_no_election_name_leaves_the_directory_or_takes_the_file_of_another() {
+        for name in
+            ["", ".", "..", ".hidden", "../up", "a/b", "a\\b", "a:b", "größe", "a b", "a\n", "a\0", &"x".repeat(129)]
+        {
+            let error = FileMutex::new("directory", name).expect_err("must be refused");
+            assert_eq!(error.kind(), ErrorKind::InvalidSetting, "{name:?}");
+            assert!(error.to_string().contains("election name"), "{error}");
+        }
+        for name in ["a", "nightly-billing_2.eu", "7", &"x".repeat(128)] {
+            FileMutex::new("directory", name).expect("allowed");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What stands in the leader record: JSON, indented for those who look at it.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value, json};
+
+use crate::claim::HolderId;
+use crate::document::Record;
+use crate::error::{Error, ErrorKind};
+use crate::fencing::FencingToken;
+use crate::stores::fields::{Fields, millis};
+
+/// The record's other fields, that others have put there.
+pub(super) type Rest = Map<String, Value>;
+
+const SCHEMA: u64 = 1;
+
+/// The text to write: our fields, and what else was there.
+pub(super) fn write(record: &Record, rest: &Rest) -> String {
+    let name = |holder: &Option<HolderId>| holder.as_ref().map_or("", HolderId::as_str).to_owned();
+    let mut document = rest.clone();
+    let ours = json!({
+        "schemaVersion": SCHEMA,
+        "holder": name(&record.holder),
+        "previousHolder": name(&record.previous),
+        "claim": record.claim,
+        "write": record.write,
+        "fencingToken": record.fencing_token.get(),
+        "leaseMs": millis(record.lease),
+        "renewEveryMs": millis(record.renew_every),
+        "renewals": record.renewals,
+        "electedAtMs": record.elected_at.and_then(since_1970),
+        "renewedAtMs": record.renewed_at.and_then(since_1970),
+    });
+    if let Value::Object(ours) = ours {
+        document.extend(ours);
+    }
+    format!("{:#}\n", Value::Object(document))
+}
+
+/// Reads a record that anybody may have written.
+///
+/// # Errors
+/// What is wrong with it, for a sentence that begins with the file's name.
+pub(super) fn read(content: &[u8]) -> Result<(Record, Rest), String> {
+    let rest = match serde_json::from_slice(content) {
+        Ok(Value::Object(rest)) => rest,
+        Ok(_) => return Err("is no JSON object".to_owned()),
+        Err(_) => return Err("is no JSON".to_owned()),
+    };
+    let record = fields(&Fields::new(&rest, wrong)).map_err(|error| error.to_string())?;
+    Ok((record, rest))
+}
+
+fn fields(fields: &Fields<'_>) -> Result<Record, Error> {
+    match fields.number("schemaVersion")? {
+        SCHEMA => {}
+        newer if newer > SCHEMA => {
+            return Err(wrong(
+                "schemaVersion",
+                "is newer than this program knows (update it, or use another election)",
+            ));
+        }
+        _ => return Err(wrong("schemaVersion", "is none that there ever was")),
+    }
+    Ok(Record {
+        holder: fields.holder("holder")?,
+        previous: fields.holder("previousHolder")?,
+        claim: fields.text("claim")?.to_owned(),
+        write: fields.text("write")?.to_owned(),
+        fencing_token: FencingToken::new(fields.number("fencingToken")?)
+            .map_err(|_| wrong("fencingToken", "is out of range"))?,
+        lease: fields.duration("leaseMs")?,
+        renew_every: fields.duration("renewEveryMs")?,
+        renewals: fields.number("renewals")?,
+        elected_at: time(fields, "electedAtMs")?,
+        renewed_at: time(fields, "renewedAtMs")?,
+    })
+}
+
+fn time(fields: &Fields<'_>, name: &str) -> Result<Option<SystemTime>, Error> {
+    if fields.get(name)?.is_null() {
+        return Ok(None);
+    }
+    let ms = Duration::from_millis(fields.number(name)?);
+    // The bound of a time that every system can hold, and print.
+    let time =
+        Some(ms).filter(|ms| ms.as_secs() < 253_402_300_800).and_then(|ms| SystemTime::UNIX_EPOCH.checked_add(ms));
+    time.map(Some).ok_or_else(|| wrong(name, "is later than the year 9999"))
+}
+
+fn since_1970(time: SystemTime) -> Option<u64> {
+    time.duration_since(SystemTime::UNIX_EPOCH).ok().map(millis)
+}
+
+fn wrong(name: &str, what: &str) -> Error {
+    Error::new(ErrorKind::CorruptRecord, format!("is corrupt: {name} {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::ClaimId;
+
+    fn record() -> Record {
+        Record {
+            holder: Some(HolderId::new("worker-7").expect("valid")),
+            previous: None,
+            claim: ClaimId::from_u128(7).fingerprint(),
+            write: "1".to_owned(),
+            fencing_token: FencingToken::new(7).expect("valid"),
+            lease: Duration::from_secs(3),
+            renew_every: Duration::from_secs(1),
+            renewals: 4,
+            elected_at: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123)),
+            renewed_at: None,
+        }
+    }
+
+    fn edited(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
+        let mut document: Value = serde_json::from_str(&write(&record(), &Rest::new())).expect("our own JSON");
+        edit(&mut document);
+        document.to_string().into_bytes()
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_unknown_fields_are_kept() {
+        let (read, rest) = super::read(&edited(|document| document["team"] = json!("billing"))).expect("readable");
+        assert_eq!(read, record());
+        let (_, rest) = super::read(write(&read, &rest).as_bytes()).expect("readable");
+        assert_eq!(rest["team"], "billing");
+    }
+
+    #[test]
+    fn invariant_14_whatever_cannot_be_understood_is_an_error_that_names_it() {
+        for (name, value) in [
+            ("leaseMs", json!(3_600_001)),
+            ("leaseMs", json!(u64::MAX)),
+            ("leaseMs", json!(1.5)),
+            ("renewEveryMs", json!(-1)),
+            ("fencingToken", json!(0)),
+            ("fencingToken", json!(1_u64 << 53)),
+            ("fencingToken", json!("7")),
+            ("holder", json!("two\nlines")),
+            ("previousHolder", json!(7)),
+            ("claim", json!("x".repeat(257))),
+            ("write", Value::Null),
+            ("renewals", json!(-1)),
+            ("electedAtMs", json!("yesterday")),
+            ("renewedAtMs", json!(u64::MAX)),
+            ("schemaVersion", json!(0)),
+            ("schemaVersion", json!(2)),
+        ] {
+            let wrong = read(&edited(|document| document[name] = value.clone())).expect_err("must be refused");
+            assert!(wrong.contains(name), "{name}: {value} -> {wrong}");
+        }
+        let Ok(Value::Object(whole)) = serde_json::from_slice(&edited(|_| ())) else { panic!("an object") };
+        for name in whole.keys() {
+            let half = edited(|document| drop(document.as_object_mut().expect("an object").remove(name)));
+            assert!(read(&half).expect_err("half a record").contains(name.as_str()));
+        }
+        for text in ["", "{", "[]", "\"text\"", "7", "null", "{}{}", "\u{feff}{}"] {
+            assert!(read(text.as_bytes()).is_err(), "{text:?}");
+        }
+        assert!(read(&[0xff, 0xfe, 0]).is_err());
+        let deep = "[".repeat(50_000);
+        assert!(read(deep.as_bytes()).is_err(), "no overflow of the stack");
+    }
+
+    #[test]
+    fn no_beginning_of_a_record_passes_for_a_whole_one() {
+        let text = write(&record(), &Rest::new());
+        for end in 0..text.trim_end().len() {
+            assert!(read(&text.as_bytes()[..end]).is_err(), "{}", &text[..end]);
+        }
+    }
+}
