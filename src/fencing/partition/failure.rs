@@ -48,7 +48,7 @@ impl RefusedOperation {
         };
         let status = result.status_code();
         match number.checked_sub(1) {
-            Some(index) if matches!(status, 400 | 404 | 409 | 412 | 413) => Ok(Self { index, status }),
+            Some(index) if matches!(status, 404 | 409 | 412) => Ok(Self { index, status }),
             _ => Err(of_status("writing to", place, status).with_retry_after(result.retry_after())),
         }
     }
