@@ -12,6 +12,8 @@ pub mod contract;
 pub mod document;
 pub mod election;
 mod error;
+#[cfg(any(feature = "blob", feature = "cosmos"))]
+mod fenced;
 mod fencing;
 mod host;
 mod keeper;
@@ -27,9 +29,9 @@ pub use claim::{Claim, ClaimId, HolderId};
 pub use election::{AfterTask, EndReason};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "blob")]
-pub use fencing::{BlobContent, FencedBlob, FencedStateBlob};
+pub use fenced::blob::{BlobContent, FencedBlob, FencedStateBlob};
 #[cfg(feature = "cosmos")]
-pub use fencing::{CommittedBatch, FencedPartition, RefusedOperation};
+pub use fenced::partition::{CommittedBatch, FencedPartition, RefusedOperation};
 pub use fencing::{Fenced, FencedGuard, FencingToken};
 pub use host::{FinishedTerm, LeaderHost, TaskError};
 pub use leadership::{Leadership, NotLeader};

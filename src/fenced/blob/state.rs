@@ -17,7 +17,8 @@ use super::failure::{self, Refusal};
 use super::mark::{Mark, TAG};
 use super::{LIMIT, within};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fencing::{FencingToken, fenced};
+use crate::fenced::fenced;
+use crate::fencing::FencingToken;
 use crate::stores::blob::address::Address;
 
 /// How often a write is tried again when the blob changes under it.

@@ -17,7 +17,8 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::fencing::{FencingToken, fenced};
+use crate::fenced::fenced;
+use crate::fencing::FencingToken;
 use fence::{Fence, Place};
 
 pub use failure::RefusedOperation;

@@ -19,7 +19,8 @@ use super::failure::{self, Refusal};
 use super::mark::{self, Mark, TAG};
 use super::{LIMIT, within};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fencing::{FencingToken, fenced};
+use crate::fenced::fenced;
+use crate::fencing::FencingToken;
 use crate::stores::blob::address::Address;
 use fence::{Absent, Fence};
 

@@ -9,9 +9,9 @@ use azure_storage_blob::models::{
 
 use super::{FencedBlob, ROUNDS};
 use crate::error::{Error, Result};
-use crate::fencing::blob::content;
-use crate::fencing::blob::failure::{self, Refusal};
-use crate::fencing::blob::mark::{Mark, TAG};
+use crate::fenced::blob::content;
+use crate::fenced::blob::failure::{self, Refusal};
+use crate::fenced::blob::mark::{Mark, TAG};
 
 /// What the tags say.
 pub(super) enum Fence {

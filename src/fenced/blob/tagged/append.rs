@@ -12,9 +12,9 @@ use azure_storage_blob::models::{
 use super::fence::Absent;
 use super::{FencedBlob, ROUNDS};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fencing::blob::failure::{self, Refusal};
-use crate::fencing::blob::mark::{self, Mark, TAG};
-use crate::fencing::blob::{content, within};
+use crate::fenced::blob::failure::{self, Refusal};
+use crate::fenced::blob::mark::{self, Mark, TAG};
+use crate::fenced::blob::{content, within};
 
 const APPEND_OFFSET: HeaderName = HeaderName::from_static("x-ms-blob-append-offset");
 

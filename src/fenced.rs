@@ -1,0 +1,25 @@
+//! Writers to Azure's services that older leaders cannot use.
+
+#[cfg(feature = "blob")]
+pub(crate) mod blob;
+#[cfg(feature = "cosmos")]
+pub(crate) mod partition;
+
+use std::fmt::Display;
+
+use tracing::warn;
+
+use crate::error::Error;
+use crate::fencing::FencingToken;
+
+/// The refusal, and its trace: whoever is on call wants to know that it happened.
+fn fenced(resource: &impl Display, token: FencingToken, newer: FencingToken) -> Error {
+    warn!(
+        target: "azure_leader_election",
+        %resource,
+        fencing_token = token.get(),
+        fenced_by = newer.get(),
+        "fenced: a newer leader has written; the write of this one was refused"
+    );
+    Error::fenced(token, newer)
+}
