@@ -1,8 +1,8 @@
 //! A service's time, which fencing tokens follow, from answers that tell whole seconds only.
 
-use std::time::{Duration, SystemTime};
-
-use crate::timing::MAX_CLOCK_RATE;
+use std::time::SystemTime;
+#[cfg(feature = "cosmos")]
+use {crate::timing::MAX_CLOCK_RATE, std::time::Duration};
 
 /// Milliseconds since 1970 on the service's clock, of which it told this second.
 ///
