@@ -18,11 +18,23 @@ param election string
 @description('Address that alerts are sent to; empty for none.')
 param email string
 
-var leading = '''
+// What a leader logs each minute.
+var leading = format('''
 ContainerAppConsoleLogs
 | where ContainerAppName == '{0}'
-| extend line = parse_json(tostring(Log))
-| where tostring(line.event) == 'leading' and tostring(line.election) == '{1}'
+| extend entry = parse_json(tostring(Log))
+| where tostring(entry.event) == 'leading' and tostring(entry.election) == '{1}'
+''', appName, election)
+
+// Logs arrive late, and a line that is still on its way must not count as missing: of the window of ten minutes the first five
+// are looked at.
+var earlier = '| where TimeGenerated < ago(5m)'
+
+// The minutes in which several led. The rule counts them by their TimeGenerated, window by window.
+var byMinute = '''
+| summarize holders = dcount(tostring(entry.holder)), tokens = dcount(tostring(entry.fencing_token))
+    by bin(TimeGenerated, 1m)
+| where holders > 1 and tokens > 1
 '''
 
 resource mail 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)) {
@@ -46,8 +58,6 @@ var actions = {
   actionGroups: empty(email) ? [] : [mail.id]
 }
 
-// Logs arrive late, and a line that is still on its way must not count as missing. So this looks at the five minutes that
-// ended five minutes ago.
 resource noLeader 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
   name: '${appName}-no-leader'
   location: location
@@ -66,7 +76,7 @@ resource noLeader 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     criteria: {
       allOf: [
         {
-          query: '${format(leading, appName, election)}| where TimeGenerated < ago(5m)'
+          query: '${leading}${earlier}'
           timeAggregation: 'Count'
           operator: 'LessThan'
           threshold: 1
@@ -93,7 +103,7 @@ resource twoLeaders 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
   kind: 'LogAlert'
   properties: {
     displayName: 'More than one leader of ${election}'
-    description: 'Two workers have reported in the same minute that they lead, with different fencing tokens, and again five minutes later.'
+    description: 'Twice in ten minutes two workers have reported, with different fencing tokens, that they lead.'
     severity: 0
     enabled: true
     scopes: [
@@ -104,7 +114,7 @@ resource twoLeaders 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     criteria: {
       allOf: [
         {
-          query: '${format(leading, appName, election)}| summarize holders = dcount(tostring(line.holder)), tokens = dcount(tostring(line.fencing_token)) by bin(TimeGenerated, 1m)\n| where holders > 1 and tokens > 1'
+          query: '${leading}${byMinute}'
           timeAggregation: 'Count'
           operator: 'GreaterThan'
           threshold: 0
