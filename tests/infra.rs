@@ -1,6 +1,6 @@
 //! The deployment in `infra/`: that it can be parsed, that its parts fit, and that it keeps what elections rely on.
 //!
-//! No Bicep compiler is in a package registry, so this is no proof that it deploys.
+//! This is no Bicep compiler, and so no proof that it deploys.
 
 #![allow(clippy::unwrap_used)]
 
