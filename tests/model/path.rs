@@ -1,0 +1,112 @@
+//! How a path through the states is told, and followed again.
+
+use std::fmt::Write;
+
+use super::action::Act;
+use super::broken::Broken;
+use super::checker::Leadership;
+use super::config::Config;
+use super::host::{Body, Host};
+use super::world::World;
+use stateright::Model;
+
+/// The number of the first state, and then at each state which of the things that may happen did happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Path(Vec<usize>);
+
+impl Path {
+    pub fn of(path: stateright::Path<World, Act>) -> Self {
+        let steps = path.into_vec();
+        let first = &steps[0].0;
+        let mut indices: Vec<_> = first.config.rates.iter().map(|(rates, store)| World::new(first.config, rates, *store)).collect::<Vec<_>>().iter().position(|world| world == first).into_iter().collect();
+        for (world, act) in &steps {
+            let mut acts = vec![];
+            world.acts(&mut acts);
+            indices.extend(act.and_then(|act| acts.iter().position(|one| *one == act)));
+        }
+        Self(indices)
+    }
+
+    pub fn parse(text: &str) -> Self {
+        Self(text.split('.').map(|index| index.parse().expect("a path is made of numbers")).collect())
+    }
+
+    /// The path as a list of what happened when, and how to follow it again.
+    pub fn tell(&self, config: &'static Config, broken: Option<Broken>) -> String {
+        let mut text = String::new();
+        let model = Leadership { config, tally: std::sync::Arc::default() };
+        let mut world = model.init_states().swap_remove(self.0[0]);
+        let begun = world.now;
+        let rates = &config.rates[self.0[0]];
+        let _ = writeln!(text, "clocks of the candidates {:?}, of the store {} per mille", rates.0, rates.1);
+        for (step, index) in self.0[1..].iter().enumerate() {
+            let mut acts = vec![];
+            world.acts(&mut acts);
+            let act = *acts.get(*index).expect("a path of this very model");
+            let next = world.after(act, &model.tally);
+            let at = u64::from(next.now - begun) as f64 * config.tick_ms as f64 / 1_000.0;
+            let who = act.host().map(|host| format!("{}: ", world.hosts[host].name())).unwrap_or_default();
+            let _ = writeln!(text, "{:>4}. {at:>6.1} s  {who}{act}{}", step + 1, consequence(&world, &next));
+            world = next;
+        }
+        let found = world.broken.map_or("no promise is broken", Broken::promise);
+        let _ = writeln!(text, "      then: {found}");
+        assert!(broken.is_none() || world.broken == broken, "the path does not lead there again");
+        let path = self.0.iter().map(usize::to_string).collect::<Vec<_>>().join(".");
+        let _ = write!(text, "replay: MODEL_PATH={}:{path} cargo test --release --test model replay -- --nocapture", config.name);
+        text
+    }
+}
+
+/// What changed for the candidates.
+fn consequence(before: &World, after: &World) -> String {
+    let mut text = String::new();
+    for (old, new) in before.hosts.iter().zip(&after.hosts) {
+        for sign in signs(old, new) {
+            let _ = write!(text, "; {} {sign}", new.index);
+        }
+    }
+    if before.store.record != after.store.record {
+        let _ = match after.store.record {
+            Some(record) => write!(
+                text,
+                "; the store's record: claim {} of {}, token +{}, {}",
+                record.claim.number,
+                record.claim.host,
+                record.token - super::canon::FIRST_TOKEN,
+                record.until.map_or("free".into(), |until| format!(
+                    "{:.1} s left",
+                    until.saturating_sub(after.store_now()) as f64 / 1e3
+                ))
+            ),
+            None => write!(text, "; the store's record is gone"),
+        };
+    }
+    text
+}
+
+fn signs(old: &Host, new: &Host) -> Vec<String> {
+    let mut signs = vec![];
+    let order = |host: &Host| host.ghost.task.map(|task| task.order);
+    if order(old) != order(new) {
+        signs.push(order(new).map_or("has no task any more".into(), |order| format!("orders its task to {order:?}")));
+    }
+    if old.ghost.flight != new.ghost.flight {
+        signs.extend(new.ghost.flight.map(|flight| format!("sends {:?}", flight.what)));
+    }
+    if old.valid_until() != new.valid_until() {
+        signs.push(new.valid_until().map_or("is not valid".into(), |until| {
+            let now = new.clock.at(0).since_origin();
+            format!("is valid until its own {:.3} s", (until.since_origin().saturating_sub(now)).as_secs_f64())
+        }));
+    }
+    let late = |host: &Host| host.net.iter().filter(|message| message.late).count();
+    if late(new) > late(old) {
+        let what = new.net.last().map(|message| match &message.body {
+            Body::Request(request) => format!("{:?}", request.what),
+            Body::Answer(answer) => format!("{answer:?}"),
+        });
+        signs.extend(what.map(|what| format!("has a late message under way: {what}")));
+    }
+    signs
+}
