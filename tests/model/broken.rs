@@ -24,27 +24,6 @@ pub enum Broken {
 }
 
 impl Broken {
-    pub const ALL: [Self; 18] = [
-        Self::OneValid,
-        Self::OneTask,
-        Self::TokensRise,
-        Self::Counted,
-        Self::Covered,
-        Self::StoppedInTime,
-        Self::ReleasedLast,
-        Self::RenewedInDrain,
-        Self::OneAtATime,
-        Self::StaysEnded,
-        Self::Settled,
-        Self::LossCancels,
-        Self::TroubleDoesNot,
-        Self::Granted,
-        Self::JumpEnds,
-        Self::Wakes,
-        Self::DrainBounded,
-        Self::Alternates,
-    ];
-
     /// The promise.
     pub fn promise(self) -> &'static str {
         match self {
@@ -52,7 +31,9 @@ impl Broken {
             Self::OneTask => "invariant 1: no two tasks run, each of a candidate that is not behind its own timers",
             Self::TokensRise => "invariant 2: a task's token is above all before it",
             Self::Counted => "invariant 3: validity counts from before the last successful request was sent",
-            Self::Covered => "invariant 3: while a candidate is valid its lease runs in the store, by the store's clock",
+            Self::Covered => {
+                "invariant 3: while a candidate is valid its lease runs in the store, by the store's clock"
+            }
             Self::StoppedInTime => "invariant 4: cancelled a grace before the end of validity, and aborted at its end",
             Self::ReleasedLast => "invariant 5: released only after the task is gone",
             Self::RenewedInDrain => "invariant 5: renewed in rhythm as long as the task runs and the lease is kept",

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use azure_leader_election::election::{AfterTask, Settings};
+use azure_leader_election::{HolderId, Timing};
+
 use super::seen::Seen;
-use azure_leader_election::{HolderId, Timing, TimingOptions};
 
 /// How often each kind of trouble may strike on one path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -62,8 +63,8 @@ pub struct Config {
     pub timing: Timing,
     pub drain_limit: Duration,
     pub pause: Duration,
-    /// What each draw of chance yields, in per cent.
-    pub percent: u8,
+    /// What each draw of chance yields, in per cent: one world begins with each, and with each of the rates.
+    pub percents: Vec<u8>,
     pub budget: Budget,
     /// While something may happen at any instant, time passes in steps of so many ticks at most.
     pub stride: u32,
@@ -71,6 +72,8 @@ pub struct Config {
     pub server_time: bool,
     /// How much of the lease that is asked for the store grants, in per cent.
     pub grants: u32,
+    /// Whether leadership is promised to be exclusive: it is unless somebody breaks the lease or the store rolls back.
+    pub exclusive: bool,
     /// What must come to pass on some path.
     pub expects: Vec<Seen>,
 }
@@ -91,11 +94,6 @@ impl Config {
         }
     }
 
-    /// Whether leadership is exclusive: nobody breaks the lease, and the store does not roll back.
-    pub fn is_exclusive(&self) -> bool {
-        self.budget.breaks == 0 && self.budget.rollbacks == 0
-    }
-
     /// As long as the store grants it.
     pub fn lease(&self) -> Duration {
         self.timing.lease() * self.grants / 100
@@ -108,32 +106,5 @@ impl Config {
 
     pub fn cancel_after(&self) -> Duration {
         self.valid_for() - self.timing.grace()
-    }
-}
-
-/// The timing of a 15 s lease whose timers come due at whole ticks of a second on all clocks, be they slow or fast; but
-/// for those that safety hangs on, which are exact.
-pub fn fifteen_seconds() -> TimingOptions {
-    let ms = Duration::from_millis;
-    TimingOptions {
-        renew_every: ms(4_850),
-        attempt_timeout: ms(2_900),
-        retry_every: ms(950),
-        poll_every: ms(4_850),
-        ..TimingOptions::for_lease(ms(15_000))
-    }
-}
-
-/// The same in a shorter lease: one of six ticks.
-pub fn six_seconds() -> TimingOptions {
-    let ms = Duration::from_millis;
-    TimingOptions {
-        lease: ms(6_000),
-        renew_every: ms(1_950),
-        attempt_timeout: ms(1_950),
-        retry_every: ms(950),
-        poll_every: ms(1_950),
-        grace: ms(1_000),
-        skew: ms(1_000),
     }
 }

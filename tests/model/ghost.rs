@@ -57,6 +57,8 @@ pub struct Ghost {
     released: bool,
     /// The store said that the lease is not this candidate's, or the clock jumped under its task.
     forsaken: bool,
+    /// A copy of an acquire was carried out of which this candidate could not know that it was still under way.
+    excused: bool,
     /// When the latest acquire of that claim without a known outcome was sent.
     ambiguous: Option<Moment>,
     /// Validity ran out in this term.
@@ -106,6 +108,12 @@ impl Ghost {
         self.spent = self.claim;
     }
 
+    /// An acquire reaches the store whose answer is not waited for any more.
+    pub fn haunted(&mut self, claim: u32) {
+        // A request may be under way for longer than a lease, or may be a copy of one that was answered.
+        self.excused |= claim == self.claim && self.ambiguous.is_none();
+    }
+
     /// The clock jumped, and the election is about to be told.
     pub fn jumped(&mut self) {
         self.forsaken |= self.task.is_some();
@@ -148,7 +156,8 @@ impl Ghost {
     ) -> Option<(FencingToken, Flight)> {
         let event = event?;
         let attempt = answered(event)?;
-        let given_up = actions.iter().any(|action| matches!(action, Action::Abandon { attempt: a, .. } if *a == attempt));
+        let given_up =
+            actions.iter().any(|action| matches!(action, Action::Abandon { attempt: a, .. } if *a == attempt));
         if given_up {
             look.see(Seen::AnswerAfterItsTime);
             return None;
@@ -262,7 +271,7 @@ impl Ghost {
         if number != self.claim {
             self.leave_claim(look);
             self.claim = number;
-            (self.released, self.forsaken, self.ambiguous) = (false, false, None);
+            (self.released, self.forsaken, self.excused, self.ambiguous) = (false, false, false, None);
         }
         let lease = look.config.timing.lease();
         let unsettled = self.ambiguous.is_some_and(|since| look.now < since + lease);
@@ -273,7 +282,7 @@ impl Ghost {
     /// The candidate will do nothing more for its claim.
     fn leave_claim(&self, look: &mut Look<'_>) {
         // Who was told that the lease is not its own has nothing to release.
-        let left_behind = !self.released && !self.forsaken && (look.held)(self.claim);
+        let left_behind = !self.released && !self.forsaken && !self.excused && (look.held)(self.claim);
         look.demand(!left_behind, Broken::Settled);
         let lease = look.config.timing.lease();
         let unsettled = self.ambiguous.is_some_and(|since| look.now < since + lease);
@@ -283,7 +292,8 @@ impl Ghost {
     fn note_start(&mut self, look: &mut Look<'_>, token: FencingToken, granted: Option<(FencingToken, Flight)>) {
         look.demand(self.task.is_none(), Broken::OneAtATime);
         look.demand(self.elected == Some(token.get()), Broken::Alternates);
-        look.demand(token.get() > look.started, Broken::TokensRise);
+        // Where leadership is not exclusive, an earlier grant may be heard of after a later one.
+        look.demand(!look.config.exclusive || token.get() > look.started, Broken::TokensRise);
         let Some((_, flight)) = granted.filter(|(granted, _)| *granted == token) else {
             return look.demand(false, Broken::Granted);
         };
@@ -352,7 +362,8 @@ impl Ghost {
 
     /// What of this makes a difference.
     pub fn digest(&self, frame: &Frame<'_>, digest: &mut Digest) {
-        let of_the_term = [self.sent_at, self.anchor, self.abort_due].map(|moment| moment.filter(|_| self.task.is_some()));
+        let of_the_term =
+            [self.sent_at, self.anchor, self.abort_due].map(|moment| moment.filter(|_| self.task.is_some()));
         for moment in of_the_term.into_iter().chain([self.ambiguous]) {
             digest.add(moment.map_or(u64::MAX, |at| frame.moment(at)));
         }
@@ -364,7 +375,7 @@ impl Ghost {
         digest.add(self.task.map_or(0, |task| frame.token(task.token)));
         digest.add(self.elected.map_or(0, |token| 1 + frame.token(token)));
         let spent = self.spent == self.claim;
-        let flags = [spent, self.released, self.forsaken, self.over, self.failing, self.overrun];
+        let flags = [spent, self.released, self.forsaken, self.excused, self.over, self.failing, self.overrun];
         digest.add(flags.iter().fold(0, |bits, flag| bits << 1 | u64::from(*flag)));
     }
 

@@ -38,13 +38,15 @@ pub struct Host {
     pub ghost: Ghost,
     pub net: Vec<Message>,
     pub paused: bool,
+    /// What each draw of chance yields, in per cent.
+    percent: u8,
     /// How many attempts this run has sent.
     pub sent: u64,
 }
 
 impl Host {
-    pub fn new(index: u8, clock: Clock) -> Self {
-        Self { index, clock, election: None, ghost: Ghost::default(), net: vec![], paused: false, sent: 0 }
+    pub fn new(index: u8, clock: Clock, percent: u8) -> Self {
+        Self { index, clock, election: None, ghost: Ghost::default(), net: vec![], paused: false, percent, sent: 0 }
     }
 
     pub fn name(&self) -> String {
@@ -54,7 +56,7 @@ impl Host {
     pub fn start(&mut self, config: &Config, now: Tick) {
         // The run before may have minted one more claim than it has used.
         let latest = ClaimNo { host: self.index, number: self.ghost.claim + 1 };
-        let entropy = Ids { latest, percent: config.percent };
+        let entropy = Ids { latest, percent: self.percent };
         self.ghost = self.ghost.reborn();
         self.sent = 0;
         self.election = Some(Election::new(config.settings(), entropy, self.clock.at(now)));
@@ -166,6 +168,7 @@ impl Host {
         }
         let mut digest = reader.digest();
         digest.add(u64::from(self.clock.rate) << 2 | u64::from(self.paused) << 1 | u64::from(self.election.is_some()));
+        digest.add(u64::from(self.percent));
         if self.election.is_some() {
             self.ghost.digest(&frame, &mut digest);
         }

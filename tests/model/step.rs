@@ -11,10 +11,17 @@ use super::ghost::{Look, Order};
 use super::host::{Body, Host, Message};
 use super::ids::ClaimNo;
 use super::seen::{Seen, Tally};
+use super::store::What;
 use super::world::World;
 
 impl World {
-    pub fn acts(&self, acts: &mut Vec<Act>) {
+    pub fn acts(&self) -> Vec<Act> {
+        let mut acts = vec![];
+        self.add_acts(&mut acts);
+        acts
+    }
+
+    pub fn add_acts(&self, acts: &mut Vec<Act>) {
         if self.broken.is_some() {
             return;
         }
@@ -273,7 +280,12 @@ impl World {
         let (up, orphan) = (host.is_up(), message.orphan);
         let answer = match &message.body {
             Body::Answer(answer) => answer.clone(),
-            Body::Request(_) => self.serve(&message),
+            Body::Request(request) => {
+                if request.what == What::Acquire && !awaited {
+                    host.ghost.haunted(request.claim.number);
+                }
+                self.serve(&message)
+            }
         };
         if !awaited && matches!(answer, Event::Acquired { .. }) && matches!(message.body, Body::Request(_)) {
             tally.add(Seen::ZombieGranted);

@@ -41,11 +41,13 @@ pub struct Store {
     pub version: u32,
     /// The highest token that was ever granted.
     pub highest: u64,
+    /// A token was granted that was not above all before it.
+    pub repeats: bool,
 }
 
 impl Store {
     pub fn new() -> Self {
-        Self { record: None, older: None, version: 0, highest: FIRST_TOKEN }
+        Self { record: None, older: None, version: 0, highest: FIRST_TOKEN, repeats: false }
     }
 
     /// Carries out a request in the instant in which it arrives, at `now` by the store's clock.
@@ -115,6 +117,7 @@ impl Store {
             if config.budget.rollbacks > 0 {
                 self.older = self.record;
             }
+            self.repeats |= token <= self.highest;
             self.record = Some(Record { claim: request.claim, token, until: None });
             self.highest = self.highest.max(token);
             self.extend(config, now);

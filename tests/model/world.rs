@@ -27,12 +27,20 @@ pub struct World {
 }
 
 impl World {
-    /// With clocks of these rates.
-    pub fn new(config: &'static Config, candidates: &[u32], store: u32) -> Self {
+    /// All worlds that a configuration begins with.
+    pub fn first(config: &'static Config) -> Vec<Self> {
+        let chances = |percent: &u8| {
+            let percent = *percent;
+            config.rates.iter().map(move |(candidates, store)| Self::new(config, candidates, *store, percent))
+        };
+        config.percents.iter().flat_map(chances).collect()
+    }
+
+    fn new(config: &'static Config, candidates: &[u32], store: u32, percent: u8) -> Self {
         // Not zero, or nothing could lie in the past.
         let now = 1_000;
         let host = |(index, rate): (usize, &u32)| {
-            let mut host = Host::new(index as u8, Clock::new(*rate, config.tick_ms));
+            let mut host = Host::new(index as u8, Clock::new(*rate, config.tick_ms), percent);
             if index < config.up_first {
                 host.start(config, now);
             }
@@ -84,7 +92,10 @@ impl World {
                 return look.broken;
             }
         }
-        if !self.config.is_exclusive() {
+        if self.store.repeats {
+            return Some(Broken::TokensRise);
+        }
+        if !self.config.exclusive {
             return None;
         }
         let valid = || self.hosts.iter().filter(|host| host.is_valid(self.now));

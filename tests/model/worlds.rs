@@ -1,66 +1,248 @@
-//! The worlds that are exhausted.
+//! The worlds that are exhausted, by tier.
+//!
+//! Each allows a few kinds of trouble, in every order and at every instant; all of them together would be too many states,
+//! and what one kind does to another is mostly seen in pairs.
 
 use std::time::Duration;
 
-use azure_leader_election::Timing;
+use azure_leader_election::{Timing, TimingOptions};
 
 use super::clock::{FAST, NOMINAL, SLOW};
-use super::config::{Budget, Config, Kind, fifteen_seconds, six_seconds};
+use super::config::{Budget, Config, Kind};
+use super::seen::Seen;
 
-pub fn base() -> Config {
+const LEASE: Kind = Kind::Lease { revives: true, looks_first: false };
+const LOOKS_FIRST: Kind = Kind::Lease { revives: false, looks_first: true };
+
+/// How much is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// In seconds, even without optimization.
+    Quick,
+    /// With every change.
+    Ci,
+    /// On request.
+    Soak,
+}
+
+impl Tier {
+    /// As `MODEL_TIER` says, and else as much as the build can do.
+    pub fn chosen() -> Self {
+        match std::env::var("MODEL_TIER").as_deref() {
+            Ok("quick") => Self::Quick,
+            Ok("ci") => Self::Ci,
+            Ok("soak") => Self::Soak,
+            Ok(other) => panic!("MODEL_TIER is quick, ci or soak, not {other:?}"),
+            Err(_) if cfg!(debug_assertions) => Self::Quick,
+            Err(_) => Self::Ci,
+        }
+    }
+
+    pub fn worlds(self) -> Vec<Config> {
+        match self {
+            Self::Quick => quick(),
+            Self::Ci => ci(),
+            Self::Soak => soak(),
+        }
+    }
+}
+
+/// A world of this name, of any tier.
+pub fn named(name: &str) -> Option<Config> {
+    let all = [Tier::Quick, Tier::Ci, Tier::Soak].into_iter().flat_map(Tier::worlds).chain(impossible());
+    all.into_iter().find(|config| config.name == name)
+}
+
+/// Clocks of so many candidates, each as slow or as fast as it may be, and likewise the store's.
+fn drift(candidates: usize) -> Vec<(Vec<u32>, u32)> {
+    let clocks = |fast| (0..candidates).map(|index| if index < fast { FAST } else { SLOW }).collect::<Vec<_>>();
+    let of_store = |store| (0..=candidates).map(move |fast| (clocks(fast), store));
+    [SLOW, FAST].into_iter().flat_map(of_store).collect()
+}
+
+fn exact(candidates: usize) -> Vec<(Vec<u32>, u32)> {
+    vec![(vec![NOMINAL; candidates], NOMINAL)]
+}
+
+/// Candidates without trouble, on a lease store.
+fn pair(name: &'static str, budget: Budget) -> Config {
     Config {
-        name: "base",
-        kind: Kind::Lease { revives: true, looks_first: false },
-        rates: vec![(vec![SLOW, FAST], FAST)],
+        name,
+        kind: LEASE,
+        rates: drift(2),
         up_first: 2,
         tick_ms: 1_000,
         timing: Timing::new(six_seconds()).expect("valid"),
         drain_limit: Duration::from_millis(2_950),
         pause: Duration::from_millis(1_950),
-        percent: 50,
-        budget: Budget::default(),
+        percents: vec![50],
+        budget,
         stride: 1,
         server_time: true,
         grants: 100,
-        expects: vec![],
+        exclusive: budget.breaks == 0 && budget.rollbacks == 0,
+        expects: vec![Seen::Takeover],
     }
 }
 
-fn number(name: &str, default: u8) -> u8 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+fn trio(name: &'static str, budget: Budget) -> Config {
+    Config { rates: drift(3), up_first: 3, ..pair(name, budget) }
 }
 
-pub fn probe() -> Vec<Config> {
-    let n = number("N", 2) as usize;
-    let budget = Budget {
-        losses: number("LOSSES", 0),
-        failures: number("FAILURES", 0),
-        delays: number("DELAYS", 0),
-        doubles: number("DOUBLES", 0),
-        pauses: number("PAUSES", 0),
-        crashes: number("CRASHES", 0),
-        starts: number("STARTS", 0),
-        wishes: number("WISHES", 0),
-        overruns: number("OVERRUNS", 0),
-        jumps: number("JUMPS", 0),
-        breaks: number("BREAKS", 0),
-        rollbacks: number("ROLLBACKS", 0),
-    };
-    let timing = if number("LEASE", 6) == 6 { six_seconds() } else { fifteen_seconds() };
-    let kind = match number("KIND", 0) {
-        0 => Kind::Lease { revives: true, looks_first: false },
-        1 => Kind::Lease { revives: false, looks_first: true },
-        _ => Kind::Document,
-    };
-    let all = [SLOW, FAST, NOMINAL];
-    let mut rates = vec![];
-    for slow in 0..=n {
-        let candidates: Vec<_> = (0..n).map(|i| all[usize::from(i >= slow)]).collect();
-        rates.push((candidates.clone(), FAST));
-        rates.push((candidates, SLOW));
+fn none() -> Budget {
+    Budget::default()
+}
+
+/// A lease of six ticks, whose timers come due at whole ticks on all clocks, be they slow or fast; but for those that
+/// safety hangs on, which are exact.
+fn six_seconds() -> TimingOptions {
+    let ms = Duration::from_millis;
+    TimingOptions {
+        lease: ms(6_000),
+        renew_every: ms(1_950),
+        attempt_timeout: ms(1_950),
+        retry_every: ms(950),
+        poll_every: ms(1_950),
+        grace: ms(1_000),
+        skew: ms(1_000),
     }
-    if number("NODRIFT", 0) == 1 {
-        rates = vec![(vec![NOMINAL; n], NOMINAL)];
+}
+
+/// The same for a lease of 15 s, with a skew as small as may be: a second.
+fn fifteen_seconds() -> TimingOptions {
+    let ms = Duration::from_millis;
+    TimingOptions {
+        renew_every: ms(4_850),
+        attempt_timeout: ms(2_900),
+        retry_every: ms(950),
+        poll_every: ms(4_850),
+        ..TimingOptions::for_lease(ms(15_000))
     }
-    vec![Config { budget, kind, rates, up_first: n, stride: number("STRIDE", 1).into(), timing: Timing::new(timing).unwrap(), ..base() }]
+}
+
+fn fifteen(config: Config) -> Config {
+    Config { timing: Timing::new(fifteen_seconds()).expect("valid"), ..config }
+}
+
+fn quick() -> Vec<Config> {
+    vec![
+        Config {
+            expects: vec![Seen::Takeover, Seen::RenewalRecovered, Seen::RenewedInDrain, Seen::AmbiguousAcquireSettled],
+            ..trio("quick-losses", Budget { losses: 1, failures: 1, ..none() })
+        },
+        Config {
+            expects: vec![Seen::Takeover, Seen::RenewalRecovered, Seen::AnswerAfterItsTime, Seen::ZombieGranted],
+            ..pair("quick-late", Budget { delays: 1, doubles: 1, ..none() })
+        },
+        Config {
+            expects: vec![Seen::Takeover, Seen::RenewalTimedOut, Seen::WokeInvalid, Seen::Overrun],
+            ..pair("quick-pause", Budget { pauses: 1, losses: 1, ..none() })
+        },
+        Config {
+            expects: vec![Seen::Takeover, Seen::LapsedReplaced, Seen::AmbiguousAcquireSettled],
+            kind: Kind::Document,
+            ..pair("quick-document", Budget { losses: 2, ..none() })
+        },
+        pair("quick-crash", Budget { crashes: 1, starts: 1, losses: 1, ..none() }),
+        Config {
+            expects: vec![Seen::Takeover, Seen::Stopped, Seen::RenewedInDrain, Seen::Overrun],
+            ..pair("quick-wishes", Budget { wishes: 1, starts: 1, overruns: 1, ..none() })
+        },
+        pair("quick-jump", Budget { jumps: 1, losses: 1, ..none() }),
+        Config {
+            expects: vec![Seen::Takeover, Seen::LeaseLost],
+            ..pair("quick-break", Budget { breaks: 1, rollbacks: 1, ..none() })
+        },
+        fifteen(pair("quick-fifteen", Budget { losses: 2, ..none() })),
+    ]
+}
+
+fn ci() -> Vec<Config> {
+    vec![
+        Config {
+            expects: vec![
+                Seen::Takeover,
+                Seen::RenewalRecovered,
+                Seen::RenewedInDrain,
+                Seen::AmbiguousAcquireSettled,
+                Seen::AnswerAfterItsTime,
+                Seen::ZombieGranted,
+            ],
+            percents: vec![0, 99],
+            ..trio("trio-late", Budget { losses: 1, delays: 1, ..none() })
+        },
+        Config {
+            expects: vec![Seen::Takeover, Seen::WokeInvalid, Seen::Overrun, Seen::ReleaseFailed],
+            ..trio("trio-pause", Budget { pauses: 1, losses: 1, ..none() })
+        },
+        Config {
+            expects: vec![Seen::Takeover, Seen::Stopped, Seen::GrantedTooLate],
+            ..trio("trio-wishes", Budget { wishes: 1, losses: 1, ..none() })
+        },
+        Config {
+            expects: vec![Seen::Takeover, Seen::LapsedReplaced, Seen::AnswerAfterItsTime],
+            kind: Kind::Document,
+            ..pair("document-late", Budget { losses: 1, delays: 1, ..none() })
+        },
+        Config {
+            expects: vec![Seen::Takeover, Seen::LapsedReplaced, Seen::WokeInvalid],
+            kind: Kind::Document,
+            ..fifteen(pair("document-pause", Budget { pauses: 1, losses: 1, ..none() }))
+        },
+        Config {
+            expects: vec![Seen::Takeover, Seen::ZombieGranted, Seen::AmbiguousAcquireSettled],
+            kind: LOOKS_FIRST,
+            ..pair("looks-first", Budget { losses: 1, failures: 1, doubles: 1, ..none() })
+        },
+        pair("crash", Budget { crashes: 1, starts: 1, delays: 1, ..none() }),
+        Config {
+            expects: vec![Seen::Takeover, Seen::Stopped, Seen::RenewedInDrain, Seen::Overrun],
+            ..pair("wishes", Budget { wishes: 2, starts: 1, overruns: 1, ..none() })
+        },
+        pair("jump", Budget { jumps: 1, delays: 1, ..none() }),
+        Config {
+            expects: vec![Seen::Takeover, Seen::LeaseLost],
+            ..pair("break", Budget { breaks: 1, rollbacks: 1, losses: 1, ..none() })
+        },
+        Config {
+            expects: vec![Seen::Takeover, Seen::LeaseLost, Seen::LapsedReplaced],
+            kind: Kind::Document,
+            rates: exact(2),
+            ..pair("document-break", Budget { breaks: 1, rollbacks: 1, losses: 1, ..none() })
+        },
+        // The very defaults of the crate, in ticks of half a second.
+        Config {
+            timing: Timing::default(),
+            tick_ms: 500,
+            expects: vec![Seen::Takeover, Seen::RenewalTimedOut],
+            ..pair("defaults", Budget { losses: 3, ..none() })
+        },
+        // 80 % of what is asked for: a lease of 12 s.
+        Config { grants: 80, ..fifteen(pair("short-grants", Budget { losses: 2, pauses: 1, ..none() })) },
+    ]
+}
+
+fn soak() -> Vec<Config> {
+    vec![Config {
+        expects: vec![Seen::Takeover, Seen::WokeInvalid, Seen::ZombieGranted, Seen::Overrun, Seen::ReleaseFailed],
+        ..trio("soak-pause", Budget { pauses: 1, losses: 1, delays: 1, ..none() })
+    }]
+}
+
+/// Worlds in which a promise cannot be kept. A model that finds nothing in them is blind.
+pub fn impossible() -> Vec<Config> {
+    // Clocks that run further apart than the crate allows.
+    let wild = vec![(vec![880, 1_120], 1_120)];
+    vec![
+        Config { rates: wild.clone(), ..fifteen(pair("wild-clocks", Budget { losses: 3, ..none() })) },
+        Config {
+            rates: wild,
+            kind: Kind::Document,
+            ..fifteen(pair("wild-clocks-document", Budget { losses: 3, ..none() }))
+        },
+        // Not in exclusive leadership, while a third party breaks the lease.
+        Config { exclusive: true, ..pair("broken-yet-exclusive", Budget { breaks: 1, ..none() }) },
+        // Not in rising tokens, when the record falls back and tokens are only counted.
+        Config { server_time: false, ..pair("rolled-back-counter", Budget { rollbacks: 1, ..none() }) },
+    ]
 }
