@@ -74,6 +74,9 @@ pub struct Config {
     pub grants: u32,
     /// Whether leadership is promised to be exclusive: it is unless somebody breaks the lease or the store rolls back.
     pub exclusive: bool,
+    /// Whether tokens are promised to rise: they do unless a store that only counts them rolls back. Even then no candidate
+    /// starts a task with a token that is not above its own last.
+    pub rising: bool,
     /// What must come to pass on some path.
     pub expects: Vec<Seen>,
 }
@@ -101,10 +104,10 @@ impl Config {
 
     /// How long a grant counts from the instant at which it was asked for.
     pub fn valid_for(&self) -> Duration {
-        self.lease() - self.timing.skew()
+        self.lease().saturating_sub(self.timing.skew())
     }
 
     pub fn cancel_after(&self) -> Duration {
-        self.valid_for() - self.timing.grace()
+        self.valid_for().saturating_sub(self.timing.grace())
     }
 }

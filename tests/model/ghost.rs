@@ -165,6 +165,9 @@ impl Ghost {
         let flight = self.flight.take_if(|flight| flight.attempt == attempt)?;
         match event {
             Event::Acquired { grant, .. } => {
+                let rises = grant.fencing_token.get() > self.highest;
+                let starts = actions.iter().any(|action| matches!(action, Action::StartTask { .. }));
+                look.demand(rises || !starts, Broken::TokensRise);
                 self.highest = self.highest.max(grant.fencing_token.get());
                 self.ambiguous = None;
                 if flight.unsettled {
@@ -322,7 +325,10 @@ impl Ghost {
                 look.see(Seen::Overrun);
             }
             Report::GrantedTooLate { .. } => look.see(Seen::GrantedTooLate),
-            Report::TokenNotRising { .. } => look.demand(false, Broken::TokensRise),
+            Report::TokenNotRising { .. } => {
+                look.demand(!look.config.rising, Broken::TokensRise);
+                look.see(Seen::TokenRefused);
+            }
             Report::ReleaseFailed => look.see(Seen::ReleaseFailed),
             Report::Stopping { .. } | Report::ForeignLease { .. } => {}
         }
@@ -348,7 +354,9 @@ impl Ghost {
             look.demand(!self.over || until <= now, Broken::StaysEnded);
         }
         let idle = self.flight.is_none();
-        look.demand(!idle || wakes_at.is_some() || self.overrun, Broken::Wakes);
+        // Even after the longest rest.
+        let latest = now + config.timing.lease() * 5;
+        look.demand(!idle || wakes_at.is_some_and(|at| at <= latest) || self.overrun, Broken::Wakes);
         let (Some(task), Some(anchor), true) = (self.task, self.anchor, punctual) else { return };
         let aborted = task.order == Order::Abort;
         let running = task.order == Order::Run;

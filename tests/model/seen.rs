@@ -18,9 +18,10 @@ pub enum Seen {
     Overrun,
     Stopped,
     WokeInvalid,
+    TokenRefused,
 }
 
-pub const ALL: [Seen; 14] = [
+pub const ALL: [Seen; 15] = [
     Seen::Takeover,
     Seen::RenewalRecovered,
     Seen::RenewedInDrain,
@@ -35,6 +36,7 @@ pub const ALL: [Seen; 14] = [
     Seen::Overrun,
     Seen::Stopped,
     Seen::WokeInvalid,
+    Seen::TokenRefused,
 ];
 
 /// How often each came to pass, on all paths that were looked at.

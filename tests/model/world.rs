@@ -92,7 +92,7 @@ impl World {
                 return look.broken;
             }
         }
-        if self.store.repeats {
+        if self.store.repeats && self.config.rising {
             return Some(Broken::TokensRise);
         }
         if !self.config.exclusive {

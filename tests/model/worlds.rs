@@ -81,6 +81,7 @@ fn pair(name: &'static str, budget: Budget) -> Config {
         server_time: true,
         grants: 100,
         exclusive: budget.breaks == 0 && budget.rollbacks == 0,
+        rising: true,
         expects: vec![Seen::Takeover],
     }
 }
@@ -153,7 +154,19 @@ fn quick() -> Vec<Config> {
             expects: vec![Seen::Takeover, Seen::LeaseLost],
             ..pair("quick-break", Budget { breaks: 1, rollbacks: 1, ..none() })
         },
+        Config {
+            server_time: false,
+            rising: false,
+            expects: vec![Seen::Takeover, Seen::TokenRefused],
+            ..pair("quick-counter", Budget { rollbacks: 2, ..none() })
+        },
         fifteen(pair("quick-fifteen", Budget { losses: 2, ..none() })),
+        // A quarter of what is asked for is too little to begin with.
+        Config {
+            grants: 26,
+            expects: vec![Seen::GrantedTooLate],
+            ..fifteen(pair("quick-tiny-grants", Budget { losses: 1, ..none() }))
+        },
     ]
 }
 
@@ -218,7 +231,7 @@ fn ci() -> Vec<Config> {
             ..pair("defaults", Budget { losses: 3, ..none() })
         },
         // 80 % of what is asked for: a lease of 12 s.
-        Config { grants: 80, ..fifteen(pair("short-grants", Budget { losses: 2, pauses: 1, ..none() })) },
+        Config { grants: 80, ..fifteen(pair("short-grants", Budget { losses: 2, failures: 1, ..none() })) },
     ]
 }
 
