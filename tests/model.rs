@@ -4,8 +4,9 @@
 //! candidates are the very [`Election`](azure_leader_election::election::Election)s of the crate; the model is only of
 //! what is around them. Time is real time in ticks, read by clocks that run at rates as far apart as the crate allows.
 //!
-//! - [`world`](world::World) is a state, [`step`] what may happen in it, [`ghost`] an observer of one candidate that holds it
-//!   to the [promises](broken::Broken), [`canon`] what makes two states the same, [`worlds`] what is looked at.
+//! - [`world`] is a state, [`choices`] what may happen in it and [`step`] what comes of that. [`ghost`] is an observer of one
+//!   candidate that holds it to the [promises](broken::Broken), [`canon`] is what makes two states the same, and [`worlds`]
+//!   is what is looked at.
 //! - `cargo test --test model` exhausts the small worlds, `cargo test --release --test model` those that every change must
 //!   pass, and `MODEL_TIER=soak cargo test --release --test model` the large ones.
 //! - A broken promise is told as a list of what happened when, with the command that follows that path again.
@@ -22,6 +23,8 @@ mod broken;
 mod canon;
 #[path = "model/checker.rs"]
 mod checker;
+#[path = "model/choices.rs"]
+mod choices;
 #[path = "model/clock.rs"]
 mod clock;
 #[path = "model/config.rs"]
@@ -40,6 +43,8 @@ mod seen;
 mod step;
 #[path = "model/store.rs"]
 mod store;
+#[path = "model/verdict.rs"]
+mod verdict;
 #[path = "model/world.rs"]
 mod world;
 #[path = "model/worlds.rs"]

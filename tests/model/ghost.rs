@@ -7,7 +7,6 @@ use azure_leader_election::election::{Action, AttemptId, EndReason, Event, Momen
 use azure_leader_election::{Claim, FencingToken};
 
 use super::broken::Broken;
-use super::canon::{Digest, Frame};
 use super::config::Config;
 use super::ids::ClaimNo;
 use super::seen::Seen;
@@ -45,27 +44,27 @@ pub struct Ghost {
     /// When the latest request was sent.
     pub sent_at: Option<Moment>,
     /// When the request was sent that validity counts from.
-    anchor: Option<Moment>,
+    pub anchor: Option<Moment>,
     /// When the task must be aborted though validity may go on.
-    abort_due: Option<Moment>,
-    elected: Option<u64>,
+    pub abort_due: Option<Moment>,
+    pub elected: Option<u64>,
     pub highest: u64,
     /// The latest claim that was asked for, and the latest that must not be asked for again.
     pub claim: u32,
-    spent: u32,
+    pub spent: u32,
     /// A release of that claim was sent.
-    released: bool,
+    pub released: bool,
     /// The store said that the lease is not this candidate's, or the clock jumped under its task.
-    forsaken: bool,
+    pub forsaken: bool,
     /// A copy of an acquire was carried out of which this candidate could not know that it was still under way.
-    excused: bool,
+    pub excused: bool,
     /// When the latest acquire of that claim without a known outcome was sent.
-    ambiguous: Option<Moment>,
+    pub ambiguous: Option<Moment>,
     /// Validity ran out in this term.
     pub over: bool,
     /// The latest renewal failed.
-    failing: bool,
-    overrun: bool,
+    pub failing: bool,
+    pub overrun: bool,
 }
 
 /// What the observer looks at, and what it finds.
@@ -85,13 +84,13 @@ impl<'a> Look<'a> {
         Self { config, now, started, held: &|_| false, broken: None, seen: vec![] }
     }
 
-    fn demand(&mut self, kept: bool, otherwise: Broken) {
+    pub fn demand(&mut self, kept: bool, otherwise: Broken) {
         if !kept {
             self.broken.get_or_insert(otherwise);
         }
     }
 
-    fn see(&mut self, what: Seen) {
+    pub fn see(&mut self, what: Seen) {
         self.seen.push(what);
     }
 }
@@ -282,16 +281,6 @@ impl Ghost {
         self.send(look, attempt, What::Acquire, claim);
     }
 
-    /// The candidate will do nothing more for its claim.
-    fn leave_claim(&self, look: &mut Look<'_>) {
-        // Who was told that the lease is not its own has nothing to release.
-        let left_behind = !self.released && !self.forsaken && !self.excused && (look.held)(self.claim);
-        look.demand(!left_behind, Broken::Settled);
-        let lease = look.config.timing.lease();
-        let unsettled = self.ambiguous.is_some_and(|since| look.now < since + lease);
-        look.demand(self.released || !unsettled, Broken::Settled);
-    }
-
     fn note_start(&mut self, look: &mut Look<'_>, token: FencingToken, granted: Option<(FencingToken, Flight)>) {
         look.demand(self.task.is_none(), Broken::OneAtATime);
         look.demand(self.elected == Some(token.get()), Broken::Alternates);
@@ -332,69 +321,6 @@ impl Ghost {
             Report::ReleaseFailed => look.see(Seen::ReleaseFailed),
             Report::Stopping { .. } | Report::ForeignLease { .. } => {}
         }
-    }
-
-    /// The election says that it has stopped.
-    pub fn stopped(&self, look: &mut Look<'_>) {
-        look.demand(self.task.is_none() || self.overrun, Broken::DrainBounded);
-        look.demand(self.elected.is_none(), Broken::Alternates);
-        if self.task.is_none() {
-            self.leave_claim(look);
-        }
-        look.see(Seen::Stopped);
-    }
-
-    /// Judges the present instant: `valid_until` and `wakes_at` are what the election says.
-    pub fn judge(&self, look: &mut Look<'_>, valid_until: Option<Moment>, wakes_at: Option<Moment>, punctual: bool) {
-        let (config, now) = (look.config, look.now);
-        if let Some(until) = valid_until {
-            let counted = self.anchor.is_some_and(|anchor| until <= anchor + config.valid_for());
-            look.demand(counted, Broken::Counted);
-            look.demand(self.task.is_some(), Broken::StaysEnded);
-            look.demand(!self.over || until <= now, Broken::StaysEnded);
-        }
-        let idle = self.flight.is_none();
-        // Even after the longest rest.
-        let latest = now + config.timing.lease() * 5;
-        look.demand(!idle || wakes_at.is_some_and(|at| at <= latest) || self.overrun, Broken::Wakes);
-        let (Some(task), Some(anchor), true) = (self.task, self.anchor, punctual) else { return };
-        let aborted = task.order == Order::Abort;
-        let running = task.order == Order::Run;
-        look.demand(!running || now < anchor + config.cancel_after(), Broken::StoppedInTime);
-        look.demand(aborted || now < anchor + config.valid_for(), Broken::StoppedInTime);
-        look.demand(aborted || self.abort_due.is_none_or(|due| now < due), Broken::DrainBounded);
-        let keeps = !aborted && !self.forsaken && idle;
-        let renews_by = self.sent_at.map(|at| at + config.timing.renew_every());
-        look.demand(!keeps || renews_by.is_none_or(|due| now < due), Broken::RenewedInDrain);
-    }
-
-    /// What of this makes a difference.
-    pub fn digest(&self, frame: &Frame<'_>, digest: &mut Digest) {
-        let of_the_term =
-            [self.sent_at, self.anchor, self.abort_due].map(|moment| moment.filter(|_| self.task.is_some()));
-        for moment in of_the_term.into_iter().chain([self.ambiguous]) {
-            digest.add(moment.map_or(u64::MAX, |at| frame.moment(at)));
-        }
-        let flight = self.flight.map_or(0, |flight| 1 + flight.what as u64 + 8 * u64::from(flight.unsettled));
-        digest.add(flight);
-        digest.add(self.flight.map_or(0, |flight| frame.moment(flight.at)));
-        let task = self.task.map_or(0, |task| 1 + task.order as u64 + 8 * u64::from(task.deaf));
-        digest.add(task);
-        digest.add(self.task.map_or(0, |task| frame.token(task.token)));
-        digest.add(self.elected.map_or(0, |token| 1 + frame.token(token)));
-        let spent = self.spent == self.claim;
-        let flags = [spent, self.released, self.forsaken, self.excused, self.over, self.failing, self.overrun];
-        digest.add(flags.iter().fold(0, |bits, flag| bits << 1 | u64::from(*flag)));
-    }
-
-    /// Whether the task must be gone before time goes on.
-    pub fn is_going(&self) -> bool {
-        self.task.is_some_and(|task| task.order == Order::Abort && !task.deaf)
-    }
-
-    /// The tokens that this candidate still knows.
-    pub fn tokens(&self) -> [u64; 3] {
-        [self.highest, self.task.map_or(0, |task| task.token), self.elected.unwrap_or(0)]
     }
 }
 

@@ -41,7 +41,7 @@ impl Tier {
     pub fn worlds(self) -> Vec<Config> {
         match self {
             Self::Quick => quick(),
-            Self::Ci => ci(),
+            Self::Ci => quick().into_iter().chain(ci()).collect(),
             Self::Soak => soak(),
         }
     }
@@ -58,6 +58,11 @@ fn drift(candidates: usize) -> Vec<(Vec<u32>, u32)> {
     let clocks = |fast| (0..candidates).map(|index| if index < fast { FAST } else { SLOW }).collect::<Vec<_>>();
     let of_store = |store| (0..=candidates).map(move |fast| (clocks(fast), store));
     [SLOW, FAST].into_iter().flat_map(of_store).collect()
+}
+
+/// The worst of them: a slow one that leads, a fast store that lets its lease expire, a fast one that waits for that.
+fn worst(candidates: usize) -> Vec<(Vec<u32>, u32)> {
+    vec![((0..candidates).map(|index| if index == 0 { SLOW } else { FAST }).collect(), FAST)]
 }
 
 fn exact(candidates: usize) -> Vec<(Vec<u32>, u32)> {
@@ -129,15 +134,18 @@ fn quick() -> Vec<Config> {
     vec![
         Config {
             expects: vec![Seen::Takeover, Seen::RenewalRecovered, Seen::RenewedInDrain, Seen::AmbiguousAcquireSettled],
+            rates: worst(3),
             ..trio("quick-losses", Budget { losses: 1, failures: 1, ..none() })
         },
         Config {
             expects: vec![Seen::Takeover, Seen::RenewalRecovered, Seen::AnswerAfterItsTime, Seen::ZombieGranted],
+            rates: worst(2),
             ..pair("quick-late", Budget { delays: 1, doubles: 1, ..none() })
         },
         Config {
             expects: vec![Seen::Takeover, Seen::RenewalTimedOut, Seen::WokeInvalid, Seen::Overrun],
-            ..pair("quick-pause", Budget { pauses: 1, losses: 1, ..none() })
+            rates: worst(2),
+            ..pair("quick-pause", Budget { pauses: 1, delays: 1, ..none() })
         },
         Config {
             expects: vec![Seen::Takeover, Seen::LapsedReplaced, Seen::AmbiguousAcquireSettled],
@@ -152,6 +160,7 @@ fn quick() -> Vec<Config> {
         pair("quick-jump", Budget { jumps: 1, losses: 1, ..none() }),
         Config {
             expects: vec![Seen::Takeover, Seen::LeaseLost],
+            rates: worst(2),
             ..pair("quick-break", Budget { breaks: 1, rollbacks: 1, ..none() })
         },
         Config {
@@ -187,6 +196,10 @@ fn ci() -> Vec<Config> {
         Config {
             expects: vec![Seen::Takeover, Seen::WokeInvalid, Seen::Overrun, Seen::ReleaseFailed],
             ..trio("trio-pause", Budget { pauses: 1, losses: 1, ..none() })
+        },
+        Config {
+            expects: vec![Seen::Takeover, Seen::WokeInvalid, Seen::AnswerAfterItsTime],
+            ..pair("pause-late", Budget { pauses: 1, delays: 1, ..none() })
         },
         Config {
             expects: vec![Seen::Takeover, Seen::Stopped, Seen::GrantedTooLate],
