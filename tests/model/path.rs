@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::action::Act;
 use super::broken::Broken;
-use super::clock::name_of;
+use super::clock::{Tick, name_of};
 use super::config::Config;
 use super::host::{Body, Host};
 use super::seen::Tally;
@@ -45,7 +45,7 @@ impl Path {
             let next = world.after(act, &tally);
             let at = u64::from(next.now - begun) as f64 * config.tick_ms as f64 / 1_000.0;
             let who = act.host().map(|host| format!("{}: ", world.hosts[host].name())).unwrap_or_default();
-            let _ = writeln!(text, "{:>4}. {at:>6.1} s  {who}{act}{}", step + 1, consequence(&world, &next));
+            let _ = writeln!(text, "{:>4}. {at:>6.1} s  {who}{act}{}", step + 1, consequence(&world, &next, begun));
             world = next;
         }
         let found = world.broken.map_or("no promise is broken", Broken::promise);
@@ -61,10 +61,10 @@ impl Path {
 }
 
 /// What changed for the candidates.
-fn consequence(before: &World, after: &World) -> String {
+fn consequence(before: &World, after: &World, begun: Tick) -> String {
     let mut text = String::new();
     for (old, new) in before.hosts.iter().zip(&after.hosts) {
-        for sign in signs(old, new) {
+        for sign in signs(old, new, begun) {
             let _ = write!(text, "; {} {sign}", new.index);
         }
     }
@@ -87,7 +87,7 @@ fn consequence(before: &World, after: &World) -> String {
     text
 }
 
-fn signs(old: &Host, new: &Host) -> Vec<String> {
+fn signs(old: &Host, new: &Host, begun: Tick) -> Vec<String> {
     let mut signs = vec![];
     let order = |host: &Host| host.ghost.task.map(|task| task.order);
     if order(old) != order(new) {
@@ -98,8 +98,8 @@ fn signs(old: &Host, new: &Host) -> Vec<String> {
     }
     if old.valid_until() != new.valid_until() {
         signs.push(new.valid_until().map_or("is not valid".into(), |until| {
-            let now = new.clock.at(0).since_origin();
-            format!("is valid until its own {:.3} s", (until.since_origin().saturating_sub(now)).as_secs_f64())
+            let left = until.since(new.clock.at(begun)).as_secs_f64();
+            format!("is valid until {left:.3} s by its own clock")
         }));
     }
     let late = |host: &Host| host.net.iter().filter(|message| message.late).count();

@@ -41,6 +41,8 @@ impl Ghost {
         // Even after the longest rest.
         let latest = now + config.timing.lease() * 5;
         look.demand(!idle || wakes_at.is_some_and(|at| at <= latest) || self.overrun, Broken::Wakes);
+        let attempt_ends = self.flight.map(|flight| flight.at + config.timing.attempt_timeout());
+        look.demand(!punctual || attempt_ends.is_none_or(|due| now < due), Broken::Wakes);
         let (Some(task), Some(anchor), true) = (self.task, self.anchor, punctual) else { return };
         let aborted = task.order == Order::Abort;
         let running = task.order == Order::Run;

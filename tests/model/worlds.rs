@@ -159,6 +159,12 @@ fn quick() -> Vec<Config> {
         },
         pair("quick-jump", Budget { jumps: 1, losses: 1, ..none() }),
         Config {
+            expects: vec![Seen::Takeover, Seen::LapsedReplaced],
+            kind: Kind::Document,
+            rates: worst(2),
+            ..pair("quick-document-jump", Budget { jumps: 1, losses: 1, ..none() })
+        },
+        Config {
             expects: vec![Seen::Takeover, Seen::LeaseLost],
             rates: worst(2),
             ..pair("quick-break", Budget { breaks: 1, rollbacks: 1, ..none() })
@@ -216,6 +222,12 @@ fn ci() -> Vec<Config> {
             ..fifteen(pair("document-pause", Budget { pauses: 1, losses: 1, ..none() }))
         },
         Config {
+            expects: vec![Seen::Takeover, Seen::LapsedReplaced, Seen::WokeInvalid, Seen::AnswerAfterItsTime],
+            kind: Kind::Document,
+            rates: worst(2),
+            ..pair("document-pause-late", Budget { pauses: 1, delays: 1, ..none() })
+        },
+        Config {
             expects: vec![Seen::Takeover, Seen::ZombieGranted, Seen::AmbiguousAcquireSettled],
             kind: LOOKS_FIRST,
             ..pair("looks-first", Budget { losses: 1, failures: 1, doubles: 1, ..none() })
@@ -228,6 +240,7 @@ fn ci() -> Vec<Config> {
         pair("jump", Budget { jumps: 1, delays: 1, ..none() }),
         Config {
             expects: vec![Seen::Takeover, Seen::LeaseLost],
+            rates: worst(2),
             ..pair("break", Budget { breaks: 1, rollbacks: 1, losses: 1, ..none() })
         },
         Config {
