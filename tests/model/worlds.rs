@@ -225,7 +225,9 @@ fn ci() -> Vec<Config> {
             expects: vec![Seen::Takeover, Seen::LapsedReplaced, Seen::WokeInvalid, Seen::AnswerAfterItsTime],
             kind: Kind::Document,
             rates: worst(2),
-            ..pair("document-pause-late", Budget { pauses: 1, delays: 1, ..none() })
+            // The second one starts at any time, so that it polls at any time between two renewals.
+            up_first: 1,
+            ..pair("document-pause-late", Budget { pauses: 1, delays: 1, starts: 1, ..none() })
         },
         Config {
             expects: vec![Seen::Takeover, Seen::ZombieGranted, Seen::AmbiguousAcquireSettled],
