@@ -41,7 +41,7 @@ impl Tier {
     pub fn worlds(self) -> Vec<Config> {
         match self {
             Self::Quick => quick(),
-            Self::Ci => quick().into_iter().chain(ci()).collect(),
+            Self::Ci => ci(),
             Self::Soak => soak(),
         }
     }
@@ -130,17 +130,42 @@ fn fifteen(config: Config) -> Config {
     Config { timing: Timing::new(fifteen_seconds()).expect("valid"), ..config }
 }
 
-fn quick() -> Vec<Config> {
+/// What every tier looks at.
+fn small() -> Vec<Config> {
     vec![
+        Config {
+            expects: vec![Seen::Takeover, Seen::RenewalRecovered, Seen::AnswerAfterItsTime, Seen::ZombieGranted],
+            rates: worst(2),
+            ..pair("late", Budget { delays: 1, doubles: 1, ..none() })
+        },
+        Config {
+            expects: vec![Seen::Takeover, Seen::LapsedReplaced],
+            kind: Kind::Document,
+            rates: worst(2),
+            ..pair("document-jump", Budget { jumps: 1, losses: 1, ..none() })
+        },
+        Config {
+            server_time: false,
+            rising: false,
+            expects: vec![Seen::Takeover, Seen::TokenRefused],
+            ..pair("counter", Budget { rollbacks: 2, ..none() })
+        },
+        fifteen(pair("fifteen", Budget { losses: 2, ..none() })),
+        // A quarter of what is asked for is too little to begin with.
+        Config {
+            grants: 26,
+            expects: vec![Seen::GrantedTooLate],
+            ..fifteen(pair("tiny-grants", Budget { losses: 1, ..none() }))
+        },
+    ]
+}
+
+fn quick() -> Vec<Config> {
+    let mut worlds = vec![
         Config {
             expects: vec![Seen::Takeover, Seen::RenewalRecovered, Seen::RenewedInDrain, Seen::AmbiguousAcquireSettled],
             rates: worst(3),
             ..trio("quick-losses", Budget { losses: 1, failures: 1, ..none() })
-        },
-        Config {
-            expects: vec![Seen::Takeover, Seen::RenewalRecovered, Seen::AnswerAfterItsTime, Seen::ZombieGranted],
-            rates: worst(2),
-            ..pair("quick-late", Budget { delays: 1, doubles: 1, ..none() })
         },
         Config {
             expects: vec![Seen::Takeover, Seen::RenewalTimedOut, Seen::WokeInvalid, Seen::Overrun],
@@ -159,34 +184,17 @@ fn quick() -> Vec<Config> {
         },
         pair("quick-jump", Budget { jumps: 1, losses: 1, ..none() }),
         Config {
-            expects: vec![Seen::Takeover, Seen::LapsedReplaced],
-            kind: Kind::Document,
-            rates: worst(2),
-            ..pair("quick-document-jump", Budget { jumps: 1, losses: 1, ..none() })
-        },
-        Config {
             expects: vec![Seen::Takeover, Seen::LeaseLost],
             rates: worst(2),
             ..pair("quick-break", Budget { breaks: 1, rollbacks: 1, ..none() })
         },
-        Config {
-            server_time: false,
-            rising: false,
-            expects: vec![Seen::Takeover, Seen::TokenRefused],
-            ..pair("quick-counter", Budget { rollbacks: 2, ..none() })
-        },
-        fifteen(pair("quick-fifteen", Budget { losses: 2, ..none() })),
-        // A quarter of what is asked for is too little to begin with.
-        Config {
-            grants: 26,
-            expects: vec![Seen::GrantedTooLate],
-            ..fifteen(pair("quick-tiny-grants", Budget { losses: 1, ..none() }))
-        },
-    ]
+    ];
+    worlds.extend(small());
+    worlds
 }
 
 fn ci() -> Vec<Config> {
-    vec![
+    let mut worlds = vec![
         Config {
             expects: vec![
                 Seen::Takeover,
@@ -232,11 +240,13 @@ fn ci() -> Vec<Config> {
         Config {
             expects: vec![Seen::Takeover, Seen::ZombieGranted, Seen::AmbiguousAcquireSettled],
             kind: LOOKS_FIRST,
+            rates: worst(2),
             ..pair("looks-first", Budget { losses: 1, failures: 1, doubles: 1, ..none() })
         },
         pair("crash", Budget { crashes: 1, starts: 1, delays: 1, ..none() }),
         Config {
             expects: vec![Seen::Takeover, Seen::Stopped, Seen::RenewedInDrain, Seen::Overrun],
+            rates: worst(2),
             ..pair("wishes", Budget { wishes: 2, starts: 1, overruns: 1, ..none() })
         },
         pair("jump", Budget { jumps: 1, delays: 1, ..none() }),
@@ -260,7 +270,9 @@ fn ci() -> Vec<Config> {
         },
         // 80 % of what is asked for: a lease of 12 s.
         Config { grants: 80, ..fifteen(pair("short-grants", Budget { losses: 2, failures: 1, ..none() })) },
-    ]
+    ];
+    worlds.extend(small());
+    worlds
 }
 
 fn soak() -> Vec<Config> {
