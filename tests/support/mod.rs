@@ -6,6 +6,7 @@
 //! - [`sas`]: signs shared access signatures for it;
 //! - [`credential`]: bearer tokens that it accepts, and ones that it refuses;
 //! - [`operator`]: what is done to the lease blob behind the store's back;
+//! - [`oracle`]: a strict blob service of the project's own, by the documentation;
 //! - [`worker`]: real worker processes;
 //! - [`transport`]: an HTTP client that trusts its certificate.
 
@@ -24,6 +25,8 @@ pub mod names;
 pub mod node;
 #[cfg(feature = "blob")]
 pub mod operator;
+#[cfg(feature = "blob")]
+pub mod oracle;
 #[cfg(feature = "blob")]
 pub mod sas;
 #[cfg(feature = "blob")]
