@@ -29,7 +29,17 @@ fn columns() -> [Lease; 5] {
 
 /// What the tables write in a cell.
 fn cell(outcome: Result<(), Failure>, lease: &Lease) -> String {
-    let name = |id: Uuid| if id == A { "A" } else if id == B { "B" } else if id == C { "C" } else { "X" };
+    let name = |id: Uuid| {
+        if id == A {
+            "A"
+        } else if id == B {
+            "B"
+        } else if id == C {
+            "C"
+        } else {
+            "X"
+        }
+    };
     match (outcome, lease) {
         (Err(failure), _) => failure.status.to_string(),
         (Ok(()), Lease::Available) => "available".to_owned(),

@@ -183,7 +183,8 @@ impl Blob {
             let body = self.content.clone();
             return Ok(Response { body, ..self.described(Response::new(200)).with("content-length", length) });
         };
-        let (first, last) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')).ok_or(failure::INVALID_HEADER)?;
+        let (first, last) =
+            range.strip_prefix("bytes=").and_then(|range| range.split_once('-')).ok_or(failure::INVALID_HEADER)?;
         let first: usize = first.parse().map_err(|_| failure::INVALID_HEADER)?;
         let end = last.parse().map_or(length, |last: usize| length.min(last + 1));
         let body = self.content.get(first..end).filter(|part| !part.is_empty()).ok_or(failure::INVALID_RANGE)?.to_vec();
@@ -205,7 +206,9 @@ impl Blob {
         if !self.tags.is_empty() {
             response = response.with("x-ms-tag-count", self.tags.len());
         }
-        self.metadata.iter().fold(response, |response, (name, value)| response.with(&format!("x-ms-meta-{name}"), value))
+        self.metadata
+            .iter()
+            .fold(response, |response, (name, value)| response.with(&format!("x-ms-meta-{name}"), value))
     }
 }
 

@@ -65,7 +65,10 @@ impl Request {
 
     /// The headers that begin so, by the rest of their names.
     pub fn headers_under(&self, prefix: &str) -> BTreeMap<String, String> {
-        let of = self.headers.range(prefix.to_owned()..).map_while(|(name, value)| Some((name.strip_prefix(prefix)?, value)));
+        let of = self
+            .headers
+            .range(prefix.to_owned()..)
+            .map_while(|(name, value)| Some((name.strip_prefix(prefix)?, value)));
         of.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
     }
 

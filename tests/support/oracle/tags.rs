@@ -27,9 +27,9 @@ pub fn from_xml(body: &[u8]) -> Result<Tags, Failure> {
 }
 
 pub fn to_xml(tags: &Tags) -> String {
-    let tags = tags.iter().map(|(key, value)| {
-        format!("<Tag><Key>{}</Key><Value>{}</Value></Tag>", escaped(key), escaped(value))
-    });
+    let tags = tags
+        .iter()
+        .map(|(key, value)| format!("<Tag><Key>{}</Key><Value>{}</Value></Tag>", escaped(key), escaped(value)));
     let tags: String = tags.collect();
     format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><Tags><TagSet>{tags}</TagSet></Tags>")
 }
@@ -97,7 +97,14 @@ fn element(text: &str, name: &str) -> Option<String> {
     }
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     let (value, _) = rest.split_once(&format!("</{name}>"))?;
-    Some(value.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&"))
+    Some(
+        value
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&quot;", "\"")
+            .replace("&apos;", "'")
+            .replace("&amp;", "&"),
+    )
 }
 
 fn escaped(text: &str) -> String {

@@ -23,7 +23,8 @@ impl HttpClient for Network {
         let Body::Bytes(body) = request.body() else {
             return Err(Error::with_message(ErrorKind::Other, "the oracle takes no streams"));
         };
-        let headers = request.headers().iter().map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()));
+        let headers =
+            request.headers().iter().map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()));
         let request = Request::new(request.method().as_str(), request.url(), headers, body.to_vec());
         let answered = self.exchange(request).await;
         answered.map(raw).map_err(|error| Error::with_error(ErrorKind::Io, error, "the connection broke"))
