@@ -33,6 +33,8 @@ struct State {
     vacancy: Option<Vacancy>,
     /// Since when the leader is dead or cut off.
     struck: Option<Duration>,
+    /// When faults befell candidates, and what each may still cost.
+    faults: VecDeque<(Duration, Duration)>,
     /// The latest lease ids that nobody may act under any more.
     spent: VecDeque<String>,
     verdict: Verdict,
@@ -82,9 +84,7 @@ impl Referee {
 
     pub fn begins(&self, worker: WorkerId) {
         let mut state = self.state();
-        let mut tally = Tally::default();
-        tally.role(self.now(), Some(Role::Standby));
-        state.tallies.push((worker, tally));
+        state.tallies.push((worker, Tally::new(self.now())));
     }
 
     /// The process is no more: it counts as nobody, and its lease is nobody's.
@@ -132,13 +132,8 @@ impl Referee {
         if request.is_lease("release") {
             state.spend(request);
         }
-        if let Some(vacancy) = state.vacancy.as_mut().filter(|_| faulty) {
-            let timing = Timing::default();
-            let waits = match fate.back {
-                Back::Refused { retry_after, .. } => retry_after.unwrap_or_default(),
-                _ => Duration::ZERO,
-            };
-            vacancy.lost += timing.attempt_timeout() + timing.poll_every() + waits;
+        if faulty && !state.leads(worker) {
+            state.fault(now, fate);
         }
     }
 
@@ -157,6 +152,20 @@ impl Referee {
 }
 
 impl State {
+    fn fault(&mut self, now: Duration, fate: &Fate) {
+        let timing = Timing::default();
+        let waits = match fate.back {
+            Back::Refused { retry_after, .. } => retry_after.unwrap_or_default(),
+            _ => Duration::ZERO,
+        };
+        let cost = timing.attempt_timeout() + timing.poll_every() + waits;
+        self.faults.retain(|(at, cost)| *at + *cost > now);
+        self.faults.push_back((now, cost));
+        if let Some(vacancy) = &mut self.vacancy {
+            vacancy.lost += cost;
+        }
+    }
+
     /// Who is valid now: at most one.
     fn inspect(&mut self, now: Duration) {
         let valid = self.leading.iter().filter(|(_, leader)| leader.ensure().is_ok());
@@ -207,7 +216,9 @@ impl State {
         if self.leading.len() < before {
             self.change_role(now, worker, Role::Standby);
             if self.leading.is_empty() {
-                self.vacancy = Some(Vacancy { since: now, lost: Duration::ZERO });
+                // A candidate may still wait for an answer that was lost before.
+                let pending = self.faults.iter().filter(|(at, cost)| *at + *cost > now);
+                self.vacancy = Some(Vacancy { since: now, lost: pending.map(|(_, cost)| *cost).sum() });
             }
         }
     }
@@ -218,7 +229,10 @@ impl State {
             let others = self.leading.iter().filter(|(other, leader)| *other != worker && leader.ensure().is_ok());
             let others: Vec<_> = others.map(|(other, _)| *other).collect();
             if !others.is_empty() {
-                self.violation(now, &format!("worker {worker} is granted the lease while {others:?} are valid (invariant 1)"));
+                self.violation(
+                    now,
+                    &format!("worker {worker} is granted the lease while {others:?} are valid (invariant 1)"),
+                );
             }
             let id = response.header("x-ms-lease-id").unwrap_or_default();
             let alive = self.tallies.iter().any(|(other, _)| *other == worker);
@@ -261,9 +275,13 @@ impl State {
         self.leading.iter().any(|(other, _)| *other == worker)
     }
 
+    /// A change of the leader is one for all: candidates that saw the lease free may all ask for it.
     fn change_role(&mut self, now: Duration, worker: WorkerId, role: Role) {
-        if let Some((_, tally)) = self.tallies.iter_mut().find(|(other, _)| *other == worker) {
-            tally.role(now, Some(role));
+        for (other, tally) in &mut self.tallies {
+            if *other == worker {
+                tally.role(role);
+            }
+            tally.disturb(now);
         }
     }
 

@@ -18,16 +18,21 @@ const OF_ANYBODY: u64 = 240;
 const HOT_LOOP: u64 = 20_000;
 
 /// One worker's requests.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Tally {
     minute: u64,
     count: u64,
-    role: Option<Role>,
-    /// The last minute in which it met a fault, or began or ceased to lead.
-    disturbed: Option<u64>,
+    role: Role,
+    /// The last minute in which it met a fault, or in which anybody began or ceased to lead.
+    disturbed: u64,
 }
 
 impl Tally {
+    /// Of a worker that starts now.
+    pub fn new(now: Duration) -> Self {
+        Self { minute: minute(now), count: 0, role: Role::Standby, disturbed: minute(now) }
+    }
+
     /// Notes a request. Returns what is wrong with the minute that it ends, if it does.
     pub fn request(&mut self, now: Duration) -> Option<String> {
         let wrong = self.advance(now);
@@ -39,14 +44,13 @@ impl Tally {
         wrong
     }
 
-    /// From now on it leads, waits, or is no more.
-    pub fn role(&mut self, now: Duration, role: Option<Role>) {
-        self.disturb(now);
+    /// What it is from now on.
+    pub fn role(&mut self, role: Role) {
         self.role = role;
     }
 
     pub fn disturb(&mut self, now: Duration) {
-        self.disturbed = Some(minute(now));
+        self.disturbed = minute(now);
     }
 
     fn advance(&mut self, now: Duration) -> Option<String> {
@@ -56,11 +60,11 @@ impl Tally {
         }
         (self.minute, self.count) = (minute(now), 0);
         // A renewal that failed at the end of a minute is repeated in the next one.
-        let calm = self.disturbed.is_none_or(|disturbed| disturbed + 1 < ended);
-        let limit = match self.role.filter(|_| calm) {
-            Some(Role::Leader) => OF_A_LEADER,
-            Some(Role::Standby) => OF_A_STANDBY,
-            None => OF_ANYBODY,
+        let calm = self.disturbed + 1 < ended;
+        let limit = match self.role {
+            _ if !calm => OF_ANYBODY,
+            Role::Leader => OF_A_LEADER,
+            Role::Standby => OF_A_STANDBY,
         };
         (count > limit).then(|| format!("{count} requests in minute {ended}, {:?}, calm: {calm}", self.role))
     }
