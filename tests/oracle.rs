@@ -16,5 +16,7 @@ mod agreement;
 mod differences;
 #[path = "oracle/documented.rs"]
 mod documented;
+#[path = "oracle/network.rs"]
+mod network;
 #[path = "oracle/rows.rs"]
 mod rows;

@@ -13,6 +13,9 @@
 //! Real time in the path, as read in azure_core 1.1: the retry policy reads the wall clock after a request that is to be
 //! retried, which with no retries at all decides nothing; the bearer token policy judges a token's age by the wall clock,
 //! so here it asks for a token with every request. All sleeps are tokio's.
+//!
+//! There is no sibling for Cosmos DB, as its store takes no transport: its requests go from the keeper thread, which no
+//! test can pause, by a client that it builds itself, and the SDK's driver times them by the clock of the machine.
 
 #![cfg(feature = "blob")]
 #![allow(clippy::expect_used, clippy::unwrap_used)]

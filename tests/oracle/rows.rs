@@ -7,9 +7,6 @@ pub const A: &str = "aaaaaaaa-0000-4000-8000-00000000000a";
 pub const B: &str = "bbbbbbbb-0000-4000-8000-00000000000b";
 pub const C: &str = "cccccccc-0000-4000-8000-00000000000c";
 
-/// The tag `fence` of every blob to begin with.
-pub const FENCE: &str = "00000000000000000006";
-
 /// Stands for the ETag that the blob has after its preparation.
 pub const ETAG: &str = "{etag}";
 

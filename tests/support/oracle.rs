@@ -71,10 +71,10 @@ impl Oracle {
             return self.on_container(request);
         }
         let blobs = self.containers.get_mut(&request.container).ok_or(failure::CONTAINER_NOT_FOUND)?;
-        let blob = blobs.get_mut(&request.blob).map(|blob| {
+        let mut blob = blobs.get_mut(&request.blob);
+        if let Some(blob) = &mut blob {
             blob.lease.settle(turn.now);
-            blob
-        });
+        }
         match (request.method.as_str(), request.query("comp"), blob) {
             ("PUT", None, blob) => {
                 let put = Blob::put(blob.as_deref(), turn, request)?;
