@@ -35,6 +35,8 @@ struct State {
     struck: Option<Duration>,
     /// When faults befell candidates, and what each may still cost.
     faults: VecDeque<(Duration, Duration)>,
+    /// When a fault last befell a leader.
+    leader_fault: Option<Duration>,
     /// The latest lease ids that nobody may act under any more.
     spent: VecDeque<String>,
     verdict: Verdict,
@@ -43,6 +45,8 @@ struct State {
 #[derive(Debug, Default)]
 struct Vacancy {
     since: Duration,
+    /// Whether the last leader ended in peace, and so can be expected to have released the lease.
+    peaceful: bool,
     /// What the attempts that met a fault may have cost.
     lost: Duration,
 }
@@ -90,7 +94,7 @@ impl Referee {
     /// The process is no more: it counts as nobody, and its lease is nobody's.
     pub fn ends(&self, worker: WorkerId) {
         let mut state = self.state();
-        state.gone(self.now(), worker);
+        state.gone(self.now(), worker, false);
         state.has_to_run_out(|granted, _| granted == worker);
         state.tallies.retain(|(other, _)| *other != worker);
     }
@@ -132,8 +136,10 @@ impl Referee {
         if request.is_lease("release") {
             state.spend(request);
         }
-        if faulty && !state.leads(worker) {
-            state.fault(now, fate);
+        match faulty {
+            true if state.leads(worker) => state.leader_fault = Some(now),
+            true => state.fault(now, fate),
+            false => {}
         }
     }
 
@@ -199,7 +205,8 @@ impl State {
 
     /// The lease may be free for a poll and a second, and for as long as faults have kept the candidates from it.
     fn judge(&mut self, now: Duration, vacancy: &Vacancy) {
-        let possible = self.free_from.max(vacancy.since);
+        let released = vacancy.peaceful && vacancy.lost.is_zero();
+        let possible = if released { vacancy.since } else { self.free_from.max(vacancy.since) };
         let due = possible + Timing::default().poll_every() + Duration::from_secs(1) + vacancy.lost;
         if now > due {
             let what = format!("elected {:?} after it was possible: {vacancy:?}", now.saturating_sub(possible));
@@ -210,7 +217,7 @@ impl State {
         }
     }
 
-    fn gone(&mut self, now: Duration, worker: WorkerId) {
+    fn gone(&mut self, now: Duration, worker: WorkerId, by_itself: bool) {
         let before = self.leading.len();
         self.leading.retain(|(other, _)| *other != worker);
         if self.leading.len() < before {
@@ -218,7 +225,9 @@ impl State {
             if self.leading.is_empty() {
                 // A candidate may still wait for an answer that was lost before.
                 let pending = self.faults.iter().filter(|(at, cost)| *at + *cost > now);
-                self.vacancy = Some(Vacancy { since: now, lost: pending.map(|(_, cost)| *cost).sum() });
+                let lost = pending.map(|(_, cost)| *cost).sum();
+                let undisturbed = self.leader_fault.is_none_or(|at| now > at + Timing::default().lease());
+                self.vacancy = Some(Vacancy { since: now, peaceful: by_itself && undisturbed, lost });
             }
         }
     }
@@ -252,6 +261,8 @@ impl State {
         } else if request.is_lease("break") {
             let left = response.header("x-ms-lease-time").and_then(|left| left.parse().ok()).unwrap_or_default();
             self.free_from = now + Duration::from_secs(left);
+            // Whoever lost the lease does not give it back.
+            self.leader_fault = Some(now);
         }
     }
 
@@ -303,6 +314,6 @@ pub struct OnDuty {
 impl Drop for OnDuty {
     fn drop(&mut self) {
         let now = self.referee.now();
-        self.referee.state().gone(now, self.worker);
+        self.referee.state().gone(now, self.worker, true);
     }
 }
