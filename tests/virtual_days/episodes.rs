@@ -7,8 +7,8 @@ use tokio::time::sleep;
 use crate::dice::Dice;
 use crate::referee::Referee;
 use crate::support::oracle::message::Request;
-use crate::support::oracle::network::Network;
-use crate::weather::Condition;
+use crate::support::oracle::network::{Fate, Network};
+use crate::weather::{Condition, Trap};
 use crate::worker::{BLOB, CONTAINER_URL, Worker};
 
 const WORKERS: usize = 3;
@@ -18,13 +18,15 @@ pub struct World {
     network: Network,
     workers: Vec<Worker>,
     dice: Dice,
+    trap: Trap,
     started: usize,
 }
 
 impl World {
     pub fn new(seed: u64) -> Self {
         let (referee, network) = (Referee::new(), Network::new());
-        let mut world = Self { referee, network, workers: Vec::new(), dice: Dice::new(seed), started: 0 };
+        let (workers, dice, trap) = (Vec::new(), Dice::new(seed), Trap::default());
+        let mut world = Self { referee, network, workers, dice, trap, started: 0 };
         for _ in 0..WORKERS {
             world.start();
         }
@@ -34,7 +36,7 @@ impl World {
     /// A while of fair weather, and then something.
     pub async fn episode(&mut self) {
         sleep(self.dice.millis(90_000, 900_000)).await;
-        match self.dice.roll(16) {
+        match self.dice.roll(19) {
             0..=3 => self.crash(true).await,
             4 => self.crash(false).await,
             5 | 6 => self.cut_off_the_leader().await,
@@ -43,7 +45,8 @@ impl World {
             11 => self.for_all(Condition::OutOfOrder, 2_000, 90_000).await,
             12 => self.for_all(Condition::CutOff, 2_000, 60_000).await,
             13 => self.for_all(Condition::Throttled, 10_000, 60_000).await,
-            14 => self.for_all(Condition::Storm, 30_000, 300_000).await,
+            14 | 15 => self.lose_the_next_acquire().await,
+            16 => self.for_all(Condition::Storm, 30_000, 300_000).await,
             _ => self.break_the_lease().await,
         }
     }
@@ -58,7 +61,7 @@ impl World {
 
     fn start(&mut self) {
         let seed = self.dice.roll(u64::MAX);
-        self.workers.push(Worker::start(self.started, &self.network, &self.referee, seed));
+        self.workers.push(Worker::start(self.started, &self.network, &self.referee, &self.trap, seed));
         self.started += 1;
     }
 
@@ -92,6 +95,22 @@ impl World {
     async fn step_down(&mut self) {
         if let Some((_, leader)) = self.referee.leader() {
             leader.step_down();
+        }
+    }
+
+    /// The lease is taken, and the candidate does not hear of it, or only late: it has to ask again.
+    async fn lose_the_next_acquire(&mut self) {
+        let soon = self.dice.millis(1, 15);
+        let fate = match self.dice.roll(3) {
+            0 => Fate::reply_lost(soon),
+            1 => Fate::black_hole(Some(soon)),
+            _ => Fate::slow(soon, self.dice.millis(3_000, 9_000)),
+        };
+        *self.trap.lock().expect("no panic under this lock") = Some(fate);
+        if self.dice.roll(2) == 0 {
+            self.step_down().await;
+        } else {
+            self.crash(true).await;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Sees every election, every task and every request that is carried out, at the instant it happens.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -33,8 +33,8 @@ struct State {
     vacancy: Option<Vacancy>,
     /// Since when the leader is dead or cut off.
     struck: Option<Duration>,
-    /// When faults befell candidates, and what each may still cost.
-    faults: VecDeque<(Duration, Duration)>,
+    /// When faults befell candidates, and how long each may keep them busy.
+    faults: VecDeque<(WorkerId, Duration, Duration)>,
     /// When a fault last befell a leader.
     leader_fault: Option<Duration>,
     /// The latest lease ids that nobody may act under any more.
@@ -47,8 +47,16 @@ struct Vacancy {
     since: Duration,
     /// Whether the last leader ended in peace, and so can be expected to have released the lease.
     peaceful: bool,
-    /// What the attempts that met a fault may have cost.
-    lost: Duration,
+    /// How long the attempts that met a fault may have kept each candidate busy.
+    lost: BTreeMap<WorkerId, Duration>,
+}
+
+impl Vacancy {
+    /// Some candidate was the first to take the lease, for as long as it was kept from that. From then on it was kept from
+    /// leading by faults of its own alone.
+    fn excuse(&self) -> Duration {
+        self.lost.values().copied().max().unwrap_or_default()
+    }
 }
 
 /// What became of it all.
@@ -138,7 +146,7 @@ impl Referee {
         }
         match faulty {
             true if state.leads(worker) => state.leader_fault = Some(now),
-            true => state.fault(now, fate),
+            true => state.fault(now, worker, fate),
             false => {}
         }
     }
@@ -158,17 +166,18 @@ impl Referee {
 }
 
 impl State {
-    fn fault(&mut self, now: Duration, fate: &Fate) {
+    fn fault(&mut self, now: Duration, worker: WorkerId, fate: &Fate) {
         let timing = Timing::default();
         let waits = match fate.back {
             Back::Refused { retry_after, .. } => retry_after.unwrap_or_default(),
             _ => Duration::ZERO,
         };
-        let cost = timing.attempt_timeout() + timing.poll_every() + waits;
-        self.faults.retain(|(at, cost)| *at + *cost > now);
-        self.faults.push_back((now, cost));
+        // A grant that came too late is given back, and a pause of 2 s follows.
+        let cost = timing.attempt_timeout() + timing.poll_every() + waits + Duration::from_secs(2);
+        self.faults.retain(|(_, at, cost)| *at + *cost > now);
+        self.faults.push_back((worker, now, cost));
         if let Some(vacancy) = &mut self.vacancy {
-            vacancy.lost += cost;
+            *vacancy.lost.entry(worker).or_default() += cost;
         }
     }
 
@@ -205,14 +214,14 @@ impl State {
 
     /// The lease may be free for a poll and a second, and for as long as faults have kept the candidates from it.
     fn judge(&mut self, now: Duration, vacancy: &Vacancy) {
-        let released = vacancy.peaceful && vacancy.lost.is_zero();
+        let released = vacancy.peaceful && vacancy.lost.is_empty();
         let possible = if released { vacancy.since } else { self.free_from.max(vacancy.since) };
-        let due = possible + Timing::default().poll_every() + Duration::from_secs(1) + vacancy.lost;
+        let due = possible + Timing::default().poll_every() + Duration::from_secs(1) + vacancy.excuse();
         if now > due {
             let what = format!("elected {:?} after it was possible: {vacancy:?}", now.saturating_sub(possible));
             self.violation(now, &what);
         }
-        if vacancy.lost.is_zero() {
+        if vacancy.lost.is_empty() {
             self.verdict.strict += 1;
         }
     }
@@ -224,8 +233,10 @@ impl State {
             self.change_role(now, worker, Role::Standby);
             if self.leading.is_empty() {
                 // A candidate may still wait for an answer that was lost before.
-                let pending = self.faults.iter().filter(|(at, cost)| *at + *cost > now);
-                let lost = pending.map(|(_, cost)| *cost).sum();
+                let mut lost = BTreeMap::new();
+                for (candidate, _, cost) in self.faults.iter().filter(|(_, at, cost)| *at + *cost > now) {
+                    *lost.entry(*candidate).or_default() += *cost;
+                }
                 let undisturbed = self.leader_fault.is_none_or(|at| now > at + Timing::default().lease());
                 self.vacancy = Some(Vacancy { since: now, peaceful: by_itself && undisturbed, lost });
             }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::dice::Dice;
+use crate::support::oracle::message::Request;
 use crate::support::oracle::network::Fate;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +21,14 @@ pub enum Condition {
     Throttled,
 }
 
+/// Waits for the next request for the lease, of whichever worker.
+pub type Trap = Arc<Mutex<Option<Fate>>>;
+
 #[derive(Debug, Clone)]
-pub struct Weather(Arc<Mutex<State>>);
+pub struct Weather {
+    state: Arc<Mutex<State>>,
+    trap: Trap,
+}
 
 #[derive(Debug)]
 struct State {
@@ -31,9 +38,9 @@ struct State {
 }
 
 impl Weather {
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, trap: Trap) -> Self {
         let state = State { dice: Dice::new(seed), condition: Condition::Fair, for_good: false };
-        Self(Arc::new(Mutex::new(state)))
+        Self { state: Arc::new(Mutex::new(state)), trap }
     }
 
     pub fn change(&self, condition: Condition) {
@@ -48,7 +55,12 @@ impl Weather {
         (state.condition, state.for_good) = (Condition::CutOff, true);
     }
 
-    pub fn fate(&self) -> Fate {
+    pub fn fate(&self, request: &Request) -> Fate {
+        let asks = request.is_lease("acquire");
+        let trapped = self.trap.lock().expect("no panic under this lock").take_if(|_| asks);
+        if let Some(fate) = trapped {
+            return fate;
+        }
         let State { dice, condition, .. } = &mut *self.state();
         match condition {
             Condition::Fair if dice.roll(400) == 0 => fault(dice),
@@ -61,7 +73,7 @@ impl Weather {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("no panic under this lock")
+        self.state.lock().expect("no panic under this lock")
     }
 }
 

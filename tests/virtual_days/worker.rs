@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::dice::Dice;
 use crate::referee::{Referee, WorkerId};
 use crate::support::oracle::network::Network;
-use crate::weather::Weather;
+use crate::weather::{Trap, Weather};
 
 pub const CONTAINER_URL: &str = "https://acct.blob.core.windows.net/leases";
 pub const BLOB: &str = "nightly";
@@ -31,14 +31,14 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn start(id: WorkerId, network: &Network, referee: &Referee, seed: u64) -> Self {
+    pub fn start(id: WorkerId, network: &Network, referee: &Referee, trap: &Trap, seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let witness = referee.clone();
         let network = network.another(move |now, request, response| witness.carried_out(now, id, request, response));
-        let weather = Weather::new(dice.roll(u64::MAX));
+        let weather = Weather::new(dice.roll(u64::MAX), Trap::clone(trap));
         let (sky, witness) = (weather.clone(), referee.clone());
         network.ordain(move |request| {
-            let fate = sky.fate();
+            let fate = sky.fate(request);
             witness.sent(id, request, &fate);
             fate
         });
