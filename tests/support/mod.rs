@@ -12,6 +12,7 @@
 //! - [`operator`]: what is done to the lease blob behind the store's back;
 //! - [`plot`]: draws failover times;
 //! - [`postgres`]: a PostgreSQL server that ends however the test process ends;
+//! - [`oracle`]: a strict blob service of the project's own, by the documentation;
 //! - [`worker`]: real worker processes;
 //! - [`transport`]: an HTTP client that trusts its certificate.
 
@@ -36,6 +37,8 @@ pub mod names;
 pub mod node;
 #[cfg(feature = "blob")]
 pub mod operator;
+#[cfg(feature = "blob")]
+pub mod oracle;
 #[cfg(all(feature = "blob", feature = "cosmos", unix))]
 pub mod plot;
 #[cfg(unix)]

@@ -1,0 +1,22 @@
+//! The strict blob service of these tests is what it says: the blob store passes the contract suite on it, and where it
+//! and Azurite differ is known in full.
+
+#![cfg(feature = "blob")]
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod support;
+
+#[cfg(feature = "contract")]
+#[path = "oracle/contract.rs"]
+mod contract;
+
+#[path = "oracle/agreement.rs"]
+mod agreement;
+#[path = "oracle/differences.rs"]
+mod differences;
+#[path = "oracle/documented.rs"]
+mod documented;
+#[path = "oracle/network.rs"]
+mod network;
+#[path = "oracle/rows.rs"]
+mod rows;
