@@ -11,6 +11,8 @@ mod blob;
 mod election;
 #[path = "fencing_blob/state.rs"]
 mod state;
+#[path = "fencing_blob/strict.rs"]
+mod strict;
 mod support;
 
 use std::sync::Arc;

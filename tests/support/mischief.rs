@@ -47,14 +47,18 @@ impl Mischief {
         container: &str,
         retry: RetryOptions,
     ) -> BlobContainerClient {
-        let url = format!("{}?{}", azurite.container_url(container), sas::account_sas(1));
+        self.client_at(&format!("{}?{}", azurite.container_url(container), sas::account_sas(1)), retry)
+    }
+
+    /// Likewise, of the container at that URL.
+    pub fn client_at(self: &Arc<Self>, url: &str, retry: RetryOptions) -> BlobContainerClient {
         let client_options = ClientOptions {
             per_try_policies: vec![Arc::clone(self) as Arc<dyn Policy>],
             retry,
             ..ClientOptions::default()
         };
         let options = BlobContainerClientOptions { client_options, ..BlobContainerClientOptions::default() };
-        BlobContainerClient::new(Url::parse(&url).expect("a URL"), None, Some(options)).expect("a client")
+        BlobContainerClient::new(Url::parse(url).expect("a URL"), None, Some(options)).expect("a client")
     }
 
     /// The next requests that write meet these fates, in turn.
