@@ -66,6 +66,7 @@ impl Crowd {
             }
             let idle = self.places[place].process.is_over() && self.places[place].runs_again_at.is_none();
             match self.places[place].restarts_at {
+                Some(_) if !idle => self.places[place].restarts_at = None,
                 Some(at) if now >= at => self.restart(place),
                 None if idle => self.places[place].restarts_at = Some(now + self.random.millis(0, 15_000)),
                 _ => {}

@@ -93,6 +93,8 @@ struct Granted {
     token: FencingToken,
     lease: Duration,
     sent_at: Duration,
+    /// The jumps of the host's clock before it was asked for.
+    jumps: u32,
 }
 
 /// A leader's task.
@@ -115,7 +117,9 @@ pub struct Term {
     lost_perhaps: bool,
     heartbeat_at: Duration,
     pub wants_to_leave: bool,
+    /// The jumps of the host's clock before its lease was asked for, and before it began.
     jumps: u32,
+    jumps_before: u32,
     pauses: u32,
     reason: Option<azure_leader_election::EndReason>,
 }
@@ -216,7 +220,10 @@ impl Monitor {
     pub fn leader(&self) -> Option<usize> {
         let leads = |term: &Term| {
             let process = &self.processes[term.process];
-            term.runs() && term.cancelled.is_none() && !process.stands_still() && self.is_valid(term)
+            term.runs()
+                && term.cancelled.is_none()
+                && !process.stands_still()
+                && self.is_valid(term)
         };
         self.active.iter().copied().find(|term| leads(&self.terms[*term])).map(|term| self.terms[term].process)
     }
@@ -264,6 +271,11 @@ impl Monitor {
     /// Somebody takes the lease away from whoever holds it.
     pub fn taint(&mut self, owner: Option<Owner>) {
         self.tainted.extend(owner);
+    }
+
+    /// Whether whoever leads may yet have to learn that somebody took its lease away.
+    pub fn leader_is_tainted(&self) -> bool {
+        self.active.iter().any(|term| self.terms[*term].runs() && self.is_tainted(self.terms[*term].claim))
     }
 
     fn is_tainted(&self, claim: Option<ClaimId>) -> bool {

@@ -69,7 +69,7 @@ impl Network {
     fn fate(&mut self, now: Duration, process: usize) -> (Fate, &'static str) {
         let random = &mut self.random;
         if self.calm {
-            return (Fate::Fine { out: Duration::ZERO, back: random.millis(0, 60) }, "fine");
+            return (Fate::Fine { out: Duration::ZERO, back: random.millis(0, 30) }, "fine");
         }
         let cut_until = self.cut_until.get(process).copied().unwrap_or_default();
         if now < self.down_until.max(cut_until) && random.chance(95) {

@@ -155,9 +155,10 @@ fn timing(random: &mut Random, lease: impl Fn(&mut Random) -> u64) -> Timing {
         let options = TimingOptions {
             lease: Duration::from_millis(lease),
             renew_every: part(50, 600),
-            attempt_timeout: part(20, 400),
+            // In the calm, four round trips have to fit in.
+            attempt_timeout: part(20, 400).max(Duration::from_millis(200)),
             retry_every: part(10, 200),
-            poll_every: part(50, 300).max(Duration::from_millis(150)),
+            poll_every: part(50, 300).max(Duration::from_millis(250)),
             grace: part(10, 300),
             skew: part(61, 200),
         };

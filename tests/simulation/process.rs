@@ -38,7 +38,7 @@ impl Process {
     pub fn start(world: &Arc<World>, random: &mut Random, name: String) -> Self {
         // Some are not interfered with, and so can be held to their times more strictly.
         let steady = random.chance(35);
-        let look_every = (!steady).then(|| Duration::from_millis(random.pick(&[100, 250, 500])));
+        let look_every = (!steady).then(|| Duration::from_millis(random.pick(&[200, 500, 500])));
         let rate = if steady { 1_000 } else { random.within(PER_MILLE.start, PER_MILLE.end) };
         let local = random.millis(1_000_000, 2_000_000);
         let clock = Arc::new(HostClock::new(world.origin, look_every, local, rate as u32));

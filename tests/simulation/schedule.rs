@@ -49,16 +49,27 @@ impl Crowd {
         // One who has just come rests from nothing.
         let fresh = self.join();
         let lease = self.longest_lease();
-        let poll = self.poll_of(fresh);
+        let poll = self.longest_poll();
         let drain = settings.iter().map(|settings| settings.drain_limit).max().unwrap_or_default();
         let leads = self.another_leads(None, slack(drain + lease + poll)).await;
         if !leads {
             self.world.violation("world", format_args!("nobody leads although everybody could (invariant 13)"));
             return;
         }
+        self.others_leave(fresh);
         self.leader_is_killed().await;
         self.leader_is_shut_down().await;
         self.all_end().await;
+    }
+
+    /// Two are enough for what follows.
+    fn others_leave(&mut self, fresh: usize) {
+        let leader = self.leader();
+        for (place, other) in self.places.iter().enumerate() {
+            if place != fresh && Some(other.process.index) != leader {
+                other.process.shut_down();
+            }
+        }
     }
 
     /// The longest lease that anybody counts with.
@@ -67,41 +78,49 @@ impl Crowd {
         state.monitor.processes.iter().map(|process| process.settings.timing.lease()).max().unwrap_or_default()
     }
 
-    fn poll_of(&self, place: usize) -> Duration {
-        let index = self.places[place].process.index;
-        self.world.state().monitor.processes[index].settings.timing.poll_every()
+    fn longest_poll(&self) -> Duration {
+        let state = self.world.state();
+        state.monitor.processes.iter().map(|process| process.settings.timing.poll_every()).max().unwrap_or_default()
     }
 
     async fn leader_is_killed(&mut self) {
-        let fresh = self.join();
+        self.join();
         // It has looked at least once by then, and who led has learnt what happened to it before.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let drain = Duration::from_secs(10);
-        if !self.another_leads(None, slack(drain + self.longest_lease() + self.poll_of(fresh))).await {
+        if !self.another_leads(None, slack(drain + self.longest_lease() + self.longest_poll())).await {
             self.world.violation("world", format_args!("nobody leads again although everybody could (invariant 13)"));
             return;
         }
         let Some(leader) = self.leading_place() else { return };
         self.places[leader].process.kill();
         self.world.note("world", format_args!("its leader is dead"));
-        if !self.another_leads(None, slack(self.longest_lease() + self.poll_of(fresh))).await {
+        if !self.another_leads(None, slack(self.longest_lease() + self.longest_poll())).await {
             self.world.violation("world", format_args!("nobody leads a lease and a poll after a crash (invariant 13)"));
         }
     }
 
     async fn leader_is_shut_down(&mut self) {
-        let fresh = self.join();
-        let patience = self.longest_lease() + self.poll_of(fresh);
-        tokio::time::sleep(patience.min(Duration::from_secs(20))).await;
-        let Some(leader) = self.leading_place() else {
+        self.join();
+        let patience = self.longest_lease() + self.longest_poll();
+        let learns = self.world.state().monitor.leader_is_tainted();
+        tokio::time::sleep(patience.min(Duration::from_secs(12))).await;
+        if self.leader().is_none() && !learns {
             self.world.violation("world", format_args!("the lead was lost in the calm (invariant 13)"));
+        }
+        if !self.another_leads(None, slack(Duration::from_secs(10) + patience)).await {
+            self.world.violation("world", format_args!("nobody leads once more (invariant 13)"));
             return;
-        };
+        }
+        let Some(leader) = self.leading_place() else { return };
         // Whoever began to lead in the calm goes on, unless it has yet to learn what happened before.
         self.places[leader].process.shut_down();
         let drain = Duration::from_secs(10);
         let before = Some(self.places[leader].process.index);
-        if !self.another_leads(before, slack(self.poll_of(fresh) + drain) + Duration::from_millis(300)).await {
+        // Who has yet to learn that its lease was taken away has nothing to release.
+        let learns = self.world.state().monitor.leader_is_tainted();
+        let lease = if learns { self.longest_lease() } else { Duration::ZERO };
+        if !self.another_leads(before, slack(lease + self.longest_poll() + drain)).await {
             self.world.violation("world", format_args!("nobody leads a poll after a release (invariant 13)"));
         }
     }

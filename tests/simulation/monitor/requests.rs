@@ -85,7 +85,7 @@ impl Monitor {
     }
 
     fn acquire_sent(&mut self, process: usize, at: Duration, claim: &Claim, lapsed: bool) -> Vec<&'static str> {
-        let rules = self.rules.clone();
+        let tells = self.rules.pushes || self.rules.hints;
         let state = &mut self.processes[process];
         let timing = &state.settings.timing;
         let tolerance = state.tolerance();
@@ -108,13 +108,14 @@ impl Monitor {
             let poll = if state.polled { poll } else { poll / 2 };
             state.polled = true;
             let expiry = timing.retry_every().min(poll) / 10;
-            let gap = if rules.pushes || rules.hints { expiry } else { poll };
+            let gap = if tells { expiry } else { poll };
             let early = at + tolerance < asked.at + gap && !(lapsed && !asked.lapsed);
             if early && asked.jumps == state.jumps {
                 wrong.push("it is not time for the next poll (invariant 13)");
             }
         }
         state.claim = Some(claim.id);
+        state.answered &= state.began;
         state.began = true;
         state.asked = Some(Asked { at, lapsed, jumps: state.jumps, unknown: false });
         if claim.unsettled {
@@ -190,17 +191,18 @@ impl Monitor {
         }
         let state = &mut self.processes[call.process];
         state.in_flight -= 1;
-        state.answered |= answer.is_ok();
         // Given up, perhaps, in this very instant.
         let timeout = state.settings.timing.attempt_timeout();
         let late = state.clock.truth() + state.tolerance() >= call.sent_at + timeout
             || state.asked.is_some_and(|asked| asked.jumps != state.jumps);
+        state.answered |= answer.is_ok() && !late;
         let unknown = answer.is_err() && !late;
         state.asked.iter_mut().for_each(|asked| asked.unknown = unknown);
         if let Ok(Acquire::Granted(grant)) = answer {
             let lease = grant.lease.min(state.settings.timing.lease());
             let (claim, token) = (call.claim, grant.fencing_token);
-            state.granted = Some(Granted { claim, token, lease, sent_at: call.sent_at });
+            let jumps = state.asked.map_or(state.jumps, |asked| asked.jumps);
+            state.granted = Some(Granted { claim, token, lease, sent_at: call.sent_at, jumps });
             state.owes_release = (!late).then(|| (claim, state.clock.truth()));
             state.renewed_at = None;
         }
@@ -214,9 +216,10 @@ impl Monitor {
         let at = state.clock.truth();
         let timing = &state.settings.timing;
         // Given up, perhaps, in this very instant.
-        let late = at + state.tolerance() >= call.sent_at + timing.attempt_timeout();
         let Some(term) = running else { return };
         let term = &mut self.terms[term];
+        let given_up = (call.sent_at + timing.attempt_timeout()).min(term.until.saturating_sub(timing.grace()));
+        let late = at + state.tolerance() >= given_up;
         if term.claim != Some(call.claim) {
             return;
         }
