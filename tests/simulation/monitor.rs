@@ -63,6 +63,9 @@ pub struct Process {
     /// Whether this run has waited for a poll; the first wait is cut by a random part.
     polled: bool,
     renewed_at: Option<Duration>,
+    /// By when it has to send its next renewal, and its next acquire, should nothing else come to pass.
+    renews_by: Option<Duration>,
+    asks_by: Option<Duration>,
     granted: Option<Granted>,
     /// The claim that has to be released before anything else, and since when.
     owes_release: Option<(ClaimId, Duration)>,
@@ -116,7 +119,8 @@ pub struct Term {
     /// Perhaps it was told so in the very instant in which it gave up waiting for the answer.
     lost_perhaps: bool,
     heartbeat_at: Duration,
-    pub wants_to_leave: bool,
+    /// When somebody first asked it to step down.
+    pub leaves_at: Option<Duration>,
     /// The jumps of the host's clock before its lease was asked for, and before it began.
     jumps: u32,
     jumps_before: u32,
@@ -155,6 +159,8 @@ impl Process {
             asked: None,
             polled: false,
             renewed_at: None,
+            renews_by: None,
+            asks_by: None,
             granted: None,
             owes_release: None,
             spent: vec![],
@@ -176,6 +182,13 @@ impl Process {
     pub fn stop_bound(&self) -> Duration {
         let bound = self.settings.drain_limit + self.settings.timing.attempt_timeout() * 3;
         bound.mul_f64(1.03) + self.tolerance() + Duration::from_millis(20)
+    }
+
+    /// For how long it may fall silent after a term at the most: release and rest.
+    fn longest_rest(&self) -> Duration {
+        let timing = &self.settings.timing;
+        let release = timing.attempt_timeout() * 3 + timing.retry_every() * 2;
+        (self.settings.pause.max(timing.lease() * 4) + release).mul_f64(1.03)
     }
 
     pub fn stands_still(&self) -> bool {
@@ -233,8 +246,15 @@ impl Monitor {
         let process = &mut self.processes[process];
         process.began = !process.abandoned;
         (process.over, process.abandoned, process.told_to_stop) = (false, false, false);
-        (process.stop_by, process.abort_by, process.rest) = (None, None, None);
+        (process.stop_by, process.abort_by, process.rest, process.asks_by) = (None, None, None, None);
         (process.polled, process.short_terms, process.answered) = (false, 0, false);
+    }
+
+    /// Somebody asks a leader to step down.
+    pub fn asked_to_leave(&mut self, term: usize) {
+        let term = &mut self.terms[term];
+        let now = self.processes[term.process].clock.truth();
+        term.leaves_at.get_or_insert(now);
     }
 
     /// It is told to end; `now` when its future was dropped.
@@ -258,6 +278,9 @@ impl Monitor {
         process.resumed_at = now;
         process.pauses += 1;
         process.stop_by.iter_mut().for_each(|by| *by = now + bound);
+        // A candidate that slept when it was paused sleeps on for as long as it had meant to.
+        let longest = process.longest_rest();
+        process.asks_by.iter_mut().for_each(|by| *by = now + longest);
     }
 
     /// Its wall clock was set forward, by so much that it has to notice, or perhaps not.

@@ -174,7 +174,7 @@ impl Process {
         let Some(term) = state.monitor.running(self.index).filter(|_| !self.clock.is_frozen()) else { return };
         state.monitor.note(now, self.index, format_args!("is asked to step down"));
         state.monitor.log.count("asked to step down");
-        state.monitor.terms[term].wants_to_leave = true;
+        state.monitor.asked_to_leave(term);
         let leader = state.monitor.terms[term].leader.clone();
         drop(state);
         leader.step_down();

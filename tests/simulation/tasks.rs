@@ -176,7 +176,7 @@ impl Part {
             }
             Mood::StepsDown(after, drain) => {
                 let _ = cancelled.run_until_cancelled(tokio::time::sleep(after)).await;
-                self.world.state().monitor.terms[self.index].wants_to_leave = true;
+                self.world.state().monitor.asked_to_leave(self.index);
                 self.leader.step_down();
                 cancelled.cancelled().await;
                 tokio::time::sleep(drain).await;

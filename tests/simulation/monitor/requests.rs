@@ -150,6 +150,7 @@ impl Monitor {
         state.owes_release.take_if(|(owed, _)| *owed == claim.id);
         state.asked = None;
         state.rest = state.rest.map(|(_, pause)| (at, pause));
+        state.asks_by = Some(at + state.longest_rest());
         if !state.spent.iter().any(|(spent, _)| *spent == claim.id) {
             state.spent.push((claim.id, now));
         }
@@ -177,6 +178,14 @@ impl Monitor {
         }
     }
 
+    /// By when a candidate asks again: at its next poll, or when the store said, but after a lease at the latest.
+    fn asks_again(&mut self, process: usize) {
+        let state = &mut self.processes[process];
+        let timing = &state.settings.timing;
+        let longest = timing.poll_every().max(timing.lease()) + timing.attempt_timeout();
+        state.asks_by = Some(state.clock.truth() + longest.mul_f64(1.03));
+    }
+
     /// A host hears the answer to its acquire.
     pub fn acquire_answered(&mut self, now: Duration, call: Call, answer: &Result<Acquire>) {
         match answer {
@@ -197,6 +206,8 @@ impl Monitor {
             || state.asked.is_some_and(|asked| asked.jumps != state.jumps);
         state.answered |= answer.is_ok() && !late;
         let unknown = answer.is_err() && !late;
+        self.asks_again(call.process);
+        let state = &mut self.processes[call.process];
         state.asked.iter_mut().for_each(|asked| asked.unknown = unknown);
         if let Ok(Acquire::Granted(grant)) = answer {
             let lease = grant.lease.min(state.settings.timing.lease());
@@ -223,6 +234,9 @@ impl Monitor {
         if term.claim != Some(call.claim) {
             return;
         }
+        let rhythm = timing.renew_every().mul_f64(term.lease.as_secs_f64() / timing.lease().as_secs_f64());
+        let longest = if answer.is_ok() && !late { rhythm } else { rhythm.max(timing.retry_every().mul_f64(1.2)) };
+        state.renews_by = Some((call.sent_at + longest).max(at));
         match answer {
             Ok(Renew::Renewed) => {
                 let until = call.sent_at + term.lease.saturating_sub(timing.skew());
@@ -253,6 +267,13 @@ impl Monitor {
         state.in_flight -= 1;
         if call.operation == Operation::Acquire && state.claim == Some(call.claim) {
             state.asked.iter_mut().for_each(|asked| asked.unknown = true);
+            self.asks_again(call.process);
+        }
+        let state = &mut self.processes[call.process];
+        if call.operation == Operation::Renew {
+            // Given up, perhaps because its time was up: then the next one follows.
+            let longest = state.settings.timing.retry_every().mul_f64(1.2);
+            state.renews_by = Some((call.sent_at + longest).max(state.clock.truth()));
         }
         if !state.clock.is_dead() {
             self.log.count("time-outs");

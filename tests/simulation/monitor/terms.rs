@@ -43,6 +43,9 @@ impl Monitor {
         }
         let claim = granted.map(|granted| granted.claim);
         state.owes_release = None;
+        state.asks_by = None;
+        let rhythm = timing.renew_every().mul_f64(lease.as_secs_f64() / timing.lease().as_secs_f64());
+        state.renews_by = Some((sent_at + rhythm).max(at));
         let (jumps_before, pauses) = (state.jumps, state.pauses);
         let jumps = granted.map_or(jumps_before, |granted| granted.jumps);
         self.highest = self.highest.max(Some(token));
@@ -66,7 +69,7 @@ impl Monitor {
             lost_at: None,
             lost_perhaps: false,
             heartbeat_at: at,
-            wants_to_leave: false,
+            leaves_at: None,
             jumps,
             jumps_before,
             pauses,
@@ -95,7 +98,7 @@ impl Monitor {
         let told_truly = match reason {
             None => false,
             Some(EndReason::Shutdown) => state.told_to_stop,
-            Some(EndReason::SteppedDown) => term.wants_to_leave,
+            Some(EndReason::SteppedDown) => term.leaves_at.is_some(),
             Some(EndReason::TaskEnded) => term.gone.is_some(),
             Some(EndReason::LeaseLost) => term.lost_perhaps,
             Some(EndReason::RenewalTimedOut) => jumped || at + state.tolerance() >= cancel_at,
@@ -141,6 +144,8 @@ impl Monitor {
             state.short_terms = 0;
         }
         state.rest = Some((at, pause));
+        state.renews_by = None;
+        state.asks_by = Some(at + state.longest_rest());
         let process = term.process;
         self.note(now, process, format_args!("its task is gone"));
     }
@@ -212,6 +217,14 @@ impl Monitor {
             if state.abort_by.is_some_and(overdue) {
                 wrong.push((term.process, "not aborted although its run was dropped (invariant 15)"));
             }
+            let keeps = matches!(
+                term.reason,
+                None | Some(EndReason::Shutdown | EndReason::SteppedDown | EndReason::RenewalTimedOut | EndReason::Stalled)
+            );
+            let idle = state.in_flight == 0 && term.lost_at.is_none() && state.jumps == term.jumps;
+            if keeps && idle && state.renews_by.is_some_and(overdue) {
+                wrong.push((term.process, "it does not renew (invariant 5)"));
+            }
             if let Some(cancelled) = term.cancelled {
                 let drain = match term.reason {
                     Some(EndReason::Shutdown | EndReason::SteppedDown) => settings.drain_limit,
@@ -232,6 +245,9 @@ impl Monitor {
             if settings.heartbeat_limit.is_some_and(|limit| overdue(term.heartbeat_at + limit)) {
                 wrong.push((term.process, "not cancelled although its heartbeat stopped (invariant 11)"));
             }
+            if term.leaves_at.is_some_and(overdue) {
+                wrong.push((term.process, "not cancelled although it was asked to step down (invariant 15)"));
+            }
             let look = state.clock.look_every().unwrap_or_default();
             if state.jumps > term.jumps_before && state.jumped_at.is_some_and(|jumped| overdue(jumped + look)) {
                 wrong.push((term.process, "not cancelled although its clock jumped (invariant 12)"));
@@ -239,7 +255,9 @@ impl Monitor {
         }
         let ended = |term: &Term| term.gone.is_some_and(|gone| now > gone + Duration::from_millis(2)) && term.cancelled.is_some();
         self.active.retain(|index| !ended(&self.terms[*index]));
-        let waited_for = |state: &super::Process| state.stop_by.is_some() || state.owes_release.is_some();
+        let waited_for = |state: &super::Process| {
+            state.stop_by.is_some() || state.owes_release.is_some() || state.asks_by.is_some()
+        };
         for (index, state) in self.processes.iter().enumerate().filter(|(_, state)| !state.over && waited_for(state)) {
             if state.stands_still() {
                 continue;
@@ -252,12 +270,14 @@ impl Monitor {
             if state.owes_release.is_some_and(|(_, since)| overdue(since)) {
                 wrong.push((index, "nothing was released (invariant 8)"));
             }
+            if !state.told_to_stop && state.in_flight == 0 && state.asks_by.is_some_and(overdue) {
+                wrong.push((index, "it does not contend any more (invariant 13)"));
+            }
         }
         for (process, wrong) in wrong {
             // Once is enough to be told.
             let state = &mut self.processes[process];
-            state.stop_by = None;
-            state.owes_release = None;
+            (state.stop_by, state.owes_release, state.asks_by, state.renews_by) = (None, None, None, None);
             self.violation(now, process, format_args!("{wrong}"));
         }
     }
