@@ -41,9 +41,6 @@ mod product {
     pub mod timing;
 }
 
-pub use product::{
-    claim, clock, document, election, error, fencing, host, keeper, leadership, mutex, options, status, telemetry, timing,
-};
 pub use async_trait::async_trait;
 pub use claim::{Claim, ClaimId, HolderId};
 pub use election::{AfterTask, EndReason};
@@ -53,6 +50,10 @@ pub use host::{LeaderHost, TaskError};
 pub use leadership::Leadership;
 pub use mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
 pub use options::{LeaderHostOptions, Pump};
+pub use product::{
+    claim, clock, document, election, error, fencing, host, keeper, leadership, mutex, options, status, telemetry,
+    timing,
+};
 pub use simulator::ids::Uuid;
 pub use status::{LeaderEvent, Operation, Status};
 pub use timing::{Timing, TimingOptions};

@@ -204,8 +204,6 @@ impl Clock for HostClock {
 /// A part of a process: it stands still with it.
 pub async fn gated<F: Future>(clock: &HostClock, part: F) -> F::Output {
     let mut part = pin!(part);
-    std::future::poll_fn(|context| {
-        if clock.holds_back(context) { Poll::Pending } else { part.as_mut().poll(context) }
-    })
-    .await
+    std::future::poll_fn(|context| if clock.holds_back(context) { Poll::Pending } else { part.as_mut().poll(context) })
+        .await
 }

@@ -102,17 +102,14 @@ impl Crowd {
             Some(0) => pause(&world, process.index, &process.clock, time, true),
             Some(1) => pause(&world, process.index, &process.clock, time, false),
             Some(2) => {
-                world.count("killed");
                 process.kill();
                 self.places[place].restarts_at.get_or_insert(now + time);
             }
             Some(3) => {
-                world.count("shut down");
                 process.shut_down();
             }
             Some(4) => {
                 let drop_host = self.random.chance(50);
-                world.count(if drop_host { "host dropped" } else { "run dropped" });
                 process.abandon(drop_host);
                 if !drop_host {
                     self.places[place].runs_again_at.get_or_insert(now + time / 4);

@@ -28,7 +28,10 @@ pub struct Network {
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    Fine { out: Duration, back: Duration },
+    Fine {
+        out: Duration,
+        back: Duration,
+    },
     /// It never arrives; the connection is given up after a long time.
     Hang,
     /// It arrives after this time, whether or not its sender still waits.
@@ -38,9 +41,15 @@ enum Fate {
     /// It is carried out, and once more after this time.
     Duplicate(Duration),
     /// It fails, and was perhaps carried out before.
-    Fail { kind: ErrorKind, carried_out: bool, after: Duration },
+    Fail {
+        kind: ErrorKind,
+        carried_out: bool,
+        after: Duration,
+    },
     Throttle(Duration),
-    Panic { carried_out: bool },
+    Panic {
+        carried_out: bool,
+    },
 }
 
 impl Network {

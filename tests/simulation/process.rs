@@ -24,7 +24,7 @@ pub struct Process {
     world: Arc<World>,
     host: Option<Arc<LeaderHost>>,
     run: Option<Run>,
-    /// How far its wall clock was set forward or back, and when it was last set back.
+    /// When its wall clock was last set back.
     set_back_at: Duration,
 }
 
@@ -97,7 +97,11 @@ impl Process {
             state.monitor.run_over(now, index, &outcome);
             let stopped = *host.status().borrow() == Status::Stopped;
             if state.monitor.processes[index].over && !stopped {
-                state.monitor.violation(now, index, format_args!("its run is over, and it is not stopped (invariant 15)"));
+                state.monitor.violation(
+                    now,
+                    index,
+                    format_args!("its run is over, and it is not stopped (invariant 15)"),
+                );
             }
         });
         self.run = Some(Run { shutdown, handle });
@@ -117,6 +121,7 @@ impl Process {
         let mut state = self.world.state();
         state.monitor.inspect(now);
         state.monitor.note(now, self.index, format_args!("is killed"));
+        state.monitor.log.count("killed");
         self.clock.kill();
         state.monitor.killed(now, self.index);
         drop(state);
@@ -131,6 +136,7 @@ impl Process {
         let now = self.world.now();
         let mut state = self.world.state();
         state.monitor.note(now, self.index, format_args!("is shut down"));
+        state.monitor.log.count("shut down");
         state.monitor.told_to_stop(self.index, false);
         drop(state);
         run.shutdown.cancel();
@@ -144,6 +150,7 @@ impl Process {
         let now = self.world.now();
         let mut state = self.world.state();
         state.monitor.note(now, self.index, format_args!("its run is dropped"));
+        state.monitor.log.count(if drop_host { "host dropped" } else { "run dropped" });
         state.monitor.told_to_stop(self.index, true);
         drop(state);
         if let Some(run) = self.run.take() {

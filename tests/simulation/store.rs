@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use azure_leader_election::document::{Record, Stored, Written};
-use azure_leader_election::{Acquire, Claim, ClaimId, FencingToken, Grant, Held, HolderId, Loss, Renew, Result, Version};
+use azure_leader_election::{
+    Acquire, Claim, ClaimId, FencingToken, Grant, Held, HolderId, Loss, Renew, Result, Version,
+};
 
 use super::plan::Rules;
 

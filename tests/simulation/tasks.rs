@@ -29,7 +29,10 @@ enum Mood {
     Blocks(Duration, Duration),
     StepsDown(Duration, Duration),
     /// It reads, thinks for up to so long, and writes; `careful` if it makes sure that it leads right before each write.
-    Writes { think: u64, careful: bool },
+    Writes {
+        think: u64,
+        careful: bool,
+    },
 }
 
 impl Mood {
@@ -54,7 +57,11 @@ impl Mood {
 }
 
 /// What a process runs when it leads.
-pub fn delegate(world: &Arc<World>, process: usize, clock: &Arc<HostClock>) -> impl FnMut(Leadership) -> Act + Send + use<> {
+pub fn delegate(
+    world: &Arc<World>,
+    process: usize,
+    clock: &Arc<HostClock>,
+) -> impl FnMut(Leadership) -> Act + Send + use<> {
     let (world, clock) = (Arc::clone(world), Arc::clone(clock));
     move |leader| {
         let now = world.now();
@@ -204,7 +211,11 @@ impl Part {
                 Outcome::Accepted => state.monitor.log.count("writes"),
                 Outcome::Refused => state.monitor.log.count("stale writes refused by the fence"),
                 Outcome::AcceptedStale => {
-                    state.monitor.violation(now, self.process, format_args!("a stale write passed the fence (invariant 2)"));
+                    state.monitor.violation(
+                        now,
+                        self.process,
+                        format_args!("a stale write passed the fence (invariant 2)"),
+                    );
                 }
             }
             if unfenced == Outcome::AcceptedStale {

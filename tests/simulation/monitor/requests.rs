@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use azure_leader_election::{Acquire, Claim, ClaimId, Operation, Renew, Result};
 
-use super::{Asked, Granted, HOT_LOOP, Monitor};
+use super::process::{Asked, Granted};
+use super::{HOT_LOOP, Monitor};
 use crate::simulator::store::Owner;
 
 /// A request in flight, as its host's clock showed it when it was sent.
