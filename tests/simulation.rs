@@ -8,7 +8,7 @@
 //!
 //! ```sh
 //! cargo test --release --test simulation -- --nocapture                     # 20,000 schedules
-//! SIM_SEEDS=1000000 cargo test --release --test simulation -- --nocapture   # as many as you like
+//! SIM_SEEDS=1000000 cargo test --release --test simulation -- --nocapture   # as many as you like, from SIM_FROM on
 //! SIM_SEED=17 cargo test --test simulation -- --nocapture                   # one, with all that happens in it
 //! ```
 //!

@@ -25,14 +25,14 @@ pub struct SimulatedMutex {
 #[derive(Debug)]
 enum Way {
     Lease(LeaseClient),
-    Document(DocumentMutex<DocumentClient>),
+    Document(Box<DocumentMutex<DocumentClient>>),
 }
 
 impl SimulatedMutex {
     pub fn new(world: &Arc<World>, process: usize, clock: &Arc<HostClock>) -> Self {
         let world = Arc::clone(world);
         let way = if world.plan.document {
-            Way::Document(DocumentMutex::new(DocumentClient { world: Arc::clone(&world), process }))
+            Way::Document(Box::new(DocumentMutex::new(DocumentClient { world: Arc::clone(&world), process })))
         } else {
             Way::Lease(LeaseClient { world: Arc::clone(&world), process })
         };

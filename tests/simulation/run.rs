@@ -18,7 +18,7 @@ const SCHEDULES: u64 = if cfg!(debug_assertions) { 1_000 } else { 20_000 };
 /// So many failing seeds are told of; the next ones say the same.
 const TOLD: usize = 10;
 
-/// How often each of these seeds is run, in which threads whatever: the history has to be the same.
+/// Each of these is run twice, on different threads: the history has to be the same.
 const REPEATED: std::ops::Range<u64> = 0..24;
 
 /// What all schedules came to.
@@ -40,12 +40,14 @@ pub fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each of them uses all cores.
     arguments.test_threads = Some(1);
+    let (seed, aloud) = (number("SIM_SEED"), arguments.nocapture);
+    // What panics belongs to its schedule.
     std::panic::set_hook(Box::new(|panic| PANICS.with_borrow_mut(|panics| panics.push(panic.to_string()))));
-    let trials = match number("SIM_SEED") {
-        Some(seed) => vec![Trial::test("replay", move || replay(seed))],
+    let trials = match seed {
+        Some(seed) => vec![Trial::test("replay", move || replay(seed, aloud))],
         None => vec![
             Trial::test("the_same_seed_gives_the_same_history", same_history),
-            Trial::test("invariants_1_to_17_hold_whatever_happens", explore),
+            Trial::test("invariants_1_to_17_hold_whatever_happens", move || explore(aloud)),
         ],
     };
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -69,9 +71,8 @@ fn run(seed: u64, recording: bool, printing: bool) -> Log {
     log
 }
 
-fn replay(seed: u64) -> Result<(), libtest_mimic::Failed> {
-    let log = run(seed, true, true);
-    println!("{:#?}", log.tally);
+fn replay(seed: u64, aloud: bool) -> Result<(), libtest_mimic::Failed> {
+    let log = run(seed, aloud, aloud);
     let failed = if log.violations.is_empty() { vec![] } else { vec![(seed, log.violations.clone())] };
     keep(Sum { tally: log.tally, schedules: 1, failed });
     if log.violations.is_empty() { Ok(()) } else { Err(log.violations.join("\n").into()) }
@@ -100,7 +101,8 @@ fn same_history() -> Result<(), libtest_mimic::Failed> {
     Ok(())
 }
 
-fn explore() -> Result<(), libtest_mimic::Failed> {
+fn explore(aloud: bool) -> Result<(), libtest_mimic::Failed> {
+    // The seeds from this one on, so that a soak need not repeat what was seen before.
     let from = number("SIM_FROM").unwrap_or(0);
     let seeds = number("SIM_SEEDS").unwrap_or(SCHEDULES);
     let (next, failures) = (AtomicU64::new(from), AtomicU64::new(0));
@@ -132,13 +134,15 @@ fn explore() -> Result<(), libtest_mimic::Failed> {
         }
     });
     all.failed.sort();
+    if aloud {
+        println!("{:#?}", all.tally);
+    }
     let verdict = verdict(&all);
     keep(all);
     verdict
 }
 
 fn verdict(sum: &Sum) -> Result<(), libtest_mimic::Failed> {
-    println!("{:#?}", sum.tally);
     for (seed, violations) in sum.failed.iter().take(TOLD) {
         println!("seed {seed}: replay it with SIM_SEED={seed} cargo test --test simulation -- --nocapture");
         for violation in violations {
