@@ -160,8 +160,8 @@ impl HostClock {
         self.origin.elapsed()
     }
 
-    /// What the host sees.
-    fn look(&self) -> Duration {
+    /// What the host sees: the monotonic clock, and by how much the wall clock is ahead of it.
+    fn look(&self) -> (Duration, Duration) {
         let real = self.real();
         let mut state = self.state();
         state.looks = if state.looks.0 == real { (real, state.looks.1 + 1) } else { (real, 0) };
@@ -169,7 +169,8 @@ impl HostClock {
             drop(state);
             std::panic::resume_unwind(Box::new(Killed));
         }
-        state.at(state.frozen.map_or(real, |frozen| frozen.since))
+        let ahead = u64::try_from(state.wall_ahead_millis).expect("never stepped back that far");
+        (state.at(state.frozen.map_or(real, |frozen| frozen.since)), Duration::from_millis(ahead))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -179,19 +180,20 @@ impl HostClock {
 
 impl State {
     fn at(&self, real: Duration) -> Duration {
-        self.local + (real - self.real) * self.per_mille / 1_000
+        // All that a schedule takes fits, and this is what the simulation does most.
+        let passed = (real - self.real).as_nanos() as u64;
+        self.local + Duration::from_nanos(passed * u64::from(self.per_mille) / 1_000)
     }
 }
 
 impl Clock for HostClock {
     fn monotonic(&self) -> Duration {
-        self.look()
+        self.look().0
     }
 
     fn wall(&self) -> Duration {
-        let monotonic = self.look();
-        let ahead = self.state().wall_ahead_millis;
-        monotonic + Duration::from_millis(u64::try_from(ahead).expect("never stepped back that far"))
+        let (monotonic, ahead) = self.look();
+        monotonic + ahead
     }
 
     fn look_every(&self) -> Option<Duration> {
