@@ -332,11 +332,13 @@ impl<E: Entropy> Election<E> {
 
     fn on_shutdown(&mut self, now: Moment) {
         self.finishing = true;
-        match self.phase {
+        match &mut self.phase {
             Phase::Waiting { .. } => self.finish_candidacy(now),
             Phase::Leading(_) => self.stop(now, EndReason::Shutdown),
+            // A task that is stopping anyway has no more time than one that a shutdown stops (invariant 15).
+            Phase::Stopping(_, stop) => stop.abort_at = stop.abort_at.min(now + self.settings.drain_limit),
             // An acquire in flight is waited for: a release that overtakes it would leave its lease behind.
-            Phase::Acquiring | Phase::Stopping(..) | Phase::Releasing { .. } | Phase::Stopped => {}
+            Phase::Acquiring | Phase::Releasing { .. } | Phase::Stopped => {}
         }
     }
 

@@ -55,7 +55,7 @@ impl<E: Entropy> Election<E> {
             self.finish_candidacy(now);
             return;
         }
-        let lapses_at = self.note_sighting(now, &held);
+        let lapses_at = self.note_sighting(now, flight.sent_at, &held);
         if let Some(foreign) = held.lease.filter(|foreign| *foreign > lease && self.foreign_lease != Some(*foreign)) {
             self.foreign_lease = Some(foreign);
             self.act(Action::Report(Report::ForeignLease { lease: foreign }));
@@ -114,7 +114,7 @@ impl<E: Entropy> Election<E> {
     }
 
     /// For a document store: notes the record, and returns when it may be replaced if it stays as it is.
-    fn note_sighting(&mut self, now: Moment, held: &Held) -> Option<Moment> {
+    fn note_sighting(&mut self, now: Moment, sent_at: Moment, held: &Held) -> Option<Moment> {
         let Some(version) = &held.version else {
             self.sighting = None;
             return None;
@@ -127,8 +127,9 @@ impl<E: Entropy> Election<E> {
             seen_before.cloned().unwrap_or_else(|| Sighting { version: version.clone(), lapses_at: now + lease });
         let lapses_at = sighting.lapses_at;
         self.sighting = Some(sighting);
-        // One that has lapsed and is still there waits for the next poll, lest a lying store make a hot loop.
-        (lapses_at > now).then_some(lapses_at)
+        // It may have lapsed while the answer was on its way. One that had lapsed before, and is still there, waits for the next
+        // poll, lest a lying store make a hot loop.
+        (lapses_at > sent_at).then_some(lapses_at)
     }
 
     /// The first interval is cut by a random part, so that workers started together do not ask together for ever.

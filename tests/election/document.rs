@@ -41,6 +41,18 @@ fn invariant_13_a_lapsed_version_is_replaced_at_once_and_not_at_the_next_poll() 
     assert_eq!((bench.last().at, &bench.last().lapsed), (secs(15), &version("v")));
 }
 
+/// Found by the simulator, seed 1752.
+#[test]
+fn invariant_13_a_version_that_lapses_while_a_poll_is_on_its_way_is_replaced_at_once() {
+    let mut bench = watching_a_dead_leader();
+    bench.run_to(ms(14_750));
+    assert_eq!((bench.last().at, &bench.last().lapsed), (ms(14_750), &None), "the last poll before");
+    bench.run_to(ms(15_200));
+    bench.held(document("v"));
+    bench.run_to(ms(15_200));
+    assert_eq!((bench.last().at, &bench.last().lapsed), (ms(15_200), &version("v")));
+}
+
 #[test]
 fn invariant_3_a_version_that_moves_is_watched_anew() {
     let mut bench = Bench::new();

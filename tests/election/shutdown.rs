@@ -136,6 +136,19 @@ fn invariant_15_shutdown_is_bounded_in_every_phase_although_the_store_never_answ
     }
 }
 
+/// Found by the simulator, seed 77437: with a grace longer than the drain limit.
+#[test]
+fn invariant_15_a_shutdown_cuts_the_grace_that_a_task_already_has() {
+    let mut bench = Bench::leading_with(1, |settings| settings.drain_limit = secs(1));
+    bench.run_to(secs(2));
+    bench.lost();
+    bench.run_to(ms(2_100));
+    bench.tell(Event::Shutdown);
+    bench.run_to(secs(4));
+    let aborted = bench.orders.iter().find(|(_, order)| *order == Order::Abort);
+    assert_eq!(aborted.map(|(at, _)| *at), Some(ms(3_100)));
+}
+
 #[test]
 fn invariant_15_an_abandoned_host_gives_its_task_no_time() {
     for heeds in [Heeds::Abortion, Heeds::Nothing] {

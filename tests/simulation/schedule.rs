@@ -80,10 +80,7 @@ impl Crowd {
 
     fn longest_poll(&self) -> Duration {
         let state = self.world.state();
-        let poll = state.monitor.processes.iter().map(|process| process.settings.timing.poll_every()).max();
-        // A look at a document that is on its way in the very instant in which it lapses comes too early; the next follows
-        // a poll later.
-        poll.unwrap_or_default() * if self.world.plan.document { 2 } else { 1 }
+        state.monitor.processes.iter().map(|process| process.settings.timing.poll_every()).max().unwrap_or_default()
     }
 
     async fn leader_is_killed(&mut self) {

@@ -115,9 +115,7 @@ impl Process {
 
     /// The bound of the shutdown: the drain, three attempts, and what slow timers add.
     pub fn stop_bound(&self) -> Duration {
-        // A shutdown does not cut a grace that runs already.
-        let drain = self.settings.drain_limit.max(self.settings.timing.grace());
-        let bound = drain + self.settings.timing.attempt_timeout() * 3;
+        let bound = self.settings.drain_limit + self.settings.timing.attempt_timeout() * 3;
         bound.mul_f64(1.03) + self.tolerance() + Duration::from_millis(20)
     }
 
