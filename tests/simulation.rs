@@ -23,7 +23,7 @@ extern crate self as azure_leader_election;
 extern crate self as uuid;
 
 #[path = "../src"]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod product {
     pub mod claim;
     pub mod clock;
