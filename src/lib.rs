@@ -5,6 +5,8 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(any(test, fuzzing))]
+mod checks;
 mod claim;
 pub mod clock;
 #[cfg(feature = "contract")]

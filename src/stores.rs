@@ -4,8 +4,12 @@
 pub(crate) mod blob;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 pub(crate) mod cause;
+#[cfg(all(feature = "blob", any(test, fuzzing)))]
+pub(crate) mod checks;
 #[cfg(feature = "cosmos")]
 pub(crate) mod cosmos;
 pub(crate) mod memory;
+#[cfg(all(feature = "blob", test))]
+mod properties;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod service_time;

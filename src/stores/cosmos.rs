@@ -2,9 +2,13 @@
 
 mod account;
 mod address;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod checks;
 mod connection;
 mod document;
 mod failure;
+#[cfg(test)]
+mod properties;
 mod record;
 
 use std::fmt;
