@@ -1,12 +1,14 @@
 //! What holds whatever a lease blob's metadata, a URL, a name or an answer of the blob service says.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use azure_core::error::ErrorKind as SdkKind;
 use azure_core::http::headers::{HeaderName, Headers};
-use azure_core::http::{RawResponse, StatusCode};
+use azure_core::http::{AsyncRawResponse, ClientOptions, HttpClient, RawResponse, Request, StatusCode, Transport};
 use azure_core::time::OffsetDateTime;
-use azure_storage_blob::BlobContainerClient;
+use azure_storage_blob::{BlobContainerClient, BlobContainerClientOptions};
 use percent_encoding::percent_decode_str;
 
 use super::address::Address;
@@ -95,12 +97,26 @@ fn check_address(address: Result<Address>, blob_name: &str, allowed: impl Fn(&st
     assert!(!place.contains(['?', '#', '@']), "{shown}");
 
     // The SDK does not take a container without a credential or a signature amiss before anything is sent.
-    let client = BlobContainerClient::new(url.clone(), None, None).expect("a client");
+    let client_options =
+        ClientOptions { transport: Some(Transport::new(Arc::new(Nowhere))), ..ClientOptions::default() };
+    let options = BlobContainerClientOptions { client_options, ..BlobContainerClientOptions::default() };
+    let client = BlobContainerClient::new(url.clone(), None, Some(options)).expect("a client");
     let blob = client.blob_client(blob_name).url().clone();
     let (before, last) = blob.path().rsplit_once('/').expect("below the container");
     assert_eq!(before, url.path(), "{blob_name:?} is another container's");
     assert_eq!(percent_decode_str(last).decode_utf8().expect("UTF-8"), blob_name);
     assert_eq!((blob.host_str(), blob.query()), (url.host_str(), url.query()));
+}
+
+/// A client that sends nothing, as one that could would take long to make.
+#[derive(Debug)]
+struct Nowhere;
+
+#[async_trait]
+impl HttpClient for Nowhere {
+    async fn execute_request(&self, _request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        Err(SdkKind::Io.into())
+    }
 }
 
 /// Whatever the service answers has a kind, by which the election goes on or ends, and can be shown.
