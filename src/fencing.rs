@@ -26,6 +26,11 @@ pub use partition::{CommittedBatch, FencedPartition, RefusedOperation};
 pub use resource::{Fenced, FencedGuard};
 pub use token::FencingToken;
 
+#[cfg(all(fuzzing, feature = "blob"))]
+pub(crate) use blob::checks as blob_checks;
+#[cfg(all(fuzzing, feature = "cosmos"))]
+pub(crate) use partition::checks as partition_checks;
+
 /// The refusal of a resource behind a network, and its trace: whoever is on call wants to know that it happened.
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 fn fenced(resource: &impl std::fmt::Display, token: FencingToken, newer: FencingToken) -> crate::Error {

@@ -13,6 +13,8 @@ mod document;
 mod input;
 #[path = "properties/names.rs"]
 mod names;
+#[path = "properties/texts.rs"]
+mod texts;
 #[path = "properties/timing.rs"]
 mod timing;
 

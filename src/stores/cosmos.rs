@@ -25,6 +25,8 @@ use crate::error::{Error, Result};
 use crate::keeper;
 use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
 use account::Access;
+#[cfg(fuzzing)]
+pub(crate) use account::checks as account_checks;
 use address::Address;
 use connection::Connection;
 use document::LeaderDocument;

@@ -121,8 +121,8 @@ impl Course<'_> {
                 }
             }
             4 => {
-                // A driver may be paused for long, but not for centuries.
-                let pause = self.input.duration(lease).min(Duration::from_secs(1 << 32));
+                // A driver may be paused for long, but time does not come to its end, which is 584 years away.
+                let pause = self.input.duration(lease).min(Duration::from_secs(30 * 24 * 3600));
                 self.now = self.now + pause;
                 self.election.handle_timeout(self.now);
             }
