@@ -38,8 +38,8 @@ impl Secret {
                 let encoded = encoder([vec![b'x'; before], text.clone().into_bytes()].concat());
                 encoded[(before * 8_usize).div_ceil(6)..encoded.len() - 4].to_owned()
             };
-            forms.push(encode(|bytes| base64::encode(bytes)));
-            forms.push(encode(|bytes| base64::encode_url_safe(bytes)));
+            forms.push(encode(base64::encode));
+            forms.push(encode(base64::encode_url_safe));
         }
         forms
     }

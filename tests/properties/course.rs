@@ -92,7 +92,7 @@ pub fn run(bytes: &[u8]) {
 fn settings(input: &mut Input) -> Settings {
     let lease = input.pick(&[1_000, 1_001, 15_000, 60_000, 3_600_000]);
     let limit = |input: &mut Input| {
-        (input.byte() % 3 > 0).then(|| input.pick(&[100, 6_000, 86_400_000])).map(Duration::from_millis)
+        (!input.one_in(3)).then(|| input.pick(&[100, 6_000, 86_400_000])).map(Duration::from_millis)
     };
     Settings {
         timing: Timing::for_lease(Duration::from_millis(lease)).expect("valid"),
@@ -103,8 +103,8 @@ fn settings(input: &mut Input) -> Settings {
         heartbeat_limit: limit(input),
         after_success: input.pick(&[AfterTask::ContendAgain, AfterTask::EndHost]),
         after_failure: input.pick(&[AfterTask::ContendAgain, AfterTask::EndHost]),
-        single_term: input.byte() % 4 == 0,
-        stop_if_refused_at_start: input.byte() % 2 == 0,
+        single_term: input.one_in(4),
+        stop_if_refused_at_start: input.one_in(2),
     }
 }
 
@@ -143,8 +143,7 @@ impl Course<'_> {
             }
             12 => {
                 let at = Moment::from_origin(self.input.duration(self.now.since_origin()));
-                let event =
-                    if self.input.byte() % 2 == 0 { Event::Heartbeat { at } } else { Event::RuntimeAlive { at } };
+                let event = if self.input.one_in(2) { Event::Heartbeat { at } } else { Event::RuntimeAlive { at } };
                 self.tell(event);
             }
             13 => {
@@ -183,21 +182,21 @@ impl Course<'_> {
     fn reply(&mut self, attempt: AttemptId, kind: Kind) -> Event {
         let lease = self.settings.timing.lease();
         let input = &mut self.input;
-        if input.byte() % 4 == 0 {
-            let retry_after = (input.byte() % 2 == 0).then(|| input.duration(lease));
-            let failure = if input.byte() % 3 == 0 { Failure::Refused } else { Failure::Unknown { retry_after } };
+        if input.one_in(4) {
+            let retry_after = input.one_in(2).then(|| input.duration(lease));
+            let failure = if input.one_in(3) { Failure::Refused } else { Failure::Unknown { retry_after } };
             return Event::Failed { attempt, failure };
         }
         match kind {
-            Kind::Acquire if input.byte() % 3 == 0 => Event::Held { attempt, held: held(input, lease) },
+            Kind::Acquire if input.one_in(3) => Event::Held { attempt, held: held(input, lease) },
             Kind::Acquire => {
                 let next = self.highest.map_or(1, |highest| highest.get() + 1);
                 let rising = FencingToken::new(next).unwrap_or_else(|_| input.token());
-                let fencing_token = if input.byte() % 4 == 0 { input.token() } else { rising };
-                let lease = if input.byte() % 4 == 0 { input.duration(lease) } else { lease };
+                let fencing_token = if input.one_in(4) { input.token() } else { rising };
+                let lease = if input.one_in(4) { input.duration(lease) } else { lease };
                 Event::Acquired { attempt, grant: Grant { fencing_token, lease } }
             }
-            Kind::Renew if input.byte() % 6 == 0 => Event::Lost { attempt },
+            Kind::Renew if input.one_in(6) => Event::Lost { attempt },
             Kind::Renew => Event::Renewed { attempt },
             Kind::Release => Event::Released { attempt },
         }
@@ -316,10 +315,10 @@ impl Course<'_> {
 }
 
 fn held(input: &mut Input, lease: Duration) -> Held {
-    let some = |input: &mut Input| (input.byte() % 2 == 0).then(|| input.duration(lease));
+    let some = |input: &mut Input| input.one_in(2).then(|| input.duration(lease));
     let (foreign, wait) = (some(input), some(input));
-    let version = (input.byte() % 2 == 0).then(|| Version::new((input.byte() % 3).to_string()).expect("valid"));
-    let leader = (input.byte() % 4 == 0).then(|| Leader {
+    let version = input.one_in(2).then(|| Version::new((input.byte() % 3).to_string()).expect("valid"));
+    let leader = input.one_in(4).then(|| Leader {
         holder: HolderId::new("another").expect("valid"),
         fencing_token: input.token(),
         elected_at: None,

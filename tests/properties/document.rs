@@ -73,7 +73,7 @@ impl DocumentStore for Store {
 fn record(input: &mut Input, claims: &[Claim]) -> Record {
     let hour = Duration::from_secs(3_600);
     let when = |input: &mut Input| SystemTime::UNIX_EPOCH.checked_add(input.duration(hour));
-    let name = |input: &mut Input| (input.byte() % 3 > 0).then(|| HolderId::new("somebody").expect("valid"));
+    let name = |input: &mut Input| (!input.one_in(3)).then(|| HolderId::new("somebody").expect("valid"));
     let own = claims.get(usize::from(input.byte() % 4)).map(|claim| claim.id.fingerprint());
     Record {
         holder: name(input),
@@ -106,8 +106,8 @@ fn run(bytes: &[u8]) {
             0 => {
                 let mut state = mutex.store().state();
                 state.version += 1;
-                state.record = (input.byte() % 4 > 0).then(|| record(&mut input, &claims));
-                state.server_ms = (input.byte() % 2 == 0).then(|| input.number());
+                state.record = (!input.one_in(4)).then(|| record(&mut input, &claims));
+                state.server_ms = input.one_in(2).then(|| input.number());
                 state.fates = (0..input.byte() % 8).map(|_| input.byte()).collect();
                 continue;
             }

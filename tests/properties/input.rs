@@ -22,6 +22,11 @@ impl<'a> Input<'a> {
         *first
     }
 
+    /// Once in so many times.
+    pub fn one_in(&mut self, times: u8) -> bool {
+        self.byte().is_multiple_of(times)
+    }
+
     pub fn number(&mut self) -> u64 {
         (0..8).fold(0, |number, _| number << 8 | u64::from(self.byte()))
     }

@@ -1,5 +1,7 @@
 //! What holds whatever a blob's tag says, and whatever the service answers to a fenced write.
 
+#![allow(clippy::expect_used)]
+
 use azure_core::http::Url;
 
 use super::failure;

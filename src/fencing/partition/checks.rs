@@ -1,5 +1,7 @@
 //! What holds whatever a fence document or a partition key says.
 
+#![allow(clippy::expect_used)]
+
 use serde_json::Value;
 use uuid::Uuid;
 

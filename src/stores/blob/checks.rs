@@ -1,5 +1,7 @@
 //! What holds whatever a lease blob's metadata, a URL, a name or an answer of the blob service says.
 
+#![allow(clippy::expect_used)]
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 

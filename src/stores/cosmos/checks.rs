@@ -1,5 +1,7 @@
 //! What holds whatever a leader document, an endpoint, a name or an answer of Cosmos DB says.
 
+#![allow(clippy::expect_used)]
+
 use std::time::Duration;
 
 use azure_data_cosmos::{CosmosError, CosmosStatus};

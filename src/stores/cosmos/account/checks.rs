@@ -1,5 +1,7 @@
 //! What holds whatever an account says of itself.
 
+#![allow(clippy::expect_used)]
+
 use serde_json::Value;
 
 use super::Account;
