@@ -154,7 +154,11 @@ impl Course<'_> {
             _ => match self.input.byte() % 8 {
                 0 => self.tell(Event::Shutdown),
                 1 => self.tell(Event::Abandoned),
-                _ => self.tell(Event::ClockJumped),
+                _ => {
+                    // What was to be replaced soon may not be any more, and the attempt that was due for it is for nothing.
+                    self.last_acquire = None;
+                    self.tell(Event::ClockJumped);
+                }
             },
         }
         self.settle();

@@ -57,7 +57,7 @@ pub(crate) fn answer(status: u16, code: Option<&str>, headers: &[(&'static str, 
     presentable(&explained);
     match status {
         429 => assert_eq!(explained.kind(), ErrorKind::Throttled),
-        408 | 500..=599 => assert!(explained.is_transient(), "{explained}"),
+        500..=599 => assert!(explained.is_transient(), "{explained}"),
         _ => {}
     }
     if failure::refusal(&error).is_some() {
