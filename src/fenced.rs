@@ -5,6 +5,11 @@ pub(crate) mod blob;
 #[cfg(feature = "cosmos")]
 pub(crate) mod partition;
 
+#[cfg(all(fuzzing, feature = "blob"))]
+pub(crate) use blob::checks as blob_checks;
+#[cfg(all(fuzzing, feature = "cosmos"))]
+pub(crate) use partition::checks as partition_checks;
+
 use std::fmt::Display;
 
 use tracing::warn;

@@ -5,6 +5,11 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(all(fuzzing, feature = "blob", feature = "cosmos"))]
+#[doc(hidden)]
+pub mod __fuzz;
+#[cfg(all(any(test, fuzzing), any(feature = "blob", feature = "cosmos")))]
+mod checks;
 mod claim;
 pub mod clock;
 #[cfg(feature = "contract")]

@@ -4,6 +4,8 @@
 pub(crate) mod blob;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 pub(crate) mod cause;
+#[cfg(all(feature = "blob", any(test, fuzzing)))]
+pub(crate) mod checks;
 #[cfg(feature = "cosmos")]
 pub(crate) mod cosmos;
 #[cfg(any(feature = "cosmos", feature = "file"))]
@@ -11,5 +13,7 @@ mod fields;
 #[cfg(feature = "file")]
 pub(crate) mod file;
 pub(crate) mod memory;
+#[cfg(all(feature = "blob", test))]
+mod properties;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod service_time;

@@ -1,8 +1,12 @@
 //! Azure blobs that refuse older leaders: by their tags, or, where an account has none, by their ETag.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod checks;
 mod content;
 mod failure;
 mod mark;
+#[cfg(test)]
+mod properties;
 mod state;
 mod tagged;
 

@@ -1,7 +1,11 @@
 //! Documents in Cosmos DB that refuse older leaders.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod checks;
 mod failure;
 mod fence;
+#[cfg(test)]
+mod properties;
 
 use std::fmt;
 use std::time::Duration;

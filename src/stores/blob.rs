@@ -1,8 +1,12 @@
 //! A lease on an Azure blob.
 
 pub(crate) mod address;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod checks;
 mod client;
 pub(crate) mod failure;
+#[cfg(test)]
+mod properties;
 mod record;
 mod shared_key;
 mod transport;

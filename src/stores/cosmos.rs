@@ -2,9 +2,13 @@
 
 mod account;
 mod address;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod checks;
 mod connection;
 mod document;
 mod failure;
+#[cfg(test)]
+mod properties;
 mod record;
 
 use std::fmt;
@@ -21,6 +25,8 @@ use crate::error::{Error, Result};
 use crate::keeper;
 use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
 use account::Access;
+#[cfg(fuzzing)]
+pub(crate) use account::checks as account_checks;
 use address::Address;
 use connection::Connection;
 use document::LeaderDocument;

@@ -3,6 +3,9 @@
 //! The SDK does not tell, so this asks by a request of its own:
 //! [Get database account](https://learn.microsoft.com/rest/api/cosmos-db/get-the-database-account).
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod checks;
+
 use std::sync::Arc;
 use std::time::Duration;
 
