@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// What the service wrote, fit for a log line.
+/// What the service wrote, fit for a log line: without control characters, and without the queries of URLs.
 #[cfg(feature = "blob")]
-pub(super) fn printable(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(100).collect()
+pub(crate) fn printable(text: &str) -> String {
+    scrub(text).chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(100).collect()
 }
 
 /// An error's texts and its causes', without what may be secret in them: the queries of URLs, where signatures stand.

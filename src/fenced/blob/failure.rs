@@ -5,6 +5,7 @@ use azure_core::error::ErrorKind as SdkKind;
 use crate::error::{Error, ErrorKind};
 use crate::stores::blob::address::Address;
 use crate::stores::blob::failure as store;
+use crate::stores::cause::printable;
 
 /// A definite answer: the blob is not as the request needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,8 @@ pub(super) fn explain(doing: &str, address: &Address, error: &azure_core::Error)
     };
     let code = error_code.as_deref().unwrap_or_default();
     let failed = |kind, advice: String| {
-        Error::new(kind, format!("{doing} {address} failed: HTTP {} {code}; {advice}", u16::from(*status)))
+        let (status, code) = (u16::from(*status), printable(code));
+        Error::new(kind, format!("{doing} {address} failed: HTTP {status} {code}; {advice}"))
     };
     match (u16::from(*status), code) {
         (400..=409, code) if lacks_tags(code) => failed(

@@ -61,7 +61,10 @@ impl FromStr for Mark {
             (Some(token), Some(write)) => Ok(Self { token: token?, write }),
             _ => Err(Error::new(
                 ErrorKind::CorruptRecord,
-                format!("the tag {TAG:?} must be a fencing token of 20 digits, not {:.40?}; nothing was changed", text),
+                format!(
+                    "the tag {TAG:?} must be a fencing token of 20 digits, not {:?}; nothing was changed",
+                    text.chars().take(40).collect::<String>()
+                ),
             )),
         }
     }

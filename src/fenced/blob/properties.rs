@@ -45,13 +45,11 @@ proptest! {
 }
 
 #[test]
-#[ignore = "found by these properties and not mended yet"]
 fn a_code_of_the_service_stands_in_an_error_without_control_characters() {
     checks::answer(409, Some("HierarchicalNamespace\u{1b}[2J"), &[]);
 }
 
 #[test]
-#[ignore = "found by these properties and not mended yet"]
 fn a_tag_that_is_no_mark_is_not_repeated_at_length() {
     checks::tag(&"x".repeat(8_000));
 }

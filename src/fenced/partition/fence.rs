@@ -57,11 +57,22 @@ impl Place {
         if levels.iter().any(|(path, _)| path.is_empty() || path.split('/').any(str::is_empty)) {
             return Err(Error::setting("a property of the partition key has no name"));
         }
-        if levels[0].0 == "id" {
+        if levels.len() == 1 && levels[0].0 == "id" {
             return Err(Error::setting(
                 "with the partition key /id every document is a partition of its own, and no batch can hold it and the fence \
                  document: use a container with another partition key",
             ));
+        }
+        let inside = |one: &str, other: &str| one == other || one.starts_with(&format!("{other}/"));
+        for (number, (path, _)) in levels.iter().enumerate() {
+            let own = ["id", "token", "writes"].iter().any(|own| inside(path, own));
+            let others = levels.iter().enumerate().filter(|(other, _)| *other != number);
+            if own || others.into_iter().any(|(_, (other, _))| inside(path, other)) {
+                return Err(Error::setting(
+                    "a property of the partition key is one of the fence document's own (id, token, writes), or another of \
+                     the key's",
+                ));
+            }
         }
         Ok(Self { levels })
     }

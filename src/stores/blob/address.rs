@@ -54,6 +54,12 @@ impl Address {
 
     pub(crate) fn of_client(container_url: &Url, blob_name: &str) -> Result<Self> {
         let emulator = is_loopback(container_url);
+        if container_url.scheme() != "https" && !emulator {
+            return Err(Error::setting(
+                "the container client's URL must begin with https://: plain http is for an emulator on \
+                                       this machine",
+            ));
+        }
         Self::new(container_url.clone(), blob_name, emulator)
     }
 
@@ -127,8 +133,10 @@ fn check_container(url: &Url) -> Result<()> {
     let allowed = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     let hyphens = name.starts_with('-') || name.ends_with('-') || name.contains("--");
     if !(3..=63).contains(&name.len()) || !allowed || hyphens {
+        // With `&` in place of `?` a signature stands here.
+        let shown: String = name.chars().take_while(|c| !matches!(c, '&' | '=' | '%')).take(80).collect();
         return Err(Error::setting(format!(
-            "the container name must be 3 to 63 lower-case letters, digits and single hyphens between them, not {name:?}"
+            "the container name must be 3 to 63 lower-case letters, digits and single hyphens between them, not {shown:?}"
         )));
     }
     Ok(())

@@ -63,11 +63,13 @@ impl fmt::Display for Address {
 fn check_name(what: &str, name: &str) -> Result<()> {
     let length = name.chars().count();
     let forbidden = |c: char| c.is_control() || matches!(c, '/' | '\\' | '?' | '#');
-    if !(1..=255).contains(&length) || name.chars().any(forbidden) || name.trim() != name {
+    // A URL takes one dot or two for a place.
+    let place = name == "." || name == "..";
+    if !(1..=255).contains(&length) || name.chars().any(forbidden) || name.trim() != name || place {
         let shown: String = name.chars().take(80).collect();
         return Err(Error::setting(format!(
-            "the {what} name must be 1 to 255 characters without / \\ ? # and control characters, and no space at either \
-             end, not {shown:?}"
+            "the {what} name must be 1 to 255 characters without / \\ ? # and control characters, no space at either end, and \
+             not . or .., not {shown:?}"
         )));
     }
     Ok(())

@@ -99,11 +99,18 @@ pub(super) fn read(version: Version, document: Value) -> Result<Stored<Rest>> {
     Ok(Stored { version, record, server_ms, rest })
 }
 
+/// In seconds since 1970.
+const YEARS_OF_FOUR_DIGITS: std::ops::RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
+
 fn time(fields: &Fields<'_>, name: &str) -> Result<Option<SystemTime>> {
     match fields.get(name)? {
         Value::Null => Ok(None),
         Value::String(text) => {
             let time = parse_rfc3339(text).map_err(|_| corrupt(name, "is no RFC 3339 time"))?;
+            // An offset can lead out of the years that can be written again.
+            if !YEARS_OF_FOUR_DIGITS.contains(&time.unix_timestamp()) {
+                return Err(corrupt(name, "is before the year 0 or after 9999"));
+            }
             Ok(Some(SystemTime::from(time)))
         }
         _ => Err(corrupt(name, "is no RFC 3339 time")),
