@@ -40,7 +40,7 @@ fn document() -> impl Strategy<Value = Value> {
         || prop_oneof![4 => "[!-~]{0,130}".prop_map(Value::from), 1 => text().prop_map(Value::from), 1 => value()];
     let mark =
         || prop_oneof![6 => "[0-9a-f]{0,40}".prop_map(Value::from), 1 => "[a-zü]{250,260}".prop_map(Value::from)];
-    let when = || prop_oneof![1 => Just(Value::Null), 6 => time_in_utc().prop_map(Value::from), 1 => value()];
+    let when = || prop_oneof![1 => Just(Value::Null), 6 => time().prop_map(Value::from), 1 => value()];
     let schema = prop_oneof![20 => Just(json!(1)), 1 => value()];
     let ts =
         prop_oneof![4 => any::<u32>().prop_map(Value::from), 1 => any::<u64>().prop_map(Value::from), 1 => value()];
@@ -128,7 +128,6 @@ proptest! {
         container in text(),
         election in text(),
     ) {
-        let [database, container, election] = [database, container, election].map(|name| if is_dots(&name) { "name".to_owned() } else { name });
         checks::address(&endpoint, "workers", "leaders", "nightly");
         checks::address("https://acct.documents.azure.com/", &database, "leaders", "nightly");
         checks::address("https://acct.documents.azure.com/", "workers", &container, "nightly");
@@ -153,18 +152,6 @@ proptest! {
     ) {
         checks::silence(status, &format!("{before} error sending request for url ({url}): {after}"));
     }
-}
-
-/// What URLs take for a place and not for a name. See below.
-fn is_dots(name: &str) -> bool {
-    matches!(name, "." | "..")
-}
-
-/// Not near the ends of time, where an offset leads over them. See below.
-fn time_in_utc() -> impl Strategy<Value = String> {
-    time().prop_map(|time| {
-        if time.starts_with("0000") || time.starts_with("9999") { "2026-11-21T00:00:00Z".into() } else { time }
-    })
 }
 
 #[test]
