@@ -10,6 +10,8 @@
 #![cfg(all(feature = "blob", feature = "cosmos", unix))]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+#[path = "critical_section/checker.rs"]
+mod checker;
 mod support;
 
 use support::critical_section::{Harm, Pace, Plan, run};

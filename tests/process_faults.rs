@@ -3,7 +3,7 @@
 //! Each worker has a way of its own to the store, a proxy that delays, drops and doubles requests, loses answers and answers 503
 //! in the server's place. A worker that is cut off goes on trying; what it sent arrives when the way is mended, however late.
 //!
-//! The plain tests run a few rounds at the pace of real clocks. With `LEADER_FAKETIME=<path of libfaketime.so.1>` and
+//! The plain test runs a few rounds at the pace of real clocks. With `LEADER_FAKETIME=<path of libfaketime.so.1>` and
 //! `-- --ignored` the workers and Azurite live ten times as fast: `LEADER_ROUNDS=200` sets how many rounds of each kind, and
 //! `LEADER_PLOT=<file>.svg` draws how long it took until another one led.
 
@@ -17,11 +17,6 @@ use std::time::Duration;
 use support::critical_section::{Harm, Outcome, Pace, Plan, run};
 
 const FAULTY_PERCENT: u64 = 8;
-
-#[test]
-fn no_stale_write_is_accepted_on_a_blob_whatever_becomes_of_the_network() {
-    check("blob", &[Harm::Cut, Harm::Stop, Harm::Kill], Pace::real(4), 0);
-}
 
 #[test]
 fn no_stale_write_is_accepted_in_a_document_whatever_becomes_of_the_network() {

@@ -13,7 +13,7 @@ use super::schedule;
 use super::tally::missing;
 
 /// How many schedules a run looks at that names no number.
-const SCHEDULES: u64 = if cfg!(debug_assertions) { 1_000 } else { 20_000 };
+const SCHEDULES: u64 = if cfg!(debug_assertions) { 300 } else { 20_000 };
 
 /// So many failing seeds are told of; the next ones say the same.
 const TOLD: usize = 10;

@@ -11,6 +11,6 @@ mod history;
 mod lane;
 mod rig;
 
-pub use history::Verdict;
+pub use history::{Verdict, judge};
 pub use lane::Harm;
 pub use rig::{Outcome, Pace, Plan, run};
