@@ -173,8 +173,12 @@ impl<E: Entropy> Election<E> {
             TaskExit::Failed | TaskExit::Aborted => self.settings.after_failure,
         };
         self.finishing |= self.settings.single_term || (reason == EndReason::TaskEnded && after == AfterTask::EndHost);
-        let short = now.since(term.started_at) < self.settings.timing.lease();
-        self.short_terms = if short { self.short_terms.saturating_add(1) } else { 0 };
+        if now.since(term.started_at) >= self.settings.timing.lease() {
+            self.short_terms = 0;
+        } else if reason != EndReason::RenewalTimedOut {
+            // That one says nothing about the task, and takes its time: it makes no hot loop.
+            self.short_terms = self.short_terms.saturating_add(1);
+        }
 
         if stop.is_some_and(|stop| stop.forsaken) {
             self.abandon_flight();

@@ -137,7 +137,9 @@ impl Monitor {
         }
         let timing = &state.settings.timing;
         let short = at.saturating_sub(term.started) + state.tolerance() * 2 < timing.lease();
-        state.short_terms = if short { state.short_terms + 1 } else { 0 };
+        // What the network ended says nothing about the task.
+        let counts = term.leader.end_reason() != Some(EndReason::RenewalTimedOut);
+        state.short_terms = if short { state.short_terms + u32::from(counts) } else { 0 };
         let longest = state.settings.pause.max(timing.lease() * 4);
         let doublings = state.short_terms.saturating_sub(1).min(24);
         // A jump of the clock may make a term look longer than it was.
