@@ -57,7 +57,7 @@ impl Job {
             election: self.election.clone(),
         };
         self.came_to(Outcome::Stopped);
-        let mut leash = Leash::new(&self.command, &leading)?;
+        let mut leash = Leash::new(&self.command, &leading, self.voice.clone())?;
         let mut signals = self.signals.passed_on();
         // Several times between two renewals, so that the guardian knows of each long before it matters.
         let mut beat = tokio::time::interval((self.timing.lease() / 30).min(Duration::from_millis(500)));
@@ -76,9 +76,6 @@ impl Job {
                     Some(Report::Gone { end, manner }) => return self.gone(&leader, end, manner),
                     None => {
                         leash.destroy();
-                        self.voice.say("guardian_lost", json!({}), || {
-                            "the guardian process was killed; the command was killed after it".to_owned()
-                        });
                         return Err("the guardian process was killed".into());
                     }
                 },

@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
+use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
 
-use crate::guardian::{self, Order, Report};
+use crate::guardian::{self, Manner, Order, Report};
+use crate::say::Voice;
 
 /// What the command is told by its environment.
 pub struct Leading {
@@ -31,6 +33,7 @@ pub struct Leash {
     reports: Lines<BufReader<OwnedReadHalf>>,
     group: Option<Pid>,
     gone: bool,
+    voice: Voice,
 }
 
 /// How long the guardian may take to kill before it is taken for stopped, and this process kills by itself.
@@ -39,7 +42,7 @@ const KILL_EVERY: Duration = Duration::from_millis(5);
 
 impl Leash {
     /// Starts a guardian, which starts the command with the first order that allows it.
-    pub fn new(command: &[OsString], leading: &Leading) -> io::Result<Self> {
+    pub fn new(command: &[OsString], leading: &Leading, voice: Voice) -> io::Result<Self> {
         let (own, its) = BlockingStream::pair()?;
         own.set_nonblocking(true)?;
         let guardian = Command::new(guardian::this_program()?)
@@ -55,7 +58,7 @@ impl Leash {
             .spawn()?;
         let (reports, orders) = UnixStream::from_std(own)?.into_split();
         let reports = BufReader::new(reports).lines();
-        Ok(Self { guardian, orders, reports, group: None, gone: false })
+        Ok(Self { guardian, orders, reports, group: None, gone: false, voice })
     }
 
     /// Tells the guardian; one that is gone says so by the end of its reports.
@@ -79,9 +82,15 @@ impl Leash {
     /// Kills all that there is, and returns when nothing of it runs any more. It blocks: it is called when the lease may not
     /// be released before that.
     pub fn destroy(&mut self) {
-        if std::mem::replace(&mut self.gone, true) {
-            return;
+        if !std::mem::replace(&mut self.gone, true) {
+            self.end_all();
+            self.voice.say("command_ended", json!({ "manner": Manner::Killed.to_string() }), || {
+                "the command was killed, as its time was up".to_owned()
+            });
         }
+    }
+
+    fn end_all(&mut self) {
         let _ = self.orders.try_write(Order::Kill.to_string().as_bytes());
         let asked = Instant::now();
         let id = self.guardian.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
