@@ -30,12 +30,12 @@ fn status_tells_who_leads_with_which_token_and_lease() {
     let election = Election::new();
     let mut worker = election.run("worker-7", &[], WAIT);
     let token = worker.wait_for("elected")["fencing_token"].as_u64().expect("a number");
-    let output = election.ask("status", &[]);
+    let output = election.ask("status", &["--wait", "1h"]);
     let said = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains(&format!("worker-7 leads, with token {token}, since 20")), "{said}");
 
-    let object = json(&stdout(&election.ask("status", &["--json"])));
+    let object = json(&stdout(&election.ask("status", &["--json", "--wait", "1h"])));
     assert_eq!(object["election"], "nightly");
     assert_eq!(object["store"], election.store().as_str());
     assert_eq!(object["state"], "leading");
@@ -44,7 +44,7 @@ fn status_tells_who_leads_with_which_token_and_lease() {
     assert_eq!(object["lease_ms"], 3000);
     assert_eq!(object["renew_every_ms"], 1000);
     assert!(object["elected_at"].as_str().is_some_and(|at| at.ends_with('Z')), "{object}");
-    assert_eq!(json(&stdout(&election.ask("status", &["--json", "--no-wait"])))["state"], "on_record");
+    assert_eq!(json(&stdout(&election.ask("status", &["--json", "--wait", "0s"])))["state"], "on_record");
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn status_tells_a_leader_on_record_that_has_died_from_one_that_renews() {
     worker.wait_for_command();
     worker.signal(Signal::SIGKILL);
     worker.ended();
-    let output = election.ask("status", &[]);
+    let output = election.ask("status", &["--wait", "1h"]);
     assert_eq!(output.status.code(), Some(1));
     let said = stdout(&output);
     assert!(said.contains("nobody leads: worker-7") && said.contains("has not renewed"), "{said}");

@@ -47,6 +47,7 @@ pub enum Action {
 
 /// Which election.
 #[derive(Args)]
+#[cfg_attr(not(any(feature = "blob", feature = "cosmos", feature = "file")), allow(dead_code))]
 pub struct Which {
     /// Where the election is kept: file:/dir, https://ACCOUNT.blob.core.windows.net/CONTAINER,
     /// https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, or an emulator's URL (see `leader --help`)
@@ -112,9 +113,9 @@ pub struct Run {
 pub struct Status {
     #[command(flatten)]
     pub which: Which,
-    /// Of a file or Cosmos DB, do not wait to see whether the leader on record still renews
-    #[arg(long)]
-    pub no_wait: bool,
+    /// Of a file or Cosmos DB: how long to watch, at most, whether the leader on record still renews; 0s to believe the record
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
+    pub wait: Duration,
     /// How long to wait for an answer of the store
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,

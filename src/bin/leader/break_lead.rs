@@ -3,26 +3,24 @@
 use std::io::{BufRead, Write};
 use std::time::Duration;
 
-use azure_leader_election::{Acquire, Claim, DistributedMutex, HolderId, Leader, Renew, Timing};
+use azure_leader_election::{Acquire, Claim, HolderId, Leader, Renew, Timing};
 use serde_json::{Value, json};
 
 use crate::arguments::Break;
 use crate::exit::{Failure, NO, TRY_AGAIN, UNAVAILABLE};
 use crate::say::leader_json;
 use crate::sight::{within, words};
-use crate::store::{Opened, Purpose, Store};
+use crate::store::{Opened, Purpose};
 
 /// How often to try again when the leader renews in the same instant.
 const ROUNDS: usize = 10;
 
 /// How much faster one machine's clock may run than another's.
-#[cfg(any(feature = "cosmos", feature = "file"))]
 const CLOCK_RATE: f64 = 1.05;
 
 pub async fn break_lead(arguments: Break, json: bool) -> Result<u8, Failure> {
     let opened = Opened::open(&arguments.which, Purpose::Look)?;
-    let mutex = opened.mutex();
-    let seen = within(arguments.timeout, &opened.place, mutex.observe()).await?;
+    let seen = within(arguments.timeout, &opened.place, opened.mutex.observe()).await?;
     if !seen.held {
         tell(json, &opened, json!({ "broken": false }), "nobody leads: there is nothing to break");
         return Ok(0);
@@ -31,13 +29,9 @@ pub async fn break_lead(arguments: Break, json: bool) -> Result<u8, Failure> {
     if !arguments.yes && !confirmed(&opened.election)? {
         return Err(Failure::new(NO, "not confirmed: nothing was changed"));
     }
-    let free_in = match &opened.store {
-        #[cfg(feature = "blob")]
-        Store::Blob(mutex) => within(arguments.timeout, &opened.place, mutex.break_lease(arguments.period)).await?,
-        #[cfg(feature = "cosmos")]
-        Store::Cosmos(mutex) => seize(&opened, mutex, seen.latest.as_ref(), &arguments).await?,
-        #[cfg(feature = "file")]
-        Store::File(mutex) => seize(&opened, mutex, seen.latest.as_ref(), &arguments).await?,
+    let free_in = match &opened.break_lease {
+        Some(break_lease) => within(arguments.timeout, &opened.place, break_lease(arguments.period)).await?,
+        None => seize(&opened, seen.latest.as_ref(), &arguments).await?,
     };
     let leader = seen.latest.as_ref().map(leader_json);
     let sentence = match free_in {
@@ -96,34 +90,23 @@ fn confirmed(election: &str) -> Result<bool, Failure> {
 
 /// Of a document store: takes the lead with a claim of this command's own, over the very record that was seen, keeps it for the
 /// period, and frees it. Should this process end meanwhile, its lease runs out as that of any leader that dies.
-#[cfg(any(feature = "cosmos", feature = "file"))]
-async fn seize(
-    opened: &Opened,
-    mutex: &dyn DistributedMutex,
-    leader: Option<&Leader>,
-    arguments: &Break,
-) -> Result<Duration, Failure> {
+async fn seize(opened: &Opened, leader: Option<&Leader>, arguments: &Break) -> Result<Duration, Failure> {
     let recorded = leader.and_then(|leader| leader.lease).unwrap_or(Timing::MIN_LEASE);
     let lease = recorded.clamp(Timing::MIN_LEASE, Timing::MAX_LEASE);
     let claim = Claim::new(HolderId::new(format!("leader-break-{}", std::process::id()))?, lease);
     let mut lapsed = None;
     for _ in 0..ROUNDS {
-        let attempt = within(arguments.timeout, &opened.place, mutex.try_acquire(&claim, lapsed.as_ref())).await?;
+        let attempt =
+            within(arguments.timeout, &opened.place, opened.mutex.try_acquire(&claim, lapsed.as_ref())).await?;
         match attempt {
-            Acquire::Granted(_) => return keep(opened, mutex, &claim, arguments).await,
+            Acquire::Granted(_) => return keep(opened, &claim, arguments).await,
             Acquire::Held(held) => lapsed = held.version,
         }
     }
     Err(Failure::new(TRY_AGAIN, "the leader renewed at each attempt to break its lead: try again"))
 }
 
-#[cfg(any(feature = "cosmos", feature = "file"))]
-async fn keep(
-    opened: &Opened,
-    mutex: &dyn DistributedMutex,
-    claim: &Claim,
-    arguments: &Break,
-) -> Result<Duration, Failure> {
+async fn keep(opened: &Opened, claim: &Claim, arguments: &Break) -> Result<Duration, Failure> {
     // The old leader's last renewal was before, so its lease runs no longer than this. One that is a little longer allows for
     // clocks that run at different rates.
     let period = arguments.period.unwrap_or(claim.lease.mul_f64(CLOCK_RATE));
@@ -131,7 +114,7 @@ async fn keep(
     while tokio::time::Instant::now() < end {
         tokio::time::sleep_until(end.min(tokio::time::Instant::now() + claim.renew_every)).await;
         if tokio::time::Instant::now() < end {
-            let renewed = within(arguments.timeout, &opened.place, mutex.renew(claim)).await;
+            let renewed = within(arguments.timeout, &opened.place, opened.mutex.renew(claim)).await;
             match renewed {
                 Ok(Renew::Renewed) => {}
                 Ok(Renew::Lost(_)) => return Err(Failure::new(UNAVAILABLE, "somebody else broke this break")),
@@ -140,6 +123,6 @@ async fn keep(
             }
         }
     }
-    within(arguments.timeout, &opened.place, mutex.release(claim)).await?;
+    within(arguments.timeout, &opened.place, opened.mutex.release(claim)).await?;
     Ok(Duration::ZERO)
 }

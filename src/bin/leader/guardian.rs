@@ -63,8 +63,11 @@ fn try_guard(command: &[OsString]) -> io::Result<()> {
     let mut orders = BufReader::new(leader.try_clone()?);
     let mut first = String::new();
     orders.read_line(&mut first)?;
-    // Without a leader there is nothing to start.
+    // Without a leader there is nothing to start; nor for one that was stopped before it could send this, and is late.
     let Ok(Order::Hold { terminate_at, kill_at }) = first.trim_end().parse() else { return Ok(()) };
+    if now() >= terminate_at {
+        return Ok(());
+    }
 
     adopt_orphans();
     let group = match start(command) {

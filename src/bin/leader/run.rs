@@ -40,7 +40,7 @@ pub async fn run(arguments: Run, json: bool) -> Result<u8, Failure> {
 
     let shutdown = CancellationToken::new();
     let signals = Signals::listen(&shutdown)?;
-    let host = LeaderHost::new(opened.mutex()).with_options(LeaderHostOptions {
+    let host = LeaderHost::new(Arc::clone(&opened.mutex)).with_options(LeaderHostOptions {
         holder,
         timing: timing.clone(),
         drain_limit: arguments.drain.saturating_add(DRAIN_MARGIN),

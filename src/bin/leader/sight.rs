@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use azure_leader_election::{DistributedMutex, Error, ErrorKind, Leader, Version};
+use azure_leader_election::{Error, ErrorKind, Leader, Version};
 use serde_json::{Value, json};
 
 use crate::say::leader_json;
@@ -46,7 +46,6 @@ impl State {
 /// leader that renews from one that is gone.
 pub struct Watcher<'a> {
     opened: &'a Opened,
-    mutex: std::sync::Arc<dyn DistributedMutex>,
     limit: Duration,
     watched: Option<Watched>,
 }
@@ -61,15 +60,18 @@ struct Watched {
 impl<'a> Watcher<'a> {
     /// An answer that takes longer than the limit is none.
     pub fn new(opened: &'a Opened, limit: Duration) -> Self {
-        Self { opened, mutex: opened.mutex(), limit, watched: None }
+        Self { opened, limit, watched: None }
     }
 
     pub async fn look(&mut self) -> azure_leader_election::Result<Sight> {
         // The version first: a record that is renewed in between is older than it is taken for, and no newer.
-        let version = self.within(self.opened.store.version()).await?;
-        let seen = self.within(self.mutex.observe()).await?;
+        let version = match &self.opened.version {
+            Some(version) => self.within(version()).await?,
+            None => None,
+        };
+        let seen = self.within(self.opened.mutex.observe()).await?;
         let state = match (seen.held, &seen.latest) {
-            (true, latest) if self.opened.store.is_document() => {
+            (true, latest) if self.opened.version.is_some() => {
                 self.watch(version, latest.as_ref().and_then(|leader| leader.lease))
             }
             (true, _) => State::Leading,

@@ -1,6 +1,6 @@
 //! `leader status`: who leads.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::arguments::Status;
 use crate::exit::{Failure, NO};
@@ -12,8 +12,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub async fn status(arguments: Status, json: bool) -> Result<u8, Failure> {
     let opened = Opened::open(&arguments.which, Purpose::Look)?;
     let mut watcher = Watcher::new(&opened, arguments.timeout);
+    let began = Instant::now();
     let mut sight = watcher.look().await?;
-    while sight.state == State::OnRecord && !arguments.no_wait {
+    while sight.state == State::OnRecord && began.elapsed() < arguments.wait {
         tokio::time::sleep(pause(&watcher, &sight)).await;
         sight = watcher.look().await?;
     }
@@ -30,7 +31,7 @@ fn pause(watcher: &Watcher<'_>, sight: &Sight) -> Duration {
     let leader = sight.leader.as_ref();
     let rhythm = leader.and_then(|leader| leader.renew_every).unwrap_or_default() / 5;
     let lapses_in = watcher.lapses_in(leader.and_then(|leader| leader.lease).unwrap_or_default());
-    rhythm.min(lapses_in).clamp(LOOK_EVERY, Duration::from_secs(5))
+    rhythm.min(lapses_in).clamp(LOOK_EVERY, Duration::from_secs(1))
 }
 
 fn in_words(sight: &Sight, opened: &Opened) -> String {

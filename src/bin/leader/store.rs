@@ -1,6 +1,11 @@
 //! The store of an election, opened.
 
+// What a `leader` without any store has no use for.
+#![cfg_attr(not(all(feature = "blob", feature = "cosmos", feature = "file")), allow(dead_code, unused_variables))]
+
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use azure_leader_election::{DistributedMutex, Version};
 
@@ -17,50 +22,56 @@ pub enum Purpose {
     Look,
 }
 
-/// A store, by its kind.
-#[derive(Clone)]
-pub enum Store {
-    #[cfg(feature = "blob")]
-    Blob(azure_leader_election::BlobDistributedMutex),
-    #[cfg(feature = "cosmos")]
-    Cosmos(azure_leader_election::CosmosDistributedMutex),
-    #[cfg(feature = "file")]
-    File(azure_leader_election::FileMutex),
-}
-
 /// An election in its store.
 pub struct Opened {
-    pub store: Store,
+    pub mutex: Arc<dyn DistributedMutex>,
+    /// Of a document store: reads the record's version, which changes with every renewal. Nobody but a candidate who watches
+    /// it can tell that a lease has run out.
+    pub version: Option<ReadVersion>,
+    /// Of a service that breaks leases.
+    pub break_lease: Option<BreakLease>,
     pub place: Place,
     pub election: String,
 }
+
+pub type ReadVersion = Box<dyn Fn() -> Reply<Option<Version>>>;
+pub type BreakLease = Box<dyn Fn(Option<Duration>) -> Reply<Duration>>;
+pub type Reply<T> = Pin<Box<dyn Future<Output = azure_leader_election::Result<T>>>>;
 
 impl Opened {
     /// Nothing is sent yet.
     pub fn open(which: &Which, purpose: Purpose) -> Result<Self, Failure> {
         let place: Place = which.store.parse().map_err(|refusal: String| Failure::new(USAGE, refusal))?;
-        let store = Store::open(&place, which, purpose)?;
-        Ok(Self { store, place, election: which.election.clone() })
-    }
-
-    pub fn mutex(&self) -> Arc<dyn DistributedMutex> {
-        self.store.mutex()
-    }
-}
-
-impl Store {
-    #[cfg_attr(not(any(feature = "blob", feature = "cosmos", feature = "file")), allow(unused_variables))]
-    fn open(place: &Place, which: &Which, purpose: Purpose) -> Result<Self, Failure> {
-        match place {
+        match &place {
             #[cfg(feature = "file")]
             Place::File(directory) => {
-                Ok(Self::File(azure_leader_election::FileMutex::new(directory, &which.election)?))
+                let mutex = azure_leader_election::FileMutex::new(directory, &which.election)?;
+                let versions = mutex.clone();
+                let version = move || -> Reply<_> {
+                    let mutex = versions.clone();
+                    Box::pin(async move { mutex.version().await })
+                };
+                Ok(Self::new(mutex, Some(Box::new(version)), None, place, which))
             }
-            #[cfg(feature = "blob")]
-            Place::Blob { container_url, emulator } => blob(container_url, *emulator, which).map(Self::Blob),
             #[cfg(feature = "cosmos")]
             Place::Cosmos { endpoint, database, container } => {
-                cosmos(endpoint, database, container, which, purpose).map(Self::Cosmos)
+                let mutex = cosmos(endpoint, database, container, which, purpose)?;
+                let versions = mutex.clone();
+                let version = move || -> Reply<_> {
+                    let mutex = versions.clone();
+                    Box::pin(async move { mutex.version().await })
+                };
+                Ok(Self::new(mutex, Some(Box::new(version)), None, place, which))
+            }
+            #[cfg(feature = "blob")]
+            Place::Blob { container_url, emulator } => {
+                let mutex = blob(container_url, *emulator, which)?;
+                let leases = mutex.clone();
+                let break_lease = move |period| -> Reply<_> {
+                    let mutex = leases.clone();
+                    Box::pin(async move { mutex.break_lease(period).await })
+                };
+                Ok(Self::new(mutex, None, Some(Box::new(break_lease)), place, which))
             }
             #[allow(unreachable_patterns)]
             _ => Err(Failure::new(
@@ -70,39 +81,14 @@ impl Store {
         }
     }
 
-    pub fn mutex(&self) -> Arc<dyn DistributedMutex> {
-        match self.clone() {
-            #[cfg(feature = "blob")]
-            Self::Blob(mutex) => Arc::new(mutex),
-            #[cfg(feature = "cosmos")]
-            Self::Cosmos(mutex) => Arc::new(mutex),
-            #[cfg(feature = "file")]
-            Self::File(mutex) => Arc::new(mutex),
-        }
-    }
-
-    /// Whether nobody but a candidate who watches can tell that a lease has run out.
-    pub fn is_document(&self) -> bool {
-        match self {
-            #[cfg(feature = "blob")]
-            Self::Blob(_) => false,
-            #[cfg(feature = "cosmos")]
-            Self::Cosmos(_) => true,
-            #[cfg(feature = "file")]
-            Self::File(_) => true,
-        }
-    }
-
-    /// The version of a document store's record, which changes with every renewal.
-    pub async fn version(&self) -> azure_leader_election::Result<Option<Version>> {
-        match self {
-            #[cfg(feature = "blob")]
-            Self::Blob(_) => Ok(None),
-            #[cfg(feature = "cosmos")]
-            Self::Cosmos(mutex) => mutex.version().await,
-            #[cfg(feature = "file")]
-            Self::File(mutex) => mutex.version().await,
-        }
+    fn new(
+        mutex: impl DistributedMutex,
+        version: Option<ReadVersion>,
+        break_lease: Option<BreakLease>,
+        place: Place,
+        which: &Which,
+    ) -> Self {
+        Self { mutex: Arc::new(mutex), version, break_lease, place, election: which.election.clone() }
     }
 }
 

@@ -76,7 +76,7 @@ impl Job {
                     Some(Report::Gone { end, manner }) => return self.gone(&leader, end, manner),
                     None => {
                         leash.destroy();
-                        return Err("the guardian process was killed".into());
+                        return Err("the guardian process has ended, and the command with it".into());
                     }
                 },
                 () = leader.token().cancelled(), if !stopping => {
