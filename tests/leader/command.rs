@@ -85,6 +85,17 @@ fn a_signal_that_ends_the_worker_reaches_the_command_first_and_shows_in_the_exit
 }
 
 #[test]
+fn a_signal_ends_a_standby_as_well() {
+    let election = Election::new();
+    let mut leader = election.run("leader", &[], WAIT);
+    leader.wait_for_command();
+    let mut standby = election.run("standby", &[], "exit 0");
+    standby.wait_for("standby");
+    standby.signal(Signal::SIGINT);
+    assert_eq!(standby.exit_code(), 130);
+}
+
+#[test]
 fn what_the_command_leaves_running_ends_with_it() {
     let election = Election::new();
     let background =

@@ -209,9 +209,11 @@ impl Watch {
         match order {
             Order::Hold { terminate_at, kill_at } => (self.terminate_at, self.kill_at) = (terminate_at, kill_at),
             Order::Stop { signal, kill_by } => {
-                self.asked = true;
                 self.limit(kill_by);
-                self.signal(signal);
+                // Once: many a program takes a second one for haste. The leader's order and the lease's end often meet.
+                if !std::mem::replace(&mut self.asked, true) {
+                    self.signal(signal);
+                }
             }
             Order::Signal(signal) => self.signal(signal),
             Order::Kill => self.kill(),
@@ -221,8 +223,7 @@ impl Watch {
     /// What the command has started and left behind ends with it.
     fn note(&mut self, end: End, now: Duration) {
         self.end = Some((end, self.manner()));
-        if !self.asked {
-            self.asked = true;
+        if !std::mem::replace(&mut self.asked, true) {
             self.limit(now.saturating_add(LINGER));
             self.signal(Signal::SIGTERM as i32);
         }
