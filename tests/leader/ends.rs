@@ -47,15 +47,17 @@ fn wait_for_the_second_leaders_work(election: &Election) {
 fn not_even_a_process_that_has_left_the_group_outlives_a_killed_leader() {
     let election = Election::new();
     let daemon = r#"setsid sh -c 'echo "$LEADER_FENCING_TOKEN daemon $$" >> $written; exec sleep 1000' & "#;
-    let mut leader = election.run("leader", &[], &format!("{daemon} {MEEK}"));
-    leader.wait_for_command();
+    // Of so long a lease that nothing but the leader's end can be why.
+    let mut leader = election.run("leader", &["--lease", "1h"], &format!("{daemon} {STUBBORN}"));
+    let group = leader.wait_for_command();
     election.wait_for("daemon");
+    election.wait_for("grandchild");
     let lines = election.written();
     let line = lines.iter().find(|line| line.contains("daemon")).expect("written");
     let daemon = nix::unistd::Pid::from_raw(line.rsplit(' ').next().expect("a word").parse().expect("a process id"));
     assert!(process_runs(daemon));
     leader.signal(Signal::SIGKILL);
-    eventually("the daemon is gone", || !process_runs(daemon));
+    eventually("all are gone", || !process_runs(daemon) && !group_runs(group));
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Election {
         self.directory.path().join("store")
     }
 
-    /// A worker with a lease of 3 s that runs this shell script. In it, `written` is the file to write to.
+    /// A worker with a lease of 3 s, unless the options say otherwise, that runs this shell script. In it, `written` is the file to write to.
     pub fn run(&self, holder: &str, options: &[&str], script: &str) -> Worker {
         self.run_command(holder, options, &["sh", "-c", script])
     }
@@ -44,7 +44,10 @@ impl Election {
     pub fn run_command(&self, holder: &str, options: &[&str], command: &[&str]) -> Worker {
         let mut leader = leader();
         leader.args(["run", "--json", "--store", &self.store(), "--election", "nightly", "--holder", holder]);
-        leader.args(["--lease", "3s"]).args(options).arg("--").args(command).env("written", self.written_file());
+        if !options.contains(&"--lease") {
+            leader.args(["--lease", "3s"]);
+        }
+        leader.args(options).arg("--").args(command).env("written", self.written_file());
         Worker::start(leader)
     }
 
