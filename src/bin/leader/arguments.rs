@@ -149,41 +149,54 @@ pub struct Break {
     pub timeout: Duration,
 }
 
+// Paragraphs are one line each, which is wrapped to the width of the terminal.
+
 const AFTER_HELP: &str = "\
 Stores:
-  file:/var/lib/leases                              a directory on a disk of this machine
-  https://ACCOUNT.blob.core.windows.net/CONTAINER   a container of blobs, also with ?SIGNATURE
-  https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER   a container of Cosmos DB
-  http://127.0.0.1:10000/devstoreaccount1/CONTAINER        the emulator Azurite
-  http://127.0.0.1:8081/DATABASE/CONTAINER                 the emulator of Cosmos DB
-  blob+https://..., cosmos+https://..., blob+http://..., cosmos+http://...   where a URL does not tell which
+  file:/var/lib/leases                a directory on a disk of this machine
+  https://ACCOUNT.blob.core.windows.net/CONTAINER[?SIGNATURE]
+                                      a container of blobs
+  https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER
+                                      a container of Cosmos DB
+  http://127.0.0.1:10000/devstoreaccount1/CONTAINER
+                                      the emulator Azurite
+  http://127.0.0.1:8081/DATABASE/CONTAINER
+                                      the emulator of Cosmos DB
+  blob+https://... cosmos+https://... where a URL does not tell which
 
 Exit codes:
-  0 done   1 nobody leads, or not confirmed   64 wrong arguments   65 an unreadable record   69 the store cannot be reached
-  70 a bug, or a failure of this machine   75 not led, or led too short: try again   77 no right, or not signed in
-  78 a setting that cannot work; `leader run` has more of them";
+   0  done
+   1  nobody leads; or not confirmed
+  64  wrong arguments
+  65  the store's record cannot be read
+  69  the store cannot be reached
+  70  a bug, or a failure of this machine
+  75  not led, or led too short: try again
+  77  a right is missing, or signing in failed
+  78  a setting that cannot work, or that names what does not exist
+`leader run --help` has more of them.";
 
 const RUN_HELP: &str = "\
-The command finds LEADER_FENCING_TOKEN, LEADER_HOLDER and LEADER_ELECTION in its environment. Hand the token to whatever
-it writes to, and have that refuse a lower one: nothing else keeps out a leader that was suspended and wakes up.
+The command finds LEADER_FENCING_TOKEN, LEADER_HOLDER and LEADER_ELECTION in its environment. Hand the token to whatever it \
+writes to, and have that refuse a lower one: nothing else keeps out a leader that was suspended and wakes up.
 
-It runs in a process group of its own, with an empty standard input. When the lease cannot be renewed, the group gets
-SIGTERM, and SIGKILL before anybody else can lead. The same happens when `leader run` itself is killed, stopped or hangs.
-SIGTERM, SIGINT, SIGHUP and SIGQUIT are passed on, and end this worker when the command has ended; a second one kills
-the command. SIGUSR1, SIGUSR2 and SIGWINCH are passed on. What the command leaves running ends with it. The lease is
-released when nothing of it runs any more.
+It runs in a process group of its own, with an empty standard input. When the lease cannot be renewed, the group gets SIGTERM, \
+and SIGKILL before anybody else can lead; also when `leader run` itself is killed, stopped or hangs. SIGTERM, SIGINT, SIGHUP and \
+SIGQUIT are passed on, and end this worker when the command has ended; a second one kills the command. SIGUSR1, SIGUSR2 and \
+SIGWINCH are passed on. What the command leaves running ends with it. The lease is released when nothing of it runs any more.
 
-When the command ends by itself, this worker rests and contends again, ever more slowly if that repeats; with --once it
-ends, too.
+When the command ends by itself, this worker rests and contends again, ever more slowly if that repeats; with --once it ends, \
+too.
 
 Exit codes:
-  with --once, the command's own, or 128 + the number of the signal that ended it
-  128 + n   this worker was ended by signal n: 130 after Ctrl-C, 143 after SIGTERM
-  75        with --once, the lead was lost before the command had ended; with --wait, not led in time
-  126, 127  the command could not be started, or was not found
-  64 to 78  as in `leader --help`";
+  with --once  the command's own, or 128 + the signal that ended it
+  128 + n      signal n ended this worker: 130 after Ctrl-C, 143 after SIGTERM
+  75           with --once, the lead was lost before the command had ended;
+               with --wait, another worker leads
+  126, 127     the command could not be started, or was not found
+  64 to 78     as in `leader --help`";
 
 const BREAK_HELP: &str = "\
-The leader learns of it with its next renewal, and then ends its work. On a blob, the service lets the lease run on for
-the period, without renewals. On a file or in Cosmos DB, this command takes the lead itself for the period, with a
-fencing token of its own, and then frees it; killed meanwhile, it leaves a lease that runs out.";
+The leader learns of it with its next renewal, and then ends its work. On a blob, the service lets the lease run on for the \
+period, without renewals. On a file or in Cosmos DB, this command takes the lead itself for the period, with a fencing token of \
+its own, and then frees it; killed meanwhile, it leaves a lease that runs out.";
