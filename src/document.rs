@@ -193,6 +193,15 @@ impl<S: DocumentStore> DocumentMutex<S> {
         &self.store
     }
 
+    /// The record's version, which changes with every renewal; `None` when there is no record. By watching it one can tell,
+    /// without contending, whether the leader on record still renews.
+    ///
+    /// # Errors
+    /// As [`DistributedMutex::observe`].
+    pub async fn version(&self) -> Result<Option<Version>> {
+        Ok(self.store.read().await?.map(|seen| seen.version))
+    }
+
     async fn read_or_create(&self) -> Result<Stored<S::Rest>> {
         if let Some(seen) = self.store.read().await? {
             return Ok(seen);

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use azure_leader_election::{
-    Acquire, BlobDistributedMutex, CancellationToken, Claim, DistributedMutex, EndReason, FencingToken, HolderId,
-    LeaderEvent, LeaderHost, Leadership, Observation, Renew, Version, async_trait,
+    Acquire, BlobDistributedMutex, CancellationToken, Claim, DistributedMutex, EndReason, ErrorKind, FencingToken,
+    HolderId, LeaderEvent, LeaderHost, Leadership, Loss, Observation, Renew, Version, async_trait,
 };
 use support::azurite::Azurite;
 use support::{names, operator};
@@ -108,6 +108,30 @@ async fn a_lease_that_an_operator_breaks_ends_the_leadership_and_is_named() {
     assert_eq!(reason, EndReason::LeaseLost);
     assert!(detail.is_some_and(|detail| detail.contains("broke the lease")));
     worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_break_stops_the_renewals_at_once_and_frees_the_lease_after_its_period() {
+    let url = Azurite::http().await.container_url(&names::unique("broken"));
+    let open = || BlobDistributedMutex::for_emulator(&url, "nightly").expect("valid");
+    let claim = |holder: &str| Claim::new(HolderId::new(holder).expect("valid"), Duration::from_secs(15));
+    let (leader, operator) = (open(), open());
+    assert_eq!(operator.break_lease(None).await.expect("no error"), Duration::ZERO, "there is not even a blob");
+
+    let (first, second) = (claim("first"), claim("second"));
+    assert!(matches!(leader.try_acquire(&first, None).await, Ok(Acquire::Granted(_))));
+    let free_in = operator.break_lease(None).await.expect("broken");
+    assert!(free_in > Duration::ZERO && free_in <= Duration::from_secs(15), "the lease still runs: {free_in:?}");
+    assert_eq!(leader.renew(&first).await.expect("an answer"), Renew::Lost(Loss::Broken));
+    assert!(matches!(operator.try_acquire(&second, None).await, Ok(Acquire::Held(_))), "nobody leads meanwhile");
+
+    assert_eq!(operator.break_lease(Some(Duration::ZERO)).await.expect("broken"), Duration::ZERO);
+    assert!(matches!(operator.try_acquire(&second, None).await, Ok(Acquire::Granted(_))));
+    for period in [Duration::from_millis(1500), Duration::from_secs(61)] {
+        let error = operator.break_lease(Some(period)).await.expect_err("no period of a blob's");
+        assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+    }
+    assert_eq!(operator.renew(&second).await.expect("an answer"), Renew::Renewed, "nothing was broken");
 }
 
 #[tokio::test(flavor = "multi_thread")]

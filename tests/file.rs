@@ -106,6 +106,18 @@ async fn an_edit_by_hand_ends_the_lease_of_the_leader_even_if_it_leaves_the_numb
 }
 
 #[tokio::test]
+async fn the_version_changes_with_each_renewal_and_only_then() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mutex, leader) = (open(directory.path()), claim("leader"));
+    assert_eq!(mutex.version().await.unwrap(), None);
+    granted(mutex.try_acquire(&leader, None).await);
+    let first = mutex.version().await.unwrap();
+    assert_eq!(mutex.version().await.unwrap(), first);
+    assert_eq!(mutex.renew(&leader).await.unwrap(), Renew::Renewed);
+    assert_ne!(mutex.version().await.unwrap(), first);
+}
+
+#[tokio::test]
 async fn the_token_of_a_deleted_election_goes_on_rising() {
     let directory = tempfile::tempdir().unwrap();
     let first = granted(open(directory.path()).try_acquire(&claim("first"), None).await);

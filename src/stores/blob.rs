@@ -148,6 +148,24 @@ impl BlobDistributedMutex {
         Self::assemble(self.blob.address().clone(), self.access, options, self.own_transport)
     }
 
+    /// Breaks the lease, whoever holds it: an operator's force, which takes no more rights than to lead. Returns after what
+    /// time the lease is free.
+    ///
+    /// The leader learns of it with its next renewal, which is refused. With `None` nobody else can lead before the lease would
+    /// have run out by itself, so the leader has stopped by then, whatever happens. With a shorter `period`, or zero, another
+    /// worker can lead beside the old leader until that has noticed; only fencing at the resource then keeps the old one out. A
+    /// period longer than the lease still runs has no effect. A lease without end, which other tools can take, is broken at
+    /// once by `None`.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) unless the period is 0 to 60 whole seconds; otherwise those of
+    /// [`observe`](DistributedMutex::observe). It is no error when nobody holds the lease.
+    pub async fn break_lease(&self, period: Option<Duration>) -> Result<Duration> {
+        let period = period.map(break_seconds).transpose()?;
+        let blob = Arc::clone(&self.blob);
+        self.send(async move { blob.break_lease(period).await }).await
+    }
+
     fn open(address: Address, access: Access) -> Result<Self> {
         let own_transport = match access {
             Access::Client(_) => None,
@@ -217,5 +235,13 @@ fn lease_seconds(lease: Duration) -> Result<i32> {
     match i32::try_from(lease.as_secs()) {
         Ok(seconds @ 15..=60) if lease.subsec_nanos() == 0 => Ok(seconds),
         _ => Err(Error::setting(format!("lease must be 15 to 60 whole seconds on a blob, not {lease:?}"))),
+    }
+}
+
+/// The service takes 0 to 60 whole seconds.
+fn break_seconds(period: Duration) -> Result<i32> {
+    match i32::try_from(period.as_secs()) {
+        Ok(seconds @ 0..=60) if period.subsec_nanos() == 0 => Ok(seconds),
+        _ => Err(Error::setting(format!("the break period must be 0 to 60 whole seconds on a blob, not {period:?}"))),
     }
 }

@@ -131,6 +131,16 @@ impl CosmosDistributedMutex {
         Self::open(self.address, self.access, options)
     }
 
+    /// The record's version, which changes with every renewal; `None` when there is no record. By watching it one can tell,
+    /// without contending, whether the leader on record still renews.
+    ///
+    /// # Errors
+    /// As [`observe`](DistributedMutex::observe).
+    pub async fn version(&self) -> Result<Option<Version>> {
+        let document = Arc::clone(&self.document);
+        self.send(async move { document.version().await }).await
+    }
+
     fn open(address: Address, access: Access, options: CosmosMutexOptions) -> Result<Self> {
         if options.create && !matches!(access, Access::Key(_)) {
             return Err(Error::setting(

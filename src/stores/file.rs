@@ -78,6 +78,16 @@ impl FileMutex {
         Ok(Self { record: disk.record().to_owned(), document: Arc::new(DocumentMutex::new(LeaderFile::new(disk))) })
     }
 
+    /// The record's version, which changes with every renewal; `None` when there is no record. By watching it one can tell,
+    /// without contending, whether the leader on record still renews.
+    ///
+    /// # Errors
+    /// As [`observe`](DistributedMutex::observe).
+    pub async fn version(&self) -> Result<Option<Version>> {
+        let document = Arc::clone(&self.document);
+        self.run(async move { document.version().await }).await
+    }
+
     /// The keeper has threads of its own for what blocks: those of the caller's runtime may all be taken.
     async fn run<T, F>(&self, request: F) -> Result<T>
     where

@@ -50,6 +50,23 @@ fn terms_that_are_lost_at_once_are_short_terms_too() {
     assert_eq!(rests, [2, 4, 8, 16]);
 }
 
+/// A worker that was cut off is needed again as soon as it is back.
+#[test]
+fn terms_whose_renewals_were_not_answered_do_not_make_the_rest_longer() {
+    let mut bench = Bench::new();
+    let mut rests = vec![];
+    for round in 1..=4 {
+        bench.grant(round);
+        bench.run_to(bench.now() + secs(12));
+        bench.exit(TaskExit::Succeeded);
+        bench.released();
+        let next = bench.next_timeout().expect("it contends again");
+        rests.push((next - bench.now()).as_secs());
+        bench.run_to(next);
+    }
+    assert_eq!(rests, [2, 2, 2, 2]);
+}
+
 #[test]
 fn tokens_that_do_not_rise_are_asked_for_ever_more_slowly() {
     let mut bench = Bench::leading(100);

@@ -7,9 +7,9 @@ use azure_core::http::headers::{HeaderName, Headers};
 use azure_core::http::{Etag, RequestContent};
 use azure_core::time::{OffsetDateTime, parse_rfc7231};
 use azure_storage_blob::models::{
-    BlobClientAcquireLeaseOptions, BlobClientAcquireLeaseResultHeaders, BlobClientGetPropertiesResultHeaders,
-    BlobClientRenewLeaseResultHeaders, BlobClientSetMetadataOptions, BlobClientUploadOptions, LeaseDuration,
-    LeaseState,
+    BlobClientAcquireLeaseOptions, BlobClientAcquireLeaseResultHeaders, BlobClientBreakLeaseOptions,
+    BlobClientBreakLeaseResultHeaders, BlobClientGetPropertiesResultHeaders, BlobClientRenewLeaseResultHeaders,
+    BlobClientSetMetadataOptions, BlobClientUploadOptions, LeaseDuration, LeaseState,
 };
 use azure_storage_blob::{BlobClient, BlobContainerClient};
 
@@ -107,6 +107,19 @@ impl LeaseBlob {
             // Whatever the service says of a lease that is not ours: it is not ours.
             Err(error) if failure::refusal(&error).is_some() => Ok(()),
             Err(error) => Err(self.failed("releasing the lease of", &error)),
+        }
+    }
+
+    pub(super) async fn break_lease(&self, period: Option<i32>) -> Result<Duration> {
+        let options = BlobClientBreakLeaseOptions { break_period: period, ..Default::default() };
+        match self.blob.break_lease(Some(options)).await {
+            Ok(response) => {
+                let seconds = response.lease_time().ok().flatten().unwrap_or_default();
+                Ok(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+            }
+            // There is no lease, or not even a blob.
+            Err(error) if failure::refusal(&error).is_some() => Ok(Duration::ZERO),
+            Err(error) => Err(self.failed("breaking the lease of", &error)),
         }
     }
 

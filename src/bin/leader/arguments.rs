@@ -1,0 +1,202 @@
+//! What the command line takes.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs a program only while this machine leads an election; shows who leads; breaks a lead.
+#[derive(Parser)]
+#[command(name = "leader", version, after_help = AFTER_HELP, max_term_width = 110)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub action: Action,
+    /// JSON instead of words: one object, or one per line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Tell the causes of errors, too
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Action {
+    /// Run a program, in any language, only while this worker leads
+    #[command(after_help = RUN_HELP)]
+    Run(Run),
+    /// Tell who leads
+    #[command(after_help = "Exit codes: 0 somebody leads; 1 nobody does; others as in `leader --help`.")]
+    Status(Status),
+    /// Show who leads, live, until interrupted
+    Watch(Watch),
+    /// Take the lead away from whoever has it, by force
+    #[command(after_help = BREAK_HELP)]
+    Break(Break),
+    /// See it work: three workers on this machine, a leader that is killed, and one that hands over
+    Demo,
+    /// The process between a leader and its command
+    #[command(hide = true)]
+    Guardian {
+        #[arg(trailing_var_arg = true, required = true)]
+        command: Vec<OsString>,
+    },
+    /// What the workers of the demo do while they lead
+    #[command(hide = true)]
+    DemoWork,
+}
+
+/// Which election.
+#[derive(Args)]
+#[cfg_attr(not(any(feature = "blob", feature = "cosmos", feature = "file")), allow(dead_code))]
+pub struct Which {
+    /// Where the election is kept: file:/dir, https://ACCOUNT.blob.core.windows.net/CONTAINER,
+    /// https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, or an emulator's URL (see `leader --help`)
+    #[arg(long, value_name = "URL", env = "LEADER_STORE", hide_env_values = true)]
+    // Parsed later on: a refusal by the parser of arguments would show the text, in which a signature may stand.
+    pub store: String,
+    /// Its name; all workers of one election share store and name
+    #[arg(long, value_name = "NAME")]
+    pub election: String,
+    /// How to sign in to Azure. COSMOS_KEY in the environment signs in to Cosmos DB by key, a URL with `?...sig=` by signature
+    #[arg(long, value_enum, default_value_t = Credential::DeveloperTools, env = "LEADER_CREDENTIAL")]
+    pub credential: Credential,
+}
+
+/// How to sign in to Azure.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Credential {
+    /// As you, by `az login` or `azd auth login`
+    DeveloperTools,
+    /// By the managed identity of this machine, app or pod; AZURE_CLIENT_ID names a user-assigned one
+    ManagedIdentity,
+    /// By the workload identity that Kubernetes gave this pod
+    WorkloadIdentity,
+}
+
+#[derive(Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub which: Which,
+    /// The program and its arguments, after `--`
+    #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+    /// Name of this worker [default: CONTAINER_APP_REPLICA_NAME, or the process id and a random part]
+    #[arg(long, value_name = "NAME")]
+    pub holder: Option<String>,
+    /// Length of the lease: 15s to 60s on a blob, 1s to 1h elsewhere. All other times follow from it
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = humantime::parse_duration)]
+    pub lease: Duration,
+    /// How often to look whether the lead is free [default: a fifteenth of the lease]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub poll: Option<Duration>,
+    /// How long before the end of its time the command gets SIGTERM [default: a fifth of the lease]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub grace: Option<Duration>,
+    /// How long the command may take to end after a signal to this worker; the lease is kept meanwhile
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub drain: Duration,
+    /// Lead once, and end with the command's exit code
+    #[arg(long)]
+    pub once: bool,
+    /// Give up, with exit code 75, if this worker does not lead within that time; 0s: if somebody else leads
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub wait: Option<Duration>,
+    /// Also end when standard input ends, as it does when whoever started this worker is gone
+    #[arg(long)]
+    pub until_stdin_ends: bool,
+    /// Tell no events
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+#[derive(Args)]
+pub struct Status {
+    #[command(flatten)]
+    pub which: Which,
+    /// Of a file or Cosmos DB: how long to watch, at most, whether the leader on record still renews; 0s to believe the record
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
+    pub wait: Duration,
+    /// How long to wait for an answer of the store
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+}
+
+#[derive(Args)]
+pub struct Watch {
+    #[command(flatten)]
+    pub which: Which,
+    /// How often to look
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
+    pub every: Duration,
+    /// End after this time
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub limit: Option<Duration>,
+}
+
+#[derive(Args)]
+pub struct Break {
+    #[command(flatten)]
+    pub which: Which,
+    /// How long nobody may lead, so that the leader learns of it [default: the time its lease may still run]. 0s lets another
+    /// one lead at once, beside the old leader
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub period: Option<Duration>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// How long to wait for an answer of the store
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+}
+
+// Paragraphs are one line each, which is wrapped to the width of the terminal.
+
+const AFTER_HELP: &str = "\
+Stores:
+  file:/var/lib/leases                a directory on a disk of this machine
+  https://ACCOUNT.blob.core.windows.net/CONTAINER[?SIGNATURE]
+                                      a container of blobs
+  https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER
+                                      a container of Cosmos DB
+  http://127.0.0.1:10000/devstoreaccount1/CONTAINER
+                                      the emulator Azurite
+  http://127.0.0.1:8081/DATABASE/CONTAINER
+                                      the emulator of Cosmos DB
+  blob+https://... cosmos+https://... where a URL does not tell which
+
+Exit codes:
+   0  done
+   1  nobody leads; or not confirmed
+  64  wrong arguments
+  65  the store's record cannot be read
+  69  the store cannot be reached
+  70  a bug, or a failure of this machine
+  75  not led, or led too short: try again
+  77  a right is missing, or signing in failed
+  78  a setting that cannot work, or that names what does not exist
+`leader run --help` has more of them.";
+
+const RUN_HELP: &str = "\
+The command finds LEADER_FENCING_TOKEN, LEADER_HOLDER and LEADER_ELECTION in its environment. Hand the token to whatever it \
+writes to, and have that refuse a lower one: nothing else keeps out a leader that was suspended and wakes up.
+
+It runs in a process group of its own, with an empty standard input. When the lease cannot be renewed, the group gets SIGTERM, \
+and SIGKILL before anybody else can lead; also when `leader run` itself is killed, stopped or hangs. SIGTERM, SIGINT, SIGHUP and \
+SIGQUIT are passed on, and end this worker when the command has ended; a second one kills the command. SIGUSR1, SIGUSR2 and \
+SIGWINCH are passed on. What the command leaves running ends with it. The lease is released when nothing of it runs any more.
+
+When the command ends by itself, this worker rests and contends again, ever more slowly if that repeats; with --once it ends, \
+too.
+
+Exit codes:
+  with --once  the command's own, or 128 + the signal that ended it
+  128 + n      signal n ended this worker: 130 after Ctrl-C, 143 after SIGTERM
+  75           with --once, the lead was lost before the command had ended;
+               with --wait, another worker leads
+  126, 127     the command could not be started, or was not found
+  64 to 78     as in `leader --help`";
+
+const BREAK_HELP: &str = "\
+The leader learns of it with its next renewal, and then ends its work. On a blob, the service lets the lease run on for the \
+period, without renewals. On a file or in Cosmos DB, this command takes the lead itself for the period, with a fencing token of \
+its own, and then frees it; killed meanwhile, it leaves a lease that runs out.";

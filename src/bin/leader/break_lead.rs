@@ -1,0 +1,128 @@
+//! `leader break`: takes the lead away from whoever has it.
+
+use std::io::{BufRead, Write};
+use std::time::Duration;
+
+use azure_leader_election::{Acquire, Claim, HolderId, Leader, Renew, Timing};
+use serde_json::{Value, json};
+
+use crate::arguments::Break;
+use crate::exit::{Failure, NO, TRY_AGAIN, UNAVAILABLE};
+use crate::say::leader_json;
+use crate::sight::{within, words};
+use crate::store::{Opened, Purpose};
+
+/// How often to try again when the leader renews in the same instant.
+const ROUNDS: usize = 10;
+
+/// How much faster one machine's clock may run than another's.
+const CLOCK_RATE: f64 = 1.05;
+
+pub async fn break_lead(arguments: Break, json: bool) -> Result<u8, Failure> {
+    let opened = Opened::open(&arguments.which, Purpose::Look)?;
+    let seen = within(arguments.timeout, &opened.place, opened.mutex.observe()).await?;
+    if !seen.held {
+        tell(json, &opened, json!({ "broken": false }), "nobody leads: there is nothing to break");
+        return Ok(0);
+    }
+    announce(&opened, seen.latest.as_ref(), arguments.period);
+    if !arguments.yes && !confirmed(&opened.election)? {
+        return Err(Failure::new(NO, "not confirmed: nothing was changed"));
+    }
+    let free_in = match &opened.break_lease {
+        Some(break_lease) => within(arguments.timeout, &opened.place, break_lease(arguments.period)).await?,
+        None => seize(&opened, seen.latest.as_ref(), &arguments).await?,
+    };
+    let leader = seen.latest.as_ref().map(leader_json);
+    let sentence = match free_in {
+        Duration::ZERO => "broken: another worker can lead now".to_owned(),
+        free_in => format!("broken: another worker can lead in {}", words(free_in)),
+    };
+    let object = json!({ "broken": true, "leader": leader, "free_in_ms": free_in.as_millis() });
+    tell(json, &opened, object, &sentence);
+    Ok(0)
+}
+
+fn tell(json: bool, opened: &Opened, mut object: Value, sentence: &str) {
+    if json {
+        object["election"] = opened.election.as_str().into();
+        object["store"] = opened.place.to_string().into();
+        println!("{object}");
+    } else {
+        println!("{}: {sentence}", opened.election);
+    }
+}
+
+/// What is about to happen, on standard error, also to those who do not want to be asked.
+fn announce(opened: &Opened, leader: Option<&Leader>, period: Option<Duration>) {
+    let who = leader.map_or_else(|| "a leader that is not on record".to_owned(), |leader| leader.holder.to_string());
+    let token = leader.map(|leader| format!(" (token {})", leader.fencing_token)).unwrap_or_default();
+    let learns = leader.and_then(|leader| leader.renew_every).map_or_else(
+        || "with its next renewal".to_owned(),
+        |every| format!("with its next renewal, within {}", words(every)),
+    );
+    let lease = leader.and_then(|leader| leader.lease);
+    let safe = lease.map_or_else(|| "the length of its lease".to_owned(), words);
+    eprintln!("This breaks the lead of {who}{token} in the election {:?} in {}.", opened.election, opened.place);
+    eprintln!(
+        "It learns of it {learns}, and ends its work then; if it cannot reach the store, when its lease runs out."
+    );
+    match period {
+        None => eprintln!("Nobody else can lead before that lease would have run out, at the latest in {safe}."),
+        Some(period) if lease.is_some_and(|lease| period >= lease) => {
+            eprintln!("Nobody else can lead for {}.", words(period));
+        }
+        Some(period) => eprintln!(
+            "WARNING: another one can lead in {}, while the old leader may go on for up to {safe}. Only a fence at the resource \
+             then keeps the old one from writing.",
+            words(period)
+        ),
+    }
+}
+
+fn confirmed(election: &str) -> Result<bool, Failure> {
+    eprint!("Type the election's name to confirm: ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim_end_matches(['\r', '\n']) == election)
+}
+
+/// Of a document store: takes the lead with a claim of this command's own, over the very record that was seen, keeps it for the
+/// period, and frees it. Should this process end meanwhile, its lease runs out as that of any leader that dies.
+async fn seize(opened: &Opened, leader: Option<&Leader>, arguments: &Break) -> Result<Duration, Failure> {
+    let recorded = leader.and_then(|leader| leader.lease).unwrap_or(Timing::MIN_LEASE);
+    let lease = recorded.clamp(Timing::MIN_LEASE, Timing::MAX_LEASE);
+    let claim = Claim::new(HolderId::new(format!("leader-break-{}", std::process::id()))?, lease);
+    let mut lapsed = None;
+    for _ in 0..ROUNDS {
+        let attempt =
+            within(arguments.timeout, &opened.place, opened.mutex.try_acquire(&claim, lapsed.as_ref())).await?;
+        match attempt {
+            Acquire::Granted(_) => return keep(opened, &claim, arguments).await,
+            Acquire::Held(held) => lapsed = held.version,
+        }
+    }
+    Err(Failure::new(TRY_AGAIN, "the leader renewed at each attempt to break its lead: try again"))
+}
+
+async fn keep(opened: &Opened, claim: &Claim, arguments: &Break) -> Result<Duration, Failure> {
+    // The old leader's last renewal was before, so its lease runs no longer than this. One that is a little longer allows for
+    // clocks that run at different rates.
+    let period = arguments.period.unwrap_or(claim.lease.mul_f64(CLOCK_RATE));
+    let end = tokio::time::Instant::now() + period;
+    while tokio::time::Instant::now() < end {
+        tokio::time::sleep_until(end.min(tokio::time::Instant::now() + claim.renew_every)).await;
+        if tokio::time::Instant::now() < end {
+            let renewed = within(arguments.timeout, &opened.place, opened.mutex.renew(claim)).await;
+            match renewed {
+                Ok(Renew::Renewed) => {}
+                Ok(Renew::Lost(_)) => return Err(Failure::new(UNAVAILABLE, "somebody else broke this break")),
+                Err(error) if error.is_transient() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    within(arguments.timeout, &opened.place, opened.mutex.release(claim)).await?;
+    Ok(Duration::ZERO)
+}

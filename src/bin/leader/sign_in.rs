@@ -1,0 +1,27 @@
+//! Signing in to Azure.
+
+use std::sync::Arc;
+
+use azure_core::credentials::TokenCredential;
+use azure_identity::{
+    DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
+    WorkloadIdentityCredential,
+};
+
+use crate::arguments::Credential;
+use crate::exit::{DENIED, Failure};
+
+/// A credential of this process's own; nothing is sent yet.
+pub fn sign_in(credential: Credential) -> Result<Arc<dyn TokenCredential>, Failure> {
+    let opened: azure_core::Result<Arc<dyn TokenCredential>> = match credential {
+        Credential::DeveloperTools => DeveloperToolsCredential::new(None).map(|credential| credential as _),
+        Credential::ManagedIdentity => managed_identity().map(|credential| credential as _),
+        Credential::WorkloadIdentity => WorkloadIdentityCredential::new(None).map(|credential| credential as _),
+    };
+    opened.map_err(|error| Failure::new(DENIED, format!("signing in to Azure cannot work: {error}")))
+}
+
+fn managed_identity() -> azure_core::Result<Arc<ManagedIdentityCredential>> {
+    let user_assigned_id = std::env::var("AZURE_CLIENT_ID").ok().map(UserAssignedId::ClientId);
+    ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions { user_assigned_id, ..Default::default() }))
+}

@@ -1,0 +1,22 @@
+//! The command `leader`: real processes, killed and stopped, and what becomes of what they run.
+
+#![cfg(all(feature = "cli", feature = "file", unix))]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+#[path = "leader/azure.rs"]
+#[cfg(all(feature = "blob", feature = "cosmos"))]
+mod azure;
+#[path = "leader/breaking.rs"]
+mod breaking;
+#[path = "leader/command.rs"]
+mod command;
+#[path = "leader/demo.rs"]
+mod demo;
+#[path = "leader/ends.rs"]
+mod ends;
+#[path = "leader/rig.rs"]
+mod rig;
+#[path = "leader/seeing.rs"]
+mod seeing;
+#[cfg(all(feature = "blob", feature = "cosmos"))]
+mod support;

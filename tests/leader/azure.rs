@@ -1,0 +1,141 @@
+//! The command on Azure's stores, in their emulators: what it says when something is missing, and that it leads and breaks.
+
+use std::net::TcpListener;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::rig::{Worker, answer, leader, stderr, stdout};
+use crate::support::azurite::Azurite;
+use crate::support::cosmos::{Emulator, EmulatorOptions, KEY};
+use crate::support::{names, operator, sas};
+
+fn on(store: &str, action: &str, options: &[&str]) -> Command {
+    let mut command = leader();
+    command.args([action, "--store", store, "--election", "nightly"]).args(options);
+    // Cosmos DB's client looks for Azure's metadata service otherwise.
+    command.env("COSMOS_DISABLE_IMDS", "1");
+    command
+}
+
+/// One clear sentence on standard error and none elsewhere, without a secret; returns it, with the exit code.
+fn refusal(output: &Output) -> (i32, String) {
+    assert_eq!(stdout(output), "");
+    let said = stderr(output);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    for secret in ["sig=", "Eby8vdM02x", "SECRET", KEY] {
+        assert!(!said.contains(secret), "{secret} in: {said}");
+    }
+    (output.status.code().expect("a code"), said)
+}
+
+/// A port of this machine that nobody listens on: reserved, and given back at once.
+fn deserted_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port()
+}
+
+async fn ask(command: Command) -> Output {
+    tokio::task::spawn_blocking(move || answer(command, "")).await.expect("it answers")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_of_a_blob_that_nobody_has_created() {
+    let azurite = Azurite::http().await;
+    let store = azurite.container_url(&names::unique("leader-status"));
+    let output = ask(on(&store, "status", &[])).await;
+    assert_eq!(output.status.code(), Some(1));
+    let said = stdout(&output);
+    assert_eq!(said, format!("nightly: nobody has ever led: there is no such election in {store} yet"));
+    assert_eq!(stderr(&output), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_without_rights() {
+    let azurite = Azurite::http().await;
+    let container = names::unique("leader-status");
+    operator::container_client(azurite, &container).create(None).await.expect("created");
+    operator::blob_client(azurite, &container, "nightly")
+        .upload(azure_core::http::RequestContent::from(Vec::new()), None)
+        .await
+        .expect("uploaded");
+    // May write, but not read; and has run out.
+    for signature in [sas::container_sas(&container, "w"), sas::account_sas(-1)] {
+        let store = format!("{}?{signature}", azurite.container_url(&container));
+        let (code, said) = refusal(&ask(on(&store, "status", &[])).await);
+        assert_eq!(code, 77, "{said}");
+        assert!(said.contains(&container) && said.contains("HTTP 403"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_of_an_account_that_cannot_be_reached() {
+    let port = deserted_port();
+    let blob = format!("http://127.0.0.1:{port}/devstoreaccount1/leases");
+    let (code, said) = refusal(&ask(on(&blob, "status", &[])).await);
+    assert_eq!(code, 69, "{said}");
+    assert!(said.contains("could not be reached"), "{said}");
+
+    let mut cosmos = on(&format!("cosmos+http://127.0.0.1:{port}/workers/leaders"), "status", &[]);
+    cosmos.env("COSMOS_KEY", KEY);
+    let (code, said) = refusal(&ask(cosmos).await);
+    assert_eq!(code, 69, "{said}");
+    assert!(said.contains("127.0.0.1"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_of_a_store_that_never_answers() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let store = format!("http://{}/devstoreaccount1/leases", silent.local_addr().expect("a port"));
+    let (code, said) = refusal(&ask(on(&store, "status", &["--timeout", "300ms"])).await);
+    assert_eq!(code, 69, "{said}");
+    assert!(said.contains("gave no answer within 300ms"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_leads_on_a_blob_and_its_lead_is_broken() {
+    let azurite = Azurite::http().await;
+    let store = azurite.container_url(&names::unique("leader-run"));
+    let output = tokio::task::spawn_blocking(move || {
+        let mut worker = Worker::start(on(&store, "run", &["--json", "--holder", "worker-7", "--", "sleep", "1000"]));
+        worker.wait_for_command();
+        let status = answer(on(&store, "status", &["--json"]), "");
+        let object: Value = serde_json::from_str(&stdout(&status)).expect("an object");
+        assert_eq!((object["state"].as_str(), object["holder"].as_str()), (Some("leading"), Some("worker-7")));
+        assert_eq!(object["lease_ms"], 15_000);
+
+        let asked = answer(on(&store, "break", &[]), "no\n");
+        assert_eq!(asked.status.code(), Some(1));
+        let output = answer(on(&store, "break", &["--yes", "--json"]), "");
+        assert_eq!(worker.wait_for("ended")["reason"], "lease lost");
+        output
+    })
+    .await
+    .expect("it plays");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let object: Value = serde_json::from_str(&stdout(&output)).expect("an object");
+    assert_eq!(object["broken"], true);
+    // The time that the lease still ran.
+    assert!(object["free_in_ms"].as_u64().is_some_and(|ms| (1..=15_000).contains(&ms)), "{object}");
+}
+
+#[test]
+fn a_worker_leads_in_cosmos_db_and_its_lead_is_broken() {
+    let emulator = Emulator::start(EmulatorOptions::default());
+    emulator.create_container("workers", "leaders");
+    let store = format!("cosmos+{}workers/leaders", emulator.endpoint());
+    let on = |action: &str, options: &[&str]| {
+        let mut command = on(&store, action, options);
+        command.env("COSMOS_KEY", KEY);
+        command
+    };
+    let run = ["--json", "--holder", "worker-7", "--lease", "3s", "--", "sleep", "1000"];
+    let mut worker = Worker::start(on("run", &run));
+    worker.wait_for_command();
+    let status = answer(on("status", &["--json"]), "");
+    let object: Value = serde_json::from_str(&stdout(&status)).expect("an object");
+    assert_eq!((object["state"].as_str(), object["holder"].as_str()), (Some("leading"), Some("worker-7")));
+
+    let output = answer(on("break", &["--json"]), "nightly\n");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(worker.wait_for("ended")["reason"], "lease lost");
+}
