@@ -1,5 +1,7 @@
 //! The command `leader`: runs a program only while this machine leads, shows who leads, and breaks a lead.
 
+// The arguments' documentation is printed by `--help`, where a link in brackets would be in the way.
+#![allow(rustdoc::bare_urls)]
 // Of `leader run`, which needs a Unix, the arguments and words are there on all systems.
 #![cfg_attr(not(unix), allow(dead_code))]
 
