@@ -27,8 +27,11 @@ use fence::{Fence, Place};
 
 pub use failure::RefusedOperation;
 
-/// How often a batch is sent again when the fence document changes under it.
-const ROUNDS: u32 = 4;
+/// How often a batch is sent again when the fence document changes under it: an older leader that writes without a pause must
+/// not keep a newer one from taking over.
+const ROUNDS: u32 = 32;
+/// How often it is sent again, or looked up, when there is no answer.
+const UNANSWERED: u32 = 4;
 /// Before a request is repeated that was not answered, then twice as long, and so on.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long a call of the SDK may take unless the caller says otherwise.
@@ -144,9 +147,14 @@ impl FencedPartition {
         let mut known = self.known.lock().await;
         let write = fence::write_number();
         let mut unanswered = None;
-        for round in 0..ROUNDS {
+        let mut silent = 0;
+        for _ in 0..ROUNDS {
             if unanswered.is_some() {
-                tokio::time::sleep(PAUSE * 2_u32.pow(round)).await;
+                silent += 1;
+                if silent >= UNANSWERED {
+                    break;
+                }
+                tokio::time::sleep(PAUSE * 2_u32.pow(silent)).await;
             }
             let seen = match known.take() {
                 Some(seen) => Some(seen),
