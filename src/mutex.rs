@@ -228,6 +228,10 @@ impl<M: DistributedMutex + ?Sized> DistributedMutex for Arc<M> {
         (**self).observe().await
     }
 
+    fn election(&self) -> &str {
+        (**self).election()
+    }
+
     fn check_lease(&self, lease: Duration) -> Result<()> {
         (**self).check_lease(lease)
     }

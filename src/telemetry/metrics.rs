@@ -26,6 +26,7 @@ pub(super) struct Metrics {
     term: Option<Term>,
 }
 
+/// The latest term; its task may be gone before its end is reported, or after.
 #[derive(Debug)]
 struct Term {
     began_at: Moment,
@@ -53,7 +54,7 @@ impl Metrics {
             Signal::Standby { .. } => {}
             Signal::TaskAborted => self.instruments.aborted.add(1, &self.with(self.stop_reason())),
             Signal::TaskEnded => {
-                if let Some((stopping_at, reason)) = self.term.take().and_then(|term| term.stopping) {
+                if let Some((stopping_at, reason)) = self.term.as_mut().and_then(|term| term.stopping.take()) {
                     let took = now.since(stopping_at).as_secs_f64();
                     self.instruments.task_stop.record(took, &self.with(Some(reason_attribute(reason))));
                 }
