@@ -60,7 +60,7 @@ async fn run(config: &Arc<Config>, mutex: Arc<dyn DistributedMutex>, telemetry: 
     let host = Arc::new(LeaderHost::new(mutex).with_options(options(config)));
     let stop_serving = CancellationToken::new();
     let server = serve(config, &host, &board, stop_serving.clone()).await?;
-    watch::spawn(&host, &config.election, &board);
+    watch::spawn(&host, &board);
 
     let shutdown = signals::shutdown(&board);
     let work = Arc::new(Work::new(config, &board));

@@ -33,8 +33,8 @@ impl Telemetry {
     /// The SDK reads its own variables: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_METRIC_EXPORT_INTERVAL`, `OTEL_RESOURCE_ATTRIBUTES`
     /// and so on.
     pub fn start(config: &Config) -> Self {
-        // Its own events: the library says `elected` too, and this worker says it with the fields that the alerts look for.
-        let usual = concat!("warn,", env!("CARGO_CRATE_NAME"), "=info");
+        // The library says who is elected, this worker each minute that it leads, and everybody what is wrong.
+        let usual = concat!("warn,azure_leader_election=info,", env!("CARGO_CRATE_NAME"), "=info");
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
         let logs =
             tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);

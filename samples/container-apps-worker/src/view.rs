@@ -71,7 +71,7 @@ impl View {
                 revision: config.revision.clone(),
                 role: role(&status, board.phase()),
                 ready: board.is_ready(),
-                unhealthy: health::check(host, board).err().map(|unhealthy| unhealthy.to_string()),
+                unhealthy: health::ailment(host, board).map(|ailment| ailment.to_string()),
                 store: config.lease_place.to_string(),
                 lease_seconds: config.timing.lease().as_secs(),
             },

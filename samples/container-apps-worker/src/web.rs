@@ -35,12 +35,12 @@ pub fn router(app: App) -> Router {
 
 /// Liveness: whether a restart would do no good. A store out of reach is nothing that it would mend.
 async fn healthz(State(app): State<Arc<App>>) -> Response {
-    match health::check(&app.host, &app.board) {
-        Err(unhealthy) if health::needs_restart(&unhealthy) => {
-            (StatusCode::SERVICE_UNAVAILABLE, format!("{unhealthy}\n")).into_response()
+    match health::ailment(&app.host, &app.board) {
+        Some(ailment) if health::needs_restart(&ailment) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{ailment}\n")).into_response()
         }
-        Err(unhealthy) => format!("alive, although {unhealthy}\n").into_response(),
-        Ok(()) => "alive\n".into_response(),
+        Some(ailment) => format!("alive, but {ailment}\n").into_response(),
+        None => "alive\n".into_response(),
     }
 }
 

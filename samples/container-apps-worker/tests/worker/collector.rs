@@ -41,7 +41,6 @@ pub struct Point {
 #[derive(Debug, Clone)]
 pub struct Span {
     pub instance: String,
-    pub name: String,
     pub attributes: Vec<(String, String)>,
     pub links: usize,
 }
@@ -99,7 +98,6 @@ impl Collector {
                     .filter(|span| span.name == name)
                     .map(|span| Span {
                         instance: instance.clone(),
-                        name: span.name.clone(),
                         attributes: pairs(&span.attributes),
                         links: span.links.len(),
                     })

@@ -52,11 +52,6 @@ impl Environment {
         self
     }
 
-    pub fn without(mut self, name: &'static str) -> Self {
-        self.0.remove(name);
-        self
-    }
-
     pub fn replica(self, name: &str) -> Worker {
         Worker::start(self.with("CONTAINER_APP_REPLICA_NAME", name))
     }
