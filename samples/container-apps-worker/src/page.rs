@@ -1,5 +1,8 @@
 //! The status page, for people.
 
+#[cfg(test)]
+mod contrast;
+
 use maud::{DOCTYPE, Markup, html};
 
 use crate::state::Checkpoint;
@@ -34,7 +37,7 @@ pub fn render(view: &View) -> Markup {
                     (worker(&view.worker))
                     (work(view.checkpoint.as_ref()))
                     (events(&view.events))
-                    p.asof { "As of " (time(&view.at)) ", told by " span.name { (view.worker.holder) } "." }
+                    p.asof { "As of " (time(&view.at)) " UTC, told by " span.name { (view.worker.holder) } "." }
                 }
                 footer {
                     button #refreshing type="button" hidden { "Stop refreshing" }
@@ -81,11 +84,11 @@ fn term(leader: &LeaderView, worker: &WorkerView) -> Markup {
         dl {
             (fact("Leader", html! { span.name { (leader.holder) } }))
             (fact("Term (fencing token)", html! { span.number { (leader.fencing_token) } }))
-            @if let Some(at) = &leader.elected_at { (fact("Elected", time(at))) }
+            @if let Some(at) = &leader.elected_at { (fact("Elected", html! { (time(at)) " UTC" })) }
             (fact("Valid for", html! {
                 @match leader.valid_for_ms {
                     Some(ms) => {
-                        (format!("{:.1} s", seconds(ms))) " "
+                        (format!("{:.1} s without another renewal ", seconds(ms)))
                         progress max=(worker.lease_seconds * 1000) value=(ms) aria-label="Validity, as part of the lease" {}
                     }
                     None => "only the leader itself knows",
@@ -127,7 +130,7 @@ fn work(checkpoint: Option<&Checkpoint>) -> Markup {
             section.card aria-labelledby="work" {
                 h2 #work { "Work" }
                 p { "This worker last did step " strong.number { (checkpoint.steps) } ", at " (time(&checkpoint.written_at))
-                    ", in term " span.number { (checkpoint.fencing_token) } "." }
+                    " UTC, in term " span.number { (checkpoint.fencing_token) } "." }
             }
         }
     }
