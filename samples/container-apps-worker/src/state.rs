@@ -1,7 +1,6 @@
 //! What leaders write: how far the work has come, in a place that refuses an older leader.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use azure_core::credentials::Secret;
 use azure_data_cosmos::clients::ContainerClient;
@@ -15,8 +14,6 @@ use tokio::sync::OnceCell;
 use crate::config::{Config, Place};
 use crate::{emulator, store};
 
-/// Below the time that a draining task has: a write that hangs must not use it up.
-const LIMIT: Duration = Duration::from_secs(5);
 /// The id of the document in Cosmos DB.
 const DOCUMENT: &str = "checkpoint";
 
@@ -54,17 +51,19 @@ impl State {
     /// For the leader with this token. A client is made at the first call, and kept.
     pub async fn open(&self, token: FencingToken) -> Result<FencedState> {
         let election = self.config.election.clone();
+        // Less than a task has to end when its lease cannot be kept: one that waits for a write would be aborted.
+        let limit = self.config.timing.grace() * 3 / 4;
         Ok(match &self.place {
             Place::Blob { url } => {
                 let container = self.blobs.get_or_try_init(|| self.connect_blobs(url)).await?;
                 let blob = FencedBlob::new(container, &format!("{election}.json"), token)?;
-                FencedState::Blob(blob.with_limit(LIMIT))
+                FencedState::Blob(blob.with_limit(limit))
             }
             Place::Cosmos { endpoint, database, container } => {
                 let connected = self.documents.get_or_try_init(|| self.connect_cosmos(endpoint, database, container));
                 let container = connected.await?.clone();
                 let partition = FencedPartition::new(container.clone(), &[("partition", &election)], token)?;
-                FencedState::Cosmos { partition: partition.with_limit(LIMIT), container, election }
+                FencedState::Cosmos { partition: partition.with_limit(limit), container, election }
             }
         })
     }

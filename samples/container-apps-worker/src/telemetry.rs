@@ -43,6 +43,14 @@ impl Telemetry {
             registry.init();
             return Self::default();
         }
+        if asks_for_grpc() {
+            registry.init();
+            warn!(
+                event = "telemetry",
+                "OTLP goes by HTTP alone, and gRPC is asked for: no traces and metrics are exported"
+            );
+            return Self::default();
+        }
         match Self::exporting(config) {
             Ok(telemetry) => {
                 registry.with(telemetry.traces.as_ref().map(spans)).init();
@@ -92,6 +100,11 @@ fn is_wanted() -> bool {
     let variables =
         ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
     !disabled && variables.into_iter().any(set)
+}
+
+/// The managed agent of a Container Apps environment speaks nothing else. Sent to it by HTTP all would be lost.
+fn asks_for_grpc() -> bool {
+    std::env::var("OTEL_EXPORTER_OTLP_PROTOCOL").is_ok_and(|protocol| protocol.eq_ignore_ascii_case("grpc"))
 }
 
 /// Who sends: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`, and the replica.

@@ -164,6 +164,7 @@ async fn framed(axum::extract::Path(width): axum::extract::Path<u32>) -> Html<St
          <iframe title=page src=/ width={width} height=800 style='border:0'></iframe>\
          <script>setInterval(() => {{\
            const page = document.querySelector('iframe').contentDocument.documentElement;\
+           if (page === null) return;\
            document.documentElement.dataset.wide = `${{page.scrollWidth}} of ${{page.clientWidth}}`\
          }}, 50)</script>"
     ))

@@ -1,6 +1,10 @@
 //! Metrics and traces, as a collector receives them.
 
+use std::process::ExitStatus;
+
 use nix::sys::signal::Signal;
+
+use serde_json::Value;
 
 use crate::collector::{Collector, Point};
 use crate::rig::{Environment, azurite, eventually};
@@ -48,18 +52,38 @@ fn a_collector_receives_who_leads_and_the_last_figures_come_when_the_worker_ends
 }
 
 #[test]
-fn without_a_collector_nothing_is_exported_and_one_that_is_gone_keeps_nobody() {
-    let quiet = Environment::on(azurite()).replica("quiet");
-    quiet.wait_for("leading");
-    quiet.signal(Signal::SIGTERM);
-    let (end, log, _) = quiet.ended();
+fn without_a_collector_nothing_is_exported_and_nothing_said_of_it() {
+    let (end, log) =
+        led_and_ended(Environment::on(azurite()).with("APPLICATIONINSIGHTS_CONNECTION_STRING", "InstrumentationKey=x"));
     assert!(end.success());
     assert!(!log.iter().any(|line| line["event"] == "telemetry"), "{log:?}");
+}
 
-    let gone = Environment::on(azurite()).with("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9").replica("gone");
-    gone.wait_for("leading");
-    gone.signal(Signal::SIGTERM);
-    let (end, log, _) = gone.ended();
+#[test]
+fn a_collector_that_is_gone_keeps_no_worker_from_leading_or_from_ending() {
+    let (end, log) =
+        led_and_ended(Environment::on(azurite()).with("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"));
     assert!(end.success(), "{end}");
     assert!(log.iter().any(|line| line["event"] == "ended"), "{log:?}");
+}
+
+#[test]
+fn a_collector_that_speaks_grpc_alone_gets_nothing_and_the_log_says_so() {
+    let collector = Collector::start();
+    let environment = Environment::on(azurite())
+        .with("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
+        .with("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+    let (end, log) = led_and_ended(environment);
+    assert!(end.success());
+    let said = log.iter().find(|line| line["event"] == "telemetry").expect("it is said");
+    assert!(said["message"].as_str().unwrap().contains("gRPC"), "{said}");
+    assert!(collector.names().is_empty());
+}
+
+fn led_and_ended(environment: Environment) -> (ExitStatus, Vec<Value>) {
+    let worker = environment.replica("alone");
+    worker.wait_for("leading");
+    worker.signal(Signal::SIGTERM);
+    let (end, log, _) = worker.ended();
+    (end, log)
 }
