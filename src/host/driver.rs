@@ -8,6 +8,7 @@ mod entropy;
 mod probe;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -312,10 +313,10 @@ impl Driver {
         }
     }
 
-    fn abandon(&mut self, attempt: AttemptId, timed_out: bool) {
+    fn abandon(&mut self, attempt: AttemptId, timed_out: Option<Duration>) {
         let abandoned = self.attempt.take_if(|current| current.id == attempt);
-        if let Some(abandoned) = abandoned.filter(|_| timed_out) {
-            let error = abandoned.timed_out(self.run.settings.timing.attempt_timeout());
+        if let Some((abandoned, limit)) = abandoned.zip(timed_out) {
+            let error = abandoned.timed_out(limit);
             self.note_failure(self.clock.now(), abandoned.operation, error);
         }
     }
@@ -409,7 +410,7 @@ async fn resolved(change: &mut Option<AbortOnDropHandle<()>>) {
     std::future::pending().await
 }
 
-async fn sleep(pause: Option<std::time::Duration>) {
+async fn sleep(pause: Option<Duration>) {
     match pause {
         Some(pause) => tokio::time::sleep(pause).await,
         None => std::future::pending().await,
