@@ -24,6 +24,8 @@ mod mischief;
 mod monitor;
 #[path = "election/next_term.rs"]
 mod next_term;
+#[path = "election/patience.rs"]
+mod patience;
 #[path = "election/random.rs"]
 mod random;
 #[path = "election/shutdown.rs"]
