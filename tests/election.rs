@@ -24,7 +24,7 @@ mod mischief;
 mod monitor;
 #[path = "election/next_term.rs"]
 mod next_term;
-#[path = "election/random.rs"]
+#[path = "support/random.rs"]
 mod random;
 #[path = "election/shutdown.rs"]
 mod shutdown;

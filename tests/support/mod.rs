@@ -12,6 +12,7 @@
 //! - [`operator`]: what is done to the lease blob behind the store's back;
 //! - [`plot`]: draws failover times;
 //! - [`postgres`]: a PostgreSQL server that ends however the test process ends;
+//! - [`random`]: the same numbers for the same seed;
 //! - [`oracle`]: a strict blob service of the project's own, by the documentation;
 //! - [`worker`]: real worker processes;
 //! - [`transport`]: an HTTP client that trusts its certificate.
@@ -45,6 +46,7 @@ pub mod plot;
 pub mod postgres;
 #[cfg(all(feature = "blob", feature = "cosmos", unix))]
 pub mod proxy;
+pub mod random;
 #[cfg(feature = "blob")]
 pub mod sas;
 #[cfg(feature = "blob")]

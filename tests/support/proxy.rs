@@ -13,6 +13,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 
+use super::random::Random;
+
 /// How bad the network is, while it is there.
 #[derive(Debug, Clone, Copy)]
 pub struct Weather {
@@ -57,7 +59,7 @@ struct Way {
     client: reqwest::Client,
     cut: watch::Sender<bool>,
     weather: Weather,
-    random: Mutex<u64>,
+    random: Mutex<Random>,
     faults: AtomicU64,
 }
 
@@ -81,7 +83,7 @@ impl Proxy {
             client,
             cut: watch::Sender::new(false),
             weather,
-            random: Mutex::new(weather.seed),
+            random: Mutex::new(Random::new(weather.seed)),
             faults: AtomicU64::new(0),
         });
         runtime.spawn(serve(listener, Arc::clone(&way)));
@@ -210,13 +212,7 @@ impl Way {
 
     /// A number below this one.
     fn below(&self, bound: u64) -> u64 {
-        let mut state = self.random.lock().expect("not poisoned");
-        // SplitMix64, by Steele, Lea and Flood.
-        *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = *state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % bound
+        self.random.lock().expect("not poisoned").below(bound)
     }
 
     /// Milliseconds of the workers' clocks.
