@@ -16,7 +16,7 @@ use azure_storage_blob::{BlobClient, BlobContainerClient};
 
 use super::content::{self, BlobContent};
 use super::failure::{self, Refusal};
-use super::mark::{self, Mark, TAG};
+use super::mark::{self, Mark};
 use super::{LIMIT, within};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fenced::fenced;
@@ -283,5 +283,5 @@ impl fmt::Debug for FencedBlob {
 /// The caller's own tags and the mark, as the header has them.
 fn with_mark(own: Option<&str>, mark: Mark) -> String {
     let own = own.map(|own| format!("{own}&")).unwrap_or_default();
-    format!("{own}{TAG}={mark}")
+    format!("{own}{}", mark.tag())
 }

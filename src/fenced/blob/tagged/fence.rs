@@ -93,7 +93,7 @@ impl FencedBlob {
 
     /// Creates the blob with this leadership's fence, unless somebody else is faster.
     async fn create(&self, absent: Absent) -> Result<()> {
-        let tags = Some(format!("{TAG}={}", Mark::next(self.token)));
+        let tags = Some(Mark::next(self.token).tag());
         let created = match absent {
             Absent::LeaveTombstone => {
                 let options = BlockBlobClientUploadOptions {
