@@ -17,6 +17,11 @@ use tracing::warn;
 use crate::error::Error;
 use crate::fencing::FencingToken;
 
+/// How often a write is tried again when what it writes to changes under it: an older leader that writes without a pause must
+/// not keep a newer one from taking the fence over. Each round is lost only if the older one's write falls between the newer
+/// one's look and its own write; whoever loses all of them is told so, and nothing was written.
+const ROUNDS: u32 = 32;
+
 /// The refusal, and its trace: whoever is on call wants to know that it happened.
 fn fenced(resource: &impl Display, token: FencingToken, newer: FencingToken) -> Error {
     warn!(

@@ -21,16 +21,13 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::fenced::fenced;
+use crate::fenced::{ROUNDS, fenced};
 use crate::fencing::FencingToken;
 use fence::{Fence, Place};
 
 pub use failure::RefusedOperation;
 
-/// How often a batch is sent again when the fence document changes under it: an older leader that writes without a pause must
-/// not keep a newer one from taking over.
-const ROUNDS: u32 = 32;
-/// How often it is sent again, or looked up, when there is no answer.
+/// How often a batch is sent again, or looked up, when there is no answer.
 const UNANSWERED: u32 = 4;
 /// Before a request is repeated that was not answered, then twice as long, and so on.
 const PAUSE: Duration = Duration::from_millis(50);

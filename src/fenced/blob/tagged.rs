@@ -19,13 +19,10 @@ use super::failure::{self, Refusal};
 use super::mark::{self, Mark};
 use super::{LIMIT, within};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fenced::fenced;
+use crate::fenced::{ROUNDS, fenced};
 use crate::fencing::FencingToken;
 use crate::stores::blob::address::Address;
 use fence::{Absent, Fence};
-
-/// How often a write is tried again when the blob changes under it.
-const ROUNDS: u32 = 4;
 
 /// An Azure blob that only the latest leader can write to, enforced by the service in the same request.
 ///

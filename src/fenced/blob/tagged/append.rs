@@ -9,9 +9,10 @@ use azure_storage_blob::models::{
     BlobClientGetPropertiesResultHeaders, HttpRange,
 };
 
+use super::FencedBlob;
 use super::fence::Absent;
-use super::{FencedBlob, ROUNDS};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fenced::ROUNDS;
 use crate::fenced::blob::failure::{self, Refusal};
 use crate::fenced::blob::mark::{self, Mark};
 use crate::fenced::blob::{content, within};

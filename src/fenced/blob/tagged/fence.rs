@@ -7,8 +7,9 @@ use azure_storage_blob::models::{
     AppendBlobClientCreateOptions, BlobClientSetTagsOptions, BlobTag, BlobTags, BlockBlobClientUploadOptions,
 };
 
-use super::{FencedBlob, ROUNDS};
+use super::FencedBlob;
 use crate::error::{Error, Result};
+use crate::fenced::ROUNDS;
 use crate::fenced::blob::content;
 use crate::fenced::blob::failure::{self, Refusal};
 use crate::fenced::blob::mark::{Mark, TAG};
