@@ -1,6 +1,7 @@
 //! What the tests need from outside the crate: real servers, and ways to sign in to them.
 //!
 //! - [`node`]: servers that npm installs, which end however the test process ends;
+//! - [`http`]: servers within the test process;
 //! - [`proxy`]: a network that loses, delays and doubles;
 //! - [`azurite`]: starts Microsoft's storage emulator and ends it, however the test process ends;
 //! - [`cosmos`]: two Cosmos DB accounts on this machine;
@@ -31,6 +32,8 @@ pub mod credential;
 #[cfg(all(feature = "blob", feature = "cosmos", unix))]
 pub mod critical_section;
 pub mod faketime;
+#[cfg(any(feature = "blob", feature = "cosmos"))]
+pub mod http;
 #[cfg(feature = "blob")]
 pub mod mischief;
 pub mod names;
