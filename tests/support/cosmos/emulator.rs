@@ -12,13 +12,16 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use azure_core::credentials::Secret;
 use azure_core::http::Url;
+use azure_data_cosmos::clients::ContainerClient;
 use azure_data_cosmos_driver::in_memory_emulator::{
     ConsistencyLevel, EmulatorStore, InMemoryEmulatorHttpClient, ReplicationConfig, VirtualAccountConfig,
     VirtualRegion, WriteMode,
 };
 use tokio::runtime::{EnterGuard, Runtime};
 
+use super::client;
 use crate::support::http::{Threads, listen};
 use faults::Faults;
 use gateway::Gateway;
@@ -98,6 +101,12 @@ impl Emulator {
     /// The account's key; what is signed with another one gets 401.
     pub fn key(&self) -> &'static str {
         super::KEY
+    }
+
+    /// A client of that container with the SDK's own retries.
+    pub async fn container(&self, database: &str, container: &str) -> ContainerClient {
+        let key = Secret::new(self.key());
+        client::container(&self.endpoint(), key, database, container).await.expect("connected")
     }
 
     /// How many requests of this method, in upper case, have arrived over http, also those answered with a fault.
