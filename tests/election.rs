@@ -26,7 +26,7 @@ mod monitor;
 mod next_term;
 #[path = "election/patience.rs"]
 mod patience;
-#[path = "election/random.rs"]
+#[path = "support/random.rs"]
 mod random;
 #[path = "election/shutdown.rs"]
 mod shutdown;

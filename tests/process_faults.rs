@@ -67,7 +67,7 @@ fn check(store: &'static str, harms: &'static [Harm], pace: Pace, faulty_percent
     assert_eq!((verdict.stale_accepted, verdict.lost), (0, 0), "{verdict:?}");
     // A lease that nobody runs would cost a second one. The slack is for a busy machine, ten times as fast.
     for harm in outcome.harms() {
-        let p99 = percentile(&outcome.from_the_last_request(harm), 99);
+        let p99 = percentile(&outcome.since_the_last_request(harm), 99);
         let bound = outcome.lease * 2 + outcome.poll + Duration::from_secs(if faulty_percent > 0 { 8 } else { 4 });
         assert!(p99 < bound.as_secs_f64(), "{harm:?}: {p99:.2} s of {bound:?}");
     }

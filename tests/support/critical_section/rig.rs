@@ -7,7 +7,7 @@ use super::history::{Verdict, judge};
 use super::lane::{Harm, Lane, Setting};
 use super::story::Round;
 use crate::support::azurite::{Azurite, AzuriteOptions};
-use crate::support::cosmos::{Emulator, EmulatorOptions, KEY, client};
+use crate::support::cosmos::{Emulator, EmulatorOptions, KEY};
 use crate::support::faketime::Clocks;
 use crate::support::proxy::Weather;
 use crate::support::{names, operator, sas};
@@ -120,7 +120,7 @@ impl Outcome {
     }
 
     /// How long they took from the last request on that prolonged the lease of the harmed one.
-    pub fn from_the_last_request(&self, harm: Harm) -> Vec<Duration> {
+    pub fn since_the_last_request(&self, harm: Harm) -> Vec<Duration> {
         self.sorted(harm, |round| round.takeover.saturating_sub(round.kept_for))
     }
 
@@ -133,10 +133,10 @@ impl Outcome {
     fn print(&self, plan: &Plan) {
         let Verdict { stale_accepted, accepted, lost, fenced, unknown } = self.verdict;
         let figures = |harm: Harm| {
-            let (takeovers, last) = (self.takeovers(harm), self.from_the_last_request(harm));
+            let (takeovers, last) = (self.takeovers(harm), self.since_the_last_request(harm));
             let prolonged = self.rounds.iter().filter(|round| round.harm == harm && !round.kept_for.is_zero()).count();
             format!(
-                "{harm:?}: p50={:.1} p99={:.1} max={:.1}, prolonged={prolonged} from_the_last_request: p99={:.1} max={:.1}",
+                "{harm:?}: p50={:.1} p99={:.1} max={:.1}, prolonged={prolonged} since_the_last_request: p99={:.1} max={:.1}",
                 percentile(&takeovers, 50),
                 percentile(&takeovers, 99),
                 percentile(&takeovers, 100),
@@ -237,7 +237,7 @@ impl Servers {
                 serde_json::from_slice(&content).expect("a list")
             }
             Self::Cosmos(emulator) => {
-                let container = client::container(emulator, "workers", "registers").await;
+                let container = emulator.container("workers", "registers").await;
                 let document = container.read_item(register.clone(), &register, None).await.expect("read");
                 let document: serde_json::Value = document.into_model().expect("JSON");
                 serde_json::from_value(document["writes"].clone()).expect("a list")
