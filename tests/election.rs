@@ -24,7 +24,9 @@ mod mischief;
 mod monitor;
 #[path = "election/next_term.rs"]
 mod next_term;
-#[path = "election/random.rs"]
+#[path = "election/patience.rs"]
+mod patience;
+#[path = "support/random.rs"]
 mod random;
 #[path = "election/shutdown.rs"]
 mod shutdown;

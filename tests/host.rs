@@ -27,6 +27,9 @@ mod many_hosts;
 mod one_term;
 #[path = "host/push.rs"]
 mod push;
+#[path = "support/random.rs"]
+#[allow(dead_code)]
+mod random;
 #[path = "host/refusal.rs"]
 mod refusal;
 #[path = "host/renewals.rs"]

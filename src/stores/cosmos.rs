@@ -6,7 +6,7 @@ mod address;
 pub(crate) mod checks;
 mod connection;
 mod document;
-mod failure;
+pub(crate) mod failure;
 #[cfg(test)]
 mod properties;
 mod record;

@@ -1,6 +1,7 @@
 //! Carries out what the election asks for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
@@ -56,11 +57,11 @@ impl Driver {
         }
     }
 
-    fn abandon(&mut self, now: Moment, attempt: AttemptId, timed_out: bool) {
+    fn abandon(&mut self, now: Moment, attempt: AttemptId, timed_out: Option<Duration>) {
         let Some(abandoned) = self.attempt.take_if(|current| current.id == attempt) else { return };
         let took = now.since(abandoned.sent_at);
-        if timed_out {
-            let error = abandoned.timed_out(self.run.settings.timing.attempt_timeout());
+        if let Some(limit) = timed_out {
+            let error = abandoned.timed_out(limit);
             self.announcer.request_ended(now, abandoned.operation, took, RequestOutcome::Failed(error.kind()));
             self.note_failure(now, abandoned.operation, error);
         } else {
