@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use azure_core::credentials::Secret;
 use azure_data_cosmos::clients::ContainerClient;
-use azure_data_cosmos::options::BinaryEncodingOptions;
-use azure_data_cosmos::{AccountReference, CosmosClient, CosmosError, RoutingStrategy};
+use azure_data_cosmos::options::{BinaryEncodingOptions, ConnectionPoolOptions};
+use azure_data_cosmos::{AccountReference, CosmosClient, CosmosError, CosmosRuntime, RoutingStrategy};
 use azure_leader_election::{Error, ErrorKind, FencedBlob, FencedPartition, FencingToken, Result};
 use azure_storage_blob::BlobContainerClient;
 use serde::{Deserialize, Serialize};
@@ -94,8 +94,12 @@ impl State {
         } else {
             AccountReference::with_credential(address, store::sign_in(&self.config)?)
         };
+        // What emulators do not know is off for them.
+        let pool = ConnectionPoolOptions::builder().with_is_http2_allowed(!self.place.is_emulator()).build();
+        let runtime =
+            CosmosRuntime::builder().with_connection_pool(pool.map_err(failed)?).build().await.map_err(failed)?;
         let client = CosmosClient::builder()
-            // Emulators do not know it.
+            .with_runtime(runtime)
             .with_binary_encoding_options(BinaryEncodingOptions::new().with_enabled(!self.place.is_emulator()))
             .build(account, RoutingStrategy::PreferredRegions(Vec::new()))
             .await

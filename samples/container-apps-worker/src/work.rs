@@ -102,7 +102,9 @@ impl Work {
                     return Ok(Some((fenced, reached)));
                 }
                 // A role that was just assigned takes minutes to work; another leader would fare no better.
-                Err(error) if error.is_transient() || error.kind() == ErrorKind::Denied => {
+                Err(error)
+                    if error.is_transient() || matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) =>
+                {
                     warn!(event = "state_out_of_reach", %error, "the state cannot be read yet");
                 }
                 Err(error) => return Err(error.into()),

@@ -10,10 +10,14 @@
 mod browser;
 #[path = "worker/collector.rs"]
 mod collector;
+#[path = "worker/cosmos.rs"]
+mod cosmos;
 #[path = "worker/deployment.rs"]
 mod deployment;
 #[path = "worker/exported.rs"]
 mod exported;
+#[path = "worker/identity.rs"]
+mod identity;
 #[path = "worker/probes.rs"]
 mod probes;
 #[path = "worker/rig.rs"]
@@ -26,7 +30,13 @@ mod settings;
 #[path = "../../../tests/support"]
 mod support {
     pub mod azurite;
+    pub mod cosmos;
+    pub mod credential;
     pub mod faketime;
+    pub mod http;
     pub mod names;
     pub mod node;
+    pub mod operator;
+    pub mod sas;
+    pub mod transport;
 }
