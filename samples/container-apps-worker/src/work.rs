@@ -87,7 +87,7 @@ impl Work {
     /// Where the work goes on; `None` when the leadership ends first.
     async fn take_over(&self, leader: &Leadership) -> Result<Option<(Option<FencedState>, Checkpoint)>, TaskError> {
         let Some(state) = &self.state else { return Ok(Some((None, Checkpoint::default()))) };
-        let mut again = interval(Duration::from_secs(1));
+        let mut again = interval(Duration::from_secs(5));
         while leader.token().run_until_cancelled(again.tick()).await.is_some() {
             leader.heartbeat();
             leader.ensure()?;
@@ -96,7 +96,9 @@ impl Work {
                 let reached = fenced.take_over().await?.unwrap_or_default();
                 Ok::<_, Error>((Some(fenced), reached))
             };
-            match taken.await {
+            // Nothing is under way yet that would have to be finished.
+            let Some(taken) = leader.token().run_until_cancelled(taken).await else { break };
+            match taken {
                 Ok((fenced, reached)) => {
                     info!(event = "took_over", steps = reached.steps, "the work goes on where the last leader left it");
                     return Ok(Some((fenced, reached)));
