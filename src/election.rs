@@ -104,6 +104,8 @@ pub struct Election<E> {
     answered: bool,
     /// Whether this host has waited for a poll already; the first wait is cut by a random part.
     polled: bool,
+    /// How often the patience with an acquire was halved, as the store answers fast.
+    halvings: u8,
     /// The store reported a change while an attempt was in flight.
     nudged: bool,
     foreign_lease: Option<Duration>,
@@ -132,6 +134,8 @@ enum Phase {
 struct Flight {
     attempt: AttemptId,
     sent_at: Moment,
+    /// How long its answer is waited for.
+    patience: Duration,
     kind: Kind,
 }
 
@@ -140,6 +144,13 @@ enum Kind {
     Acquire,
     Renew,
     Release,
+}
+
+impl Flight {
+    /// When it is given up.
+    fn ends_at(&self) -> Moment {
+        self.sent_at + self.patience
+    }
 }
 
 impl<E: Entropy> Election<E> {
@@ -165,6 +176,7 @@ impl<E: Entropy> Election<E> {
             highest: None,
             answered: false,
             polled: false,
+            halvings: 0,
             nudged: false,
             foreign_lease: None,
             short_terms: 0,
@@ -204,7 +216,7 @@ impl<E: Entropy> Election<E> {
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Moment> {
-        let flight = self.flight.as_ref().map(|flight| flight.sent_at + self.settings.timing.attempt_timeout());
+        let flight = self.flight.as_ref().map(Flight::ends_at);
         let phase = match &self.phase {
             Phase::Waiting { until, .. } => Some(*until),
             Phase::Leading(term) => Some(self.next_in_term(term)),
@@ -235,13 +247,13 @@ impl<E: Entropy> Election<E> {
         match event {
             Event::Acquired { attempt, grant } => {
                 if let Some(flight) = self.land(attempt) {
-                    self.answered = true;
+                    self.on_answer(now, &flight);
                     self.on_granted(now, &flight, &grant);
                 }
             }
             Event::Held { attempt, held } => {
                 if let Some(flight) = self.land(attempt) {
-                    self.answered = true;
+                    self.on_answer(now, &flight);
                     self.on_held(now, &flight, held);
                 }
             }
@@ -282,9 +294,9 @@ impl<E: Entropy> Election<E> {
 
     /// Does whatever is due at `now`. Calling it early or twice changes nothing.
     pub fn handle_timeout(&mut self, now: Moment) {
-        let expired = |flight: &mut Flight| now >= flight.sent_at + self.settings.timing.attempt_timeout();
-        if let Some(flight) = self.flight.take_if(expired) {
-            self.act(Action::Abandon { attempt: flight.attempt, timed_out: true });
+        if let Some(flight) = self.flight.take_if(|flight| now >= flight.ends_at()) {
+            self.act(Action::Abandon { attempt: flight.attempt, timed_out: Some(flight.patience) });
+            self.halvings = self.halvings.saturating_sub(u8::from(flight.kind == Kind::Acquire));
             self.on_failed(now, &flight, Failure::Unknown { retry_after: None });
         }
         match &self.phase {
@@ -306,7 +318,11 @@ impl<E: Entropy> Election<E> {
     fn launch(&mut self, now: Moment, kind: Kind) -> AttemptId {
         debug_assert!(self.flight.is_none(), "one attempt at a time (invariant 6)");
         self.last_attempt = self.last_attempt.next();
-        self.flight = Some(Flight { attempt: self.last_attempt, sent_at: now, kind });
+        let patience = match kind {
+            Kind::Acquire => self.patience(self.halvings),
+            Kind::Renew | Kind::Release => self.settings.timing.attempt_timeout(),
+        };
+        self.flight = Some(Flight { attempt: self.last_attempt, sent_at: now, patience, kind });
         self.last_attempt
     }
 
@@ -318,7 +334,7 @@ impl<E: Entropy> Election<E> {
     /// Forgets the attempt in flight; its reply will not be heard.
     fn abandon_flight(&mut self) {
         if let Some(flight) = self.flight.take() {
-            self.act(Action::Abandon { attempt: flight.attempt, timed_out: false });
+            self.act(Action::Abandon { attempt: flight.attempt, timed_out: None });
         }
     }
 

@@ -32,7 +32,10 @@ pub struct TimingOptions {
     pub lease: Duration,
     /// How often the leader renews. Default a third of the lease (5 s). Each renewal is one write to the store.
     pub renew_every: Duration,
-    /// After what time an unanswered attempt is given up. Default a fifth of the lease (3 s).
+    /// After what time an unanswered attempt is given up. Default a fifth of the lease (3 s). Where the store answers fast, a
+    /// standby gives its looks up sooner: after one `poll_every`, or a quarter of this if that is longer, and after twice as
+    /// long with each one that gets no answer, up to this. So a request that is lost just when the lease runs out delays the
+    /// takeover by one poll.
     pub attempt_timeout: Duration,
     /// How soon a failed renewal is tried again, ±20 % jitter. Default a fifteenth of the lease (1 s).
     pub retry_every: Duration,

@@ -17,7 +17,9 @@ mod support;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use azure_leader_election::{CancellationToken, EndReason, ErrorKind, LeaderEvent, Leadership, Status, Timing};
+use azure_leader_election::{
+    CancellationToken, EndReason, ErrorKind, LeaderEvent, Leadership, Status, Timing, Unhealthy,
+};
 use tokio::runtime::Runtime;
 
 use support::{Blocker, PATIENCE, Store, Worker, current_thread, events, eventually, host, work, workers};
@@ -74,9 +76,9 @@ fn a_leader_that_blocks_its_runtime_is_cancelled_at_the_stall_limit_and_another_
     let (led_second, second_leads) = mpsc::channel();
     let blocker = Blocker::new();
 
-    let first = host("a", &store, |options| options.stall_limit = Some(Duration::from_millis(300)));
-    let mut heard = first.events();
-    let first = Worker::start(&first, current_thread(), blocker.task());
+    let first_host = host("a", &store, |options| options.stall_limit = Some(Duration::from_millis(300)));
+    let mut heard = first_host.events();
+    let first = Worker::start(&first_host, current_thread(), blocker.task());
     let leader = blocker.leads();
     let blocked = Instant::now();
     let second = Worker::start(&host("b", &store, |_| ()), current_thread(), work(&led_second));
@@ -93,6 +95,10 @@ fn a_leader_that_blocks_its_runtime_is_cancelled_at_the_stall_limit_and_another_
     assert!(successor.ensure().is_ok());
     assert!(successor.fencing_token() > leader.fencing_token());
     assert_eq!(store.count("release", "a"), 0, "its task still runs: the lease was left to run out");
+    match first_host.health() {
+        Err(Unhealthy::LeadsPastLease { fencing_token, .. }) => assert_eq!(fencing_token, leader.fencing_token()),
+        other => panic!("a probe is to have the process ended: {other:?}"),
+    }
 
     let mut seen = Vec::new();
     events(&mut heard, &mut seen);
@@ -109,6 +115,7 @@ fn a_leader_that_blocks_its_runtime_is_cancelled_at_the_stall_limit_and_another_
         "it is a standby again",
         || matches!(first.status(), Status::Standby { leader: Some(leader) } if leader.holder.as_str() == "b"),
     );
+    assert_eq!(first_host.health(), Ok(()));
     assert!(successor.ensure().is_ok(), "what it released was its own lease, long gone");
     second.stop().unwrap();
     first.stop().unwrap();

@@ -26,6 +26,8 @@ mod mischief;
 mod monitor;
 #[path = "election/next_term.rs"]
 mod next_term;
+#[path = "election/patience.rs"]
+mod patience;
 #[path = "support/random.rs"]
 mod random;
 #[path = "election/shutdown.rs"]

@@ -19,6 +19,8 @@ mod clock;
 mod document;
 #[path = "host/events.rs"]
 mod events;
+#[path = "host/health.rs"]
+mod health;
 #[path = "host/leadership.rs"]
 mod leadership;
 #[path = "host/many_hosts.rs"]

@@ -14,7 +14,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::critical_section::{Harm, Outcome, Pace, Plan, run};
+use support::critical_section::{Harm, Outcome, Pace, Plan, percentile, run};
 
 const FAULTY_PERCENT: u64 = 8;
 
@@ -66,10 +66,10 @@ fn check(store: &'static str, harms: &'static [Harm], pace: Pace, faulty_percent
     let verdict = &outcome.verdict;
     assert_eq!((verdict.stale_accepted, verdict.lost), (0, 0), "{verdict:?}");
     // A lease that nobody runs would cost a second one. The slack is for a busy machine, ten times as fast.
-    for harm in outcome.takeovers.keys() {
-        let p99 = outcome.p99(*harm).expect("measured");
+    for harm in outcome.harms() {
+        let p99 = percentile(&outcome.since_the_last_request(harm), 99);
         let bound = outcome.lease * 2 + outcome.poll + Duration::from_secs(if faulty_percent > 0 { 8 } else { 4 });
-        assert!(p99 < bound, "{harm:?}: {p99:?} of {bound:?}");
+        assert!(p99 < bound.as_secs_f64(), "{harm:?}: {p99:.2} s of {bound:?}");
     }
     outcome
 }

@@ -25,6 +25,28 @@ impl<E: Entropy> Election<E> {
         self.act(Action::Acquire { attempt, claim, lapsed });
     }
 
+    /// The store has answered an acquire. What it answered fast is worth less patience the next time.
+    pub(super) fn on_answer(&mut self, now: Moment, flight: &Flight) {
+        self.answered = true;
+        let shorter = self.patience(self.halvings + 1);
+        // A look is one request of a store's, and taking the lease is up to three.
+        let fast = now.since(flight.sent_at) <= shorter / 4;
+        if fast && shorter < self.patience(self.halvings) {
+            self.halvings += 1;
+        }
+    }
+
+    /// How long an acquire is waited for. When a request is lost in the instant in which the lease lapses, a takeover is late
+    /// by this much; so it is short where the store answers fast. It begins at the attempt timeout, and each attempt without
+    /// an answer doubles it again: a slow network settles on what it needs.
+    pub(super) fn patience(&self, halvings: u8) -> Duration {
+        let timing = &self.settings.timing;
+        let longest = timing.attempt_timeout();
+        // To give up before the next poll would gain nothing.
+        let shortest = timing.poll_every().max(longest / 4).min(longest);
+        (longest / (1 << halvings)).max(shortest)
+    }
+
     pub(super) fn on_granted(&mut self, now: Moment, flight: &Flight, grant: &Grant) {
         let timing = &self.settings.timing;
         let lease = grant.lease.min(timing.lease());

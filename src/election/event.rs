@@ -183,8 +183,8 @@ pub enum Action {
     Abandon {
         /// The attempt to drop.
         attempt: AttemptId,
-        /// Whether it is dropped because its time is up.
-        timed_out: bool,
+        /// How long its answer was waited for, if it is dropped because that time is up.
+        timed_out: Option<Duration>,
     },
     /// Start the leader's task.
     StartTask {

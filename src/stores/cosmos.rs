@@ -193,6 +193,10 @@ impl DistributedMutex for CosmosDistributedMutex {
         self.send(async move { document.observe().await }).await
     }
 
+    fn election(&self) -> &str {
+        &self.address.election
+    }
+
     fn check_lease(&self, lease: Duration) -> Result<()> {
         self.document.check_lease(lease)
     }

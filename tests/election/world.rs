@@ -287,7 +287,9 @@ impl World {
             Action::CancelTask { .. } => self.cancel_task(host),
             Action::AbortTask => self.abort_task(host),
             Action::Report(report) => self.count(&report),
-            Action::Abandon { timed_out, .. } => *self.tally.entry("time-outs").or_default() += u64::from(timed_out),
+            Action::Abandon { timed_out, .. } => {
+                *self.tally.entry("time-outs").or_default() += u64::from(timed_out.is_some())
+            }
         }
     }
 

@@ -180,3 +180,28 @@ async fn an_observation_without_an_answer_is_given_up_after_the_attempt_timeout(
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_about(bench.now(), secs(3), TICK);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_acquire_without_an_answer_is_told_with_the_time_that_it_was_waited_for() {
+    let bench = Bench::new();
+    let (leader, standby) = (bench.worker("a"), bench.worker("b"));
+    let leading = leader.run(until_cancelled);
+    leader.leads().await;
+    let waiting = standby.run(until_cancelled);
+    tokio::time::sleep(secs(10)).await;
+    standby.store.always(Operation::Acquire, Fault::Hang);
+    tokio::time::sleep(secs(8)).await;
+    let told: Vec<_> = standby
+        .log
+        .events()
+        .into_iter()
+        .filter_map(|(_, event)| match event {
+            LeaderEvent::AttemptFailed { operation: Operation::Acquire, error } => Some(error.to_string()),
+            _ => None,
+        })
+        .collect();
+    let expected = ["1s", "1.5s", "3s"].map(|limit| format!("no answer to acquire within {limit}"));
+    assert_eq!(told, expected);
+    waiting.stop().await.0.unwrap();
+    leading.stop().await.0.unwrap();
+}

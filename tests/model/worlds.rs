@@ -268,6 +268,23 @@ fn ci() -> Vec<Config> {
             expects: vec![Seen::Takeover, Seen::RenewalTimedOut],
             ..pair("defaults", Budget { losses: 3, ..none() })
         },
+        // With those a candidate is less patient with an acquire than with a renewal, where the store answers fast.
+        Config {
+            timing: Timing::default(),
+            tick_ms: 500,
+            expects: vec![Seen::Takeover, Seen::ZombieGranted, Seen::AmbiguousAcquireSettled],
+            kind: LOOKS_FIRST,
+            rates: worst(2),
+            ..pair("patience", Budget { losses: 1, delays: 1, ..none() })
+        },
+        Config {
+            timing: Timing::default(),
+            tick_ms: 500,
+            expects: vec![Seen::Takeover, Seen::LapsedReplaced, Seen::AnswerAfterItsTime],
+            kind: Kind::Document,
+            rates: worst(2),
+            ..pair("document-patience", Budget { crashes: 1, losses: 1, delays: 1, ..none() })
+        },
         // 80 % of what is asked for: a lease of 12 s.
         Config { grants: 80, ..fifteen(pair("short-grants", Budget { losses: 2, failures: 1, ..none() })) },
     ];

@@ -2,6 +2,7 @@
 //!
 //! - [`rig`]: servers, and several elections at once, round by round;
 //! - [`lane`]: one election with its register and two workers, and what is done to them;
+//! - [`story`]: what happened in a round, for those that took long;
 //! - [`history`]: the verdict over all that the workers said, and over what stands in the register at the end.
 
 // Each test binary uses only a part of these.
@@ -10,7 +11,9 @@
 mod history;
 mod lane;
 mod rig;
+mod story;
 
 pub use history::{Verdict, judge};
 pub use lane::Harm;
-pub use rig::{Outcome, Pace, Plan, run};
+pub use rig::{Outcome, Pace, Plan, percentile, run};
+pub use story::Round;

@@ -34,7 +34,7 @@ pub fn failover(path: &str, outcomes: &[(String, Outcome)]) {
         .legend(|(x, y)| PathElement::new([(x, y), (x + 20, y)], BLACK.mix(0.5)));
     for (number, (name, outcome)) in outcomes.iter().enumerate() {
         let color = Palette99::pick(number).to_rgba();
-        let mut takeovers: Vec<Duration> = outcome.takeovers.values().flatten().copied().collect();
+        let mut takeovers: Vec<Duration> = outcome.rounds.iter().map(|round| round.takeover).collect();
         takeovers.sort();
         let count = takeovers.len() as f64;
         let steps = (1..).zip(takeovers).map(|(rank, takeover)| (takeover.as_secs_f64(), f64::from(rank) / count));

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::Full;
 use hyper::Response;
@@ -13,6 +13,8 @@ use tokio::sync::watch;
 
 use super::http::{Answer, Threads, listen};
 use super::random::Random;
+
+const LEASE_ACTION: &str = "x-ms-lease-action";
 
 /// How bad the network is, while it is there.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +60,16 @@ struct Way {
     cut: watch::Sender<bool>,
     weather: Weather,
     random: Mutex<Random>,
+    notes: Mutex<Vec<Note>>,
+}
+
+/// What became of a request: of all that write, and of those with which something went wrong.
+#[derive(Debug, Clone)]
+pub struct Note {
+    pub at: Instant,
+    pub text: String,
+    /// The service took or prolonged a lease because of it, or replaced a leader document.
+    pub keeps_lease: bool,
 }
 
 impl Proxy {
@@ -73,6 +85,7 @@ impl Proxy {
             cut: watch::Sender::new(false),
             weather,
             random: Mutex::new(Random::new(weather.seed)),
+            notes: Mutex::default(),
         });
         let threads = Threads::start("proxy", 1);
         let answering = Arc::clone(&way);
@@ -93,6 +106,11 @@ impl Proxy {
     pub fn mend(&self) {
         self.way.cut.send_replace(false);
     }
+
+    /// What became of its requests, in order.
+    pub fn notes(&self) -> Vec<Note> {
+        self.way.notes.lock().expect("not poisoned").clone()
+    }
 }
 
 impl Way {
@@ -100,6 +118,9 @@ impl Way {
         // Fails only when the sender is gone, and this is it.
         let _ = self.cut.subscribe().wait_for(|cut| !cut).await;
         let fate = self.fate();
+        if fate != Fate::Arrives {
+            self.note(&head, &format!("{fate:?}"), false);
+        }
         match fate {
             Fate::IsDropped => return Err(io::ErrorKind::ConnectionReset.into()),
             Fate::IsUnavailable => return Ok(unavailable()),
@@ -128,6 +149,9 @@ impl Way {
         let request =
             self.client.request(head.method.clone(), format!("http://{}{path}", self.server)).headers(headers);
         let answer = request.body(body).send().await.map_err(io::Error::other)?;
+        if head.method != hyper::Method::GET && head.method != hyper::Method::HEAD {
+            self.note(head, answer.status().as_str(), answer.status().is_success() && keeps_lease(head));
+        }
         let mut response = Response::builder().status(answer.status());
         for (name, value) in answer.headers() {
             if !["content-length", "transfer-encoding", "connection", "keep-alive"].contains(&name.as_str()) {
@@ -152,6 +176,12 @@ impl Way {
         self.own_names.iter().fold(text.to_owned(), |text, name| text.replace(name.as_str(), &own)).into()
     }
 
+    fn note(&self, head: &Parts, outcome: &str, keeps_lease: bool) {
+        let action = head.headers.get(LEASE_ACTION).and_then(|action| action.to_str().ok()).unwrap_or_default();
+        let text = format!("{} {} {action}: {outcome}", head.method, head.uri.path());
+        self.notes.lock().expect("not poisoned").push(Note { at: Instant::now(), text, keeps_lease });
+    }
+
     fn fate(&self) -> Fate {
         if self.below(100) >= self.weather.faulty_percent {
             return Fate::Arrives;
@@ -174,6 +204,12 @@ impl Way {
     async fn wait(&self, millis: u64) {
         tokio::time::sleep(Duration::from_millis(millis).div_f64(self.weather.rate)).await;
     }
+}
+
+/// Whether this request takes or prolongs a leader's lease if it succeeds.
+fn keeps_lease(head: &Parts) -> bool {
+    let action = head.headers.get(LEASE_ACTION).map(hyper::header::HeaderValue::as_bytes);
+    matches!(action, Some(b"acquire" | b"renew")) || head.uri.path().contains("/colls/leaders/docs")
 }
 
 fn unavailable() -> Response<Full<Bytes>> {

@@ -15,6 +15,8 @@ use nix::unistd::Pid;
 pub struct Line {
     /// Milliseconds since 1970, by the worker.
     pub at: u64,
+    /// When it was read, by this process.
+    pub read_at: Instant,
     pub text: String,
 }
 
@@ -144,7 +146,7 @@ impl Output {
     fn read(&self, stdout: impl BufRead) {
         for text in stdout.lines().map_while(Result::ok) {
             let at = text.split_once(' ').and_then(|(at, _)| at.parse().ok()).unwrap_or_default();
-            self.lines.lock().expect("not poisoned").push(Line { at, text });
+            self.lines.lock().expect("not poisoned").push(Line { at, read_at: Instant::now(), text });
             self.grown.notify_all();
         }
     }

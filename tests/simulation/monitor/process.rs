@@ -113,6 +113,19 @@ impl Process {
         Duration::from_millis(6) + self.clock.look_every().unwrap_or_default().mul_f64(0.025)
     }
 
+    /// Whether an acquire sent at that time was given up, perhaps, in this very instant: when its time was up, or when a process
+    /// that had stood still found that it had been. How long it is waited for is up to the answers before.
+    pub(super) fn may_have_given_up(&self, sent_at: Duration) -> bool {
+        let (longest, tolerance) = (self.settings.timing.attempt_timeout(), self.tolerance());
+        let shortest = self.settings.timing.poll_every().max(longest / 4).min(longest);
+        let waited = self.clock.truth().saturating_sub(sent_at);
+        // Timers run at another rate than its clock.
+        let is_up = |patience: Duration| waited + tolerance >= patience;
+        let just = |patience: Duration| is_up(patience) && waited <= patience.mul_f64(1.03) + tolerance;
+        let slept = self.clock.truth().saturating_sub(self.resumed_at) <= waited;
+        is_up(longest) || (is_up(shortest) && slept) || just(shortest) || just(longest / 2)
+    }
+
     /// The bound of the shutdown: the drain, three attempts, and what slow timers add.
     pub fn stop_bound(&self) -> Duration {
         let bound = self.settings.drain_limit + self.settings.timing.attempt_timeout() * 3;

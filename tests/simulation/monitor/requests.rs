@@ -203,10 +203,7 @@ impl Monitor {
         }
         let state = &mut self.processes[call.process];
         state.in_flight -= 1;
-        // Given up, perhaps, in this very instant.
-        let timeout = state.settings.timing.attempt_timeout();
-        let late = state.clock.truth() + state.tolerance() >= call.sent_at + timeout
-            || state.asked.is_some_and(|asked| asked.jumps != state.jumps);
+        let late = state.may_have_given_up(call.sent_at) || state.asked.is_some_and(|asked| asked.jumps != state.jumps);
         state.answered |= answer.is_ok() && !late;
         let unknown = answer.is_err() && !late;
         self.asks_again(call.process);

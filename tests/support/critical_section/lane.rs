@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::history::word;
+use super::story::{Round, Teller};
 use crate::support::faketime::Clocks;
 use crate::support::proxy::{Proxy, Weather};
 use crate::support::worker::{Line, Worker};
@@ -35,6 +36,8 @@ pub struct Setting {
     pub lease: f64,
     pub poll: f64,
     pub think: f64,
+    /// How many times as fast as this process's clock those of the workers run.
+    pub rate: f64,
     /// One for each worker in turn.
     pub clocks: Vec<Clocks>,
     pub environment: Vec<(&'static str, &'static str)>,
@@ -49,6 +52,8 @@ pub struct Lane {
     started: usize,
     /// What workers said that are gone.
     past: Vec<Line>,
+    /// The ways of workers that are gone: what they sent may arrive yet.
+    past_ways: Vec<Proxy>,
 }
 
 #[derive(Debug)]
@@ -59,7 +64,7 @@ struct Member {
 
 impl Lane {
     pub fn start(setting: Setting) -> Self {
-        let mut lane = Self { setting, members: vec![], started: 0, past: vec![] };
+        let mut lane = Self { setting, members: vec![], started: 0, past: vec![], past_ways: vec![] };
         lane.join();
         lane.join();
         lane
@@ -91,34 +96,55 @@ impl Lane {
         self.started += 1;
     }
 
-    /// Does this to the leader while it thinks; how long until another one led.
-    pub fn harm(&mut self, harm: Harm) -> Duration {
-        let (leader, thought) = self.thinker();
+    /// Does this to the leader while it thinks, and another one watches it; what came of it until that one led.
+    pub fn harm(&mut self, harm: Harm) -> Round {
+        let (leader, thought) = self.watched_thinker();
         let began = Instant::now();
         let from = self.members[1 - leader].worker.lines().len();
         match harm {
             Harm::Kill => {
                 let killed = self.members.remove(leader);
-                self.past.extend(killed.worker.kill());
-                let takeover = succession(&self.members[0].worker, from, began);
+                let mut told = killed.worker.kill();
+                let led = succession(&self.members[0].worker, from);
+                let round = self.tell(harm, began, led, &told, killed.way.as_ref());
+                self.past.append(&mut told);
+                self.past_ways.extend(killed.way);
                 self.join();
-                takeover
+                round
             }
             Harm::Stop => {
                 self.members[leader].worker.signal(Signal::SIGSTOP);
-                let takeover = succession(&self.members[1 - leader].worker, from, began);
+                let led = succession(&self.members[1 - leader].worker, from);
+                let round = self.tell(harm, began, led, &[], self.members[leader].way.as_ref());
                 self.members[leader].worker.signal(Signal::SIGCONT);
                 self.wait_for_outcome(leader, &thought);
-                takeover
+                round
             }
             Harm::Cut => {
                 self.way(leader).cut();
-                let takeover = succession(&self.members[1 - leader].worker, from, began);
+                let led = succession(&self.members[1 - leader].worker, from);
+                let round = self.tell(harm, began, led, &[], self.members[leader].way.as_ref());
                 self.way(leader).mend();
                 self.wait_for_outcome(leader, &thought);
-                takeover
+                round
             }
         }
+    }
+
+    /// The story of a round. `told` and `way` are of the worker that was harmed.
+    fn tell(&self, harm: Harm, began: Instant, led: Instant, told: &[Line], way: Option<&Proxy>) -> Round {
+        let mut teller = Teller::new(began, led, self.setting.rate);
+        for member in &self.members {
+            teller.lines(&member.worker.lines());
+            teller.notes(&member.worker.holder, member.way.as_ref());
+        }
+        teller.lines(told);
+        let harmed = way.map(Proxy::notes).unwrap_or_default();
+        if let (Some(line), true) = (told.last(), harm == Harm::Kill) {
+            teller.notes(line.text.split(' ').nth(1).unwrap_or_default(), way);
+        }
+        let kept_at = harmed.iter().filter(|note| note.keeps_lease && note.at <= led).map(|note| note.at).max();
+        teller.round(harm, kept_at)
     }
 
     fn way(&self, member: usize) -> &Proxy {
@@ -129,6 +155,19 @@ impl Lane {
         let id = format!(" id={} ", word(thought, "id"));
         let done = |line: &Line| line.text.contains(&id) && !line.text.contains(" thinking ");
         self.members[member].worker.wait_until(0, done, "what became of its write", PATIENCE);
+    }
+
+    /// As [`thinker`](Self::thinker), while the other worker watches that leader: one that has just started, or rests after its
+    /// own term, would have to begin with it.
+    fn watched_thinker(&self) -> (usize, Line) {
+        loop {
+            let (leader, thought) = self.thinker();
+            let token = format!(" watching token={} ", thought.token());
+            let standby = &self.members[1 - leader].worker;
+            if standby.lines().iter().any(|line| line.text.contains(&token)) {
+                return (leader, thought);
+            }
+        }
     }
 
     /// The worker that begins to think from now on, and its line about it.
@@ -159,10 +198,9 @@ impl Lane {
     }
 }
 
-/// Waits until this worker leads and has written; how long until it led.
-fn succession(worker: &Worker, from: usize, began: Instant) -> Duration {
-    worker.wait_for(from, " elected ", PATIENCE);
-    let takeover = began.elapsed();
+/// Waits until this worker leads and has written; when it led.
+fn succession(worker: &Worker, from: usize) -> Instant {
+    let (_, elected) = worker.wait_for(from, " elected ", PATIENCE);
     worker.wait_for(from, " accepted ", PATIENCE);
-    takeover
+    elected.read_at
 }

@@ -1,18 +1,22 @@
 //! Several elections at once, round by round.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::history::{Verdict, judge};
 use super::lane::{Harm, Lane, Setting};
+use super::story::Round;
 use crate::support::azurite::{Azurite, AzuriteOptions};
 use crate::support::cosmos::{Emulator, EmulatorOptions, KEY};
 use crate::support::faketime::Clocks;
 use crate::support::proxy::Weather;
 use crate::support::{names, operator, sas};
 
-/// How many elections run at once.
+/// How many elections run at once, unless `LEADER_LANES` says otherwise.
 const LANES: usize = 4;
+
+/// How many times as fast as real clocks, unless `LEADER_PACE` says otherwise.
+const FAST: f64 = 10.0;
 
 /// What is to be done.
 #[derive(Debug, Clone)]
@@ -38,28 +42,32 @@ pub struct Pace {
 
 impl Pace {
     pub fn real(rounds: usize) -> Self {
-        Self { rounds: asked_for().unwrap_or(rounds), rate: 1.0, clocks: vec![] }
+        Self { rounds: asked_for("LEADER_ROUNDS").unwrap_or(rounds), rate: 1.0, clocks: vec![] }
     }
 
-    /// Ten times as fast, and not all alike: the store's clock is right, and the workers' drift apart by up to 4 %.
+    /// Hurried, and not all alike: the store's clock is right, and the workers' drift apart by up to 4 %.
     ///
     /// Panics without libfaketime.
     pub fn fast(rounds: usize) -> Self {
-        let clocks = |rate: f64| Clocks::times(rate).expect("LEADER_FAKETIME is the path of libfaketime.so.1");
-        Self { rounds: asked_for().unwrap_or(rounds), rate: 10.0, clocks: [10.0, 9.8, 10.2].map(clocks).to_vec() }
+        let rate = asked_for("LEADER_PACE").unwrap_or(FAST);
+        let clocks = |drift: f64| Clocks::times(rate * drift).expect("LEADER_FAKETIME is the path of libfaketime.so.1");
+        Self {
+            rounds: asked_for("LEADER_ROUNDS").unwrap_or(rounds),
+            rate,
+            clocks: [1.0, 0.98, 1.02].map(clocks).to_vec(),
+        }
     }
 }
 
-fn asked_for() -> Option<usize> {
-    std::env::var("LEADER_ROUNDS").ok()?.parse().ok()
+fn asked_for<T: std::str::FromStr>(variable: &str) -> Option<T> {
+    std::env::var(variable).ok()?.parse().ok()
 }
 
 /// What came of it.
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub verdict: Verdict,
-    /// How long it took until another one led, by the workers' clocks.
-    pub takeovers: BTreeMap<Harm, Vec<Duration>>,
+    pub rounds: Vec<Round>,
     pub lease: Duration,
     pub poll: Duration,
 }
@@ -68,7 +76,7 @@ pub struct Outcome {
 pub fn run(plan: &Plan) -> Outcome {
     let runtime = tokio::runtime::Runtime::new().expect("threads");
     let servers = runtime.block_on(Servers::start(plan));
-    let lanes = LANES.min(plan.pace.rounds);
+    let lanes = asked_for("LEADER_LANES").unwrap_or(LANES).min(plan.pace.rounds);
     let mut outcome = Outcome::default();
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..lanes)
@@ -81,22 +89,20 @@ pub fn run(plan: &Plan) -> Outcome {
                 scope.spawn(move || {
                     let name = setting.name.clone();
                     let mut workers = Lane::start(setting);
-                    let mut takeovers = Vec::new();
+                    let mut harmed = Vec::new();
                     for round in rounds {
                         let harm = plan.harms[(round / lanes + lane) % plan.harms.len()];
-                        takeovers.push((harm, workers.harm(harm).mul_f64(plan.pace.rate)));
+                        harmed.push(workers.harm(harm));
                     }
                     let history = workers.stop();
-                    (judge(&history, &runtime.block_on(servers.register(&name))), takeovers)
+                    (judge(&history, &runtime.block_on(servers.register(&name))), harmed)
                 })
             })
             .collect();
         for thread in threads {
-            let (verdict, takeovers) = thread.join().expect("a lane that holds");
+            let (verdict, harmed) = thread.join().expect("a lane that holds");
             outcome.verdict += verdict;
-            for (harm, takeover) in takeovers {
-                outcome.takeovers.entry(harm).or_default().push(takeover);
-            }
+            outcome.rounds.extend(harmed);
         }
     });
     outcome.print(plan);
@@ -104,30 +110,67 @@ pub fn run(plan: &Plan) -> Outcome {
 }
 
 impl Outcome {
-    /// Of these takeovers, how long the slowest of a hundred took.
-    pub fn p99(&self, harm: Harm) -> Option<Duration> {
-        let mut takeovers = self.takeovers.get(&harm)?.clone();
-        takeovers.sort();
-        takeovers.get((takeovers.len() * 99).div_ceil(100) - 1).copied()
+    pub fn harms(&self) -> BTreeSet<Harm> {
+        self.rounds.iter().map(|round| round.harm).collect()
+    }
+
+    /// How long the takeovers took, the fastest first, by the workers' clocks.
+    pub fn takeovers(&self, harm: Harm) -> Vec<Duration> {
+        self.sorted(harm, |round| round.takeover)
+    }
+
+    /// How long they took from the last request on that prolonged the lease of the harmed one.
+    pub fn since_the_last_request(&self, harm: Harm) -> Vec<Duration> {
+        self.sorted(harm, |round| round.takeover.saturating_sub(round.kept_for))
+    }
+
+    fn sorted(&self, harm: Harm, time: impl Fn(&Round) -> Duration) -> Vec<Duration> {
+        let mut times: Vec<_> = self.rounds.iter().filter(|round| round.harm == harm).map(time).collect();
+        times.sort();
+        times
     }
 
     fn print(&self, plan: &Plan) {
         let Verdict { stale_accepted, accepted, lost, fenced, unknown } = self.verdict;
-        let p99: Vec<_> = self
-            .takeovers
-            .keys()
-            .filter_map(|harm| Some(format!("{harm:?}={:.2}", self.p99(*harm)?.as_secs_f64())))
-            .collect();
+        let figures = |harm: Harm| {
+            let (takeovers, last) = (self.takeovers(harm), self.since_the_last_request(harm));
+            let prolonged = self.rounds.iter().filter(|round| round.harm == harm && !round.kept_for.is_zero()).count();
+            format!(
+                "{harm:?}: p50={:.1} p99={:.1} max={:.1}, prolonged={prolonged} since_the_last_request: p99={:.1} max={:.1}",
+                percentile(&takeovers, 50),
+                percentile(&takeovers, 99),
+                percentile(&takeovers, 100),
+                percentile(&last, 99),
+                percentile(&last, 100),
+            )
+        };
+        let figures: Vec<_> = self.harms().into_iter().map(figures).collect();
         println!(
-            "{} {}, {} % faulty: rounds={} stale_accepted={stale_accepted} p99={} accepted={accepted} lost={lost} \
-             fenced={fenced} unknown={unknown}",
+            "{} {}, {} % faulty: rounds={} stale_accepted={stale_accepted} accepted={accepted} lost={lost} \
+             fenced={fenced} unknown={unknown} {}",
             plan.store,
             if plan.fencing { "fenced" } else { "unfenced" },
             plan.faulty_percent.unwrap_or_default(),
             plan.pace.rounds,
-            p99.join(","),
+            figures.join("; "),
         );
+        self.print_slowest(asked_for("LEADER_SLOWEST").unwrap_or(0));
     }
+
+    fn print_slowest(&self, count: usize) {
+        let mut slowest: Vec<_> = self.rounds.iter().collect();
+        slowest.sort_by_key(|round| std::cmp::Reverse(round.takeover));
+        for round in slowest.into_iter().take(count) {
+            println!("{:?}, {:.2} s:", round.harm, round.takeover.as_secs_f64());
+            round.story.iter().for_each(|line| println!("  {line}"));
+        }
+    }
+}
+
+/// Of so many in a hundred, how long the slowest took, in seconds.
+pub fn percentile(sorted: &[Duration], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted.get(rank.saturating_sub(1)).map_or(f64::NAN, Duration::as_secs_f64)
 }
 
 enum Servers {
@@ -164,11 +207,12 @@ impl Servers {
                 (url, server.clone(), vec![server, region])
             }
         };
-        let hurried = plan.pace.rate > 1.0;
+        let hurried = !plan.pace.clocks.is_empty();
         Setting {
             store: plan.store,
             url,
             name: names::unique(plan.store),
+            rate: plan.pace.rate,
             fencing: plan.fencing,
             // A blob's lease is 15 s at the least; a document's is shorter where no clock is hurried.
             lease: if plan.store == "blob" || hurried { 15.0 } else { 3.0 },
