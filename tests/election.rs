@@ -6,6 +6,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+#[path = "support/answered.rs"]
+mod answered;
 #[path = "election/bench.rs"]
 mod bench;
 #[path = "election/candidate.rs"]

@@ -11,6 +11,8 @@ mod host_support;
 
 #[path = "host/abandon.rs"]
 mod abandon;
+#[path = "host/bounded_shutdown.rs"]
+mod bounded_shutdown;
 #[path = "host/clock.rs"]
 mod clock;
 #[path = "host/document.rs"]

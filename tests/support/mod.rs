@@ -16,6 +16,7 @@
 //! - [`random`]: the same numbers for the same seed;
 //! - [`oracle`]: a strict blob service of the project's own, by the documentation;
 //! - [`worker`]: real worker processes;
+//! - [`pair`]: two of them, of which one leads;
 //! - [`transport`]: an HTTP client that trusts its certificate.
 
 // Every test binary compiles this module for itself and uses only a part of it.
@@ -43,6 +44,8 @@ pub mod node;
 pub mod operator;
 #[cfg(feature = "blob")]
 pub mod oracle;
+#[cfg(unix)]
+pub mod pair;
 #[cfg(all(feature = "blob", feature = "cosmos", unix))]
 pub mod plot;
 #[cfg(unix)]
