@@ -7,14 +7,13 @@ use nix::sys::signal::Signal;
 use crate::rig::{Environment, eventually};
 use crate::support::cosmos::{Emulator, EmulatorOptions};
 
-#[test]
-fn on_cosmos_db_a_killed_leader_is_replaced_and_the_work_goes_on_where_it_was() {
-    let emulator = Emulator::start(EmulatorOptions::default());
+/// With a lease short enough to wait for its end.
+fn on(emulator: &Emulator) -> Environment {
     let endpoint = emulator.endpoint();
     let endpoint = endpoint.trim_end_matches('/');
     // As the deployment makes it; the worker creates the container of the lease on an emulator alone.
     emulator.create_partitioned("workers", "state", &["/partition"]);
-    let environment = Environment::empty()
+    Environment::empty()
         .with("LEADER_STORE", "cosmos")
         .with("LEADER_STORE_URL", format!("{endpoint}/dbs/workers/colls/leases"))
         .with("LEADER_STATE_URL", format!("{endpoint}/dbs/workers/colls/state"))
@@ -23,7 +22,13 @@ fn on_cosmos_db_a_killed_leader_is_replaced_and_the_work_goes_on_where_it_was() 
         .with("WORKER_STEP_SECONDS", "1")
         .with("COSMOS_EMULATOR_KEY", emulator.key())
         // Its client looks for Azure's metadata service otherwise.
-        .with("COSMOS_DISABLE_IMDS", "1");
+        .with("COSMOS_DISABLE_IMDS", "1")
+}
+
+#[test]
+fn on_cosmos_db_a_killed_leader_is_replaced_and_the_work_goes_on_where_it_was() {
+    let emulator = Emulator::start(EmulatorOptions::default());
+    let environment = on(&emulator);
     let leader = environment.clone().replica("first");
     leader.wait_for("leading");
     let standby = environment.replica("second");
@@ -44,4 +49,25 @@ fn on_cosmos_db_a_killed_leader_is_replaced_and_the_work_goes_on_where_it_was() 
     eventually("the work goes on", || standby.status()["checkpoint"]["steps"].as_u64() > Some(left));
     let written = emulator.document_of("nightly", "workers", "state", "checkpoint").expect("a checkpoint");
     assert_eq!((&written["holder"], &written["fencing_token"]), (&"second".into(), &elected["fencing_token"]));
+}
+
+#[test]
+fn an_outage_of_the_store_takes_the_lead_but_restarts_nobody_and_ends_by_itself() {
+    let emulator = Emulator::start(EmulatorOptions::default());
+    let worker = on(&emulator).replica("alone");
+    worker.wait_for("took_over");
+    eventually("it is ready", || worker.get("/readyz").0 == 200);
+    let token = worker.status()["leader"]["fencing_token"].as_u64().unwrap();
+
+    emulator.hang();
+    let (_, ended) = worker.wait_for("ended");
+    assert_eq!(ended["reason"], "renewal timed out");
+    eventually("it says what is wrong", || worker.get("/healthz").1.starts_with("alive, but no request to the store"));
+    assert_eq!(worker.get("/healthz").0, 200);
+    assert_eq!(worker.get("/readyz").0, 200, "its page can be reached");
+    assert!(worker.get("/").1.contains("no request to the store has succeeded"));
+
+    emulator.go_on();
+    eventually("it leads again", || worker.status()["leader"]["fencing_token"].as_u64() > Some(token));
+    eventually("it is well", || worker.get("/healthz") == (200, "alive\n".to_owned()));
 }
