@@ -40,6 +40,8 @@ mod store;
 mod tasks;
 #[path = "election/term.rs"]
 mod term;
+#[path = "election/timing.rs"]
+mod timing;
 #[path = "election/way_out.rs"]
 mod way_out;
 #[path = "election/world.rs"]
