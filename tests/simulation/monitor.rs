@@ -117,6 +117,10 @@ impl Monitor {
         self.active.iter().copied().find(|term| leads(&self.terms[*term])).map(|term| self.terms[term].process)
     }
 
+    pub fn somebody_stepped_down_since(&self, since: Duration) -> bool {
+        self.terms.iter().any(|term| term.leaves_at.is_some_and(|at| at >= since))
+    }
+
     /// Its wall clock was set forward, by so much that it has to notice, or perhaps not.
     pub fn jumped(&mut self, process: usize, has_to_notice: bool) {
         let process = &mut self.processes[process];
