@@ -3,6 +3,8 @@
 #![cfg(feature = "blob")]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+#[path = "blob/late.rs"]
+mod late;
 mod support;
 
 use std::sync::Arc;

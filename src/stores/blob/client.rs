@@ -62,13 +62,23 @@ impl LeaseBlob {
         Record::read(&seen.metadata)?;
 
         let id = claim.id.expose();
-        let options = BlobClientAcquireLeaseOptions { proposed_lease_id: Some(id.clone()), ..Default::default() };
+        // Only over what was read. A duplicate of this request that comes late would prolong the lease of this very id, also when
+        // its holder is dead by then; but the term's record, which is written next, changes the ETag.
+        let options = BlobClientAcquireLeaseOptions {
+            proposed_lease_id: Some(id.clone()),
+            if_match: Some(seen.etag.clone()),
+            ..Default::default()
+        };
         let response = match self.blob.acquire_lease(lease_seconds, Some(options)).await {
             Ok(response) => response,
             Err(error) if failure::refusal(&error) == Some(Refusal::LeaseHeld) => {
                 // If it looked free a moment ago, the record still names the leader before.
                 let held = if seen.is_free() { Held::default() } else { seen.held()? };
                 return Ok(Acquire::Held(held));
+            }
+            // Somebody took it, wrote a record, and perhaps released it, all since this look.
+            Err(error) if failure::refusal(&error) == Some(Refusal::Changed) => {
+                return Ok(Acquire::Held(Held::default()));
             }
             Err(error) => return Err(self.failed("taking the lease of", &error)),
         };
