@@ -154,8 +154,7 @@ impl Way {
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         // A task of its own: what is on its way arrives although its sender has given up.
         tokio::spawn(async move {
-            // Fails only when the sender is gone, and this is it.
-            let _ = self.cut.subscribe().wait_for(|cut| !cut).await;
+            self.mended().await;
             let fate = self.fate();
             if fate != Fate::Arrives {
                 self.note(&head, &format!("{fate:?}"), false);
@@ -172,6 +171,7 @@ impl Way {
                 Fate::IsDoubled(millis) => {
                     tokio::spawn(async move {
                         self.wait(millis).await;
+                        self.mended().await;
                         // Nobody waits for this answer.
                         let _ = self.forward(&head, body).await;
                     });
@@ -182,6 +182,11 @@ impl Way {
         })
         .await
         .map_err(io::Error::other)?
+    }
+
+    async fn mended(&self) {
+        // Fails only when the sender is gone, and this is it.
+        let _ = self.cut.subscribe().wait_for(|cut| !cut).await;
     }
 
     async fn forward(&self, head: &hyper::http::request::Parts, body: Bytes) -> io::Result<Response<Full<Bytes>>> {

@@ -134,7 +134,8 @@ impl Outcome {
         let Verdict { stale_accepted, accepted, lost, fenced, unknown } = self.verdict;
         let figures = |harm: Harm| {
             let (takeovers, last) = (self.takeovers(harm), self.from_the_last_request(harm));
-            let prolonged = self.rounds.iter().filter(|round| round.harm == harm && !round.kept_for.is_zero()).count();
+            let prolonged =
+                self.rounds.iter().filter(|round| round.harm == harm && round.kept_for >= self.poll).count();
             format!(
                 "{harm:?}: p50={:.1} p99={:.1} max={:.1}, prolonged={prolonged} from_the_last_request: p99={:.1} max={:.1}",
                 percentile(&takeovers, 50),
