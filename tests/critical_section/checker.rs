@@ -1,12 +1,15 @@
 //! A checker that finds nothing proves nothing.
 
+use std::time::Instant;
+
 use crate::support::critical_section::judge;
 use crate::support::worker::Line;
 
 #[test]
 fn a_stale_write_and_a_lost_one_are_seen() {
     let history = |texts: &[&str]| -> Vec<Line> {
-        texts.iter().map(|text| Line { at: 0, text: format!("0 somebody {text} token=0") }).collect()
+        let line = |text| Line { at: 0, read_at: Instant::now(), text: format!("0 somebody {text} token=0") };
+        texts.iter().map(line).collect()
     };
     let register = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
     let begun = ["thinking id=a/1/0 after=nothing", "thinking id=b/2/0 after=nothing", "accepted id=b/2/0"];
