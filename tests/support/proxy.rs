@@ -225,7 +225,8 @@ impl Way {
 
     fn note(&self, head: &hyper::http::request::Parts, outcome: &str, keeps_lease: bool) {
         let action = head.headers.get(LEASE_ACTION).and_then(|action| action.to_str().ok()).unwrap_or_default();
-        let text = format!("{} {} {action}: {outcome}", head.method, head.uri.path());
+        let part = head.uri.query().and_then(|query| query.split('&').find(|part| part.starts_with("comp=")));
+        let text = format!("{} {} {}{action}: {outcome}", head.method, head.uri.path(), part.unwrap_or_default());
         self.notes.lock().expect("not poisoned").push(Note { at: Instant::now(), text, keeps_lease });
     }
 
