@@ -44,6 +44,11 @@ pub trait DocumentStore: Debug + Send + Sync + 'static {
     /// Replaces the document if it still has the version that was seen.
     async fn replace(&self, seen: &Stored<Self::Rest>, record: &Record) -> Result<Written>;
 
+    /// See [`DistributedMutex::election`].
+    fn election(&self) -> &str {
+        ""
+    }
+
     /// See [`DistributedMutex::check_lease`].
     ///
     /// # Errors
@@ -302,6 +307,10 @@ impl<S: DocumentStore> DistributedMutex for DocumentMutex<S> {
         let latest = record.holder.as_ref().or(record.previous.as_ref()).map(|holder| record.leader(holder));
         // Whether a holder still renews cannot be told by one look; who wants to lead has to watch.
         Ok(Observation { held: record.holder.is_some(), latest })
+    }
+
+    fn election(&self) -> &str {
+        self.store.election()
     }
 
     fn check_lease(&self, lease: Duration) -> Result<()> {

@@ -12,19 +12,16 @@ pub(crate) use partition::checks as partition_checks;
 
 use std::fmt::Display;
 
-use tracing::warn;
-
 use crate::error::Error;
 use crate::fencing::FencingToken;
+use crate::telemetry;
 
-/// The refusal, and its trace: whoever is on call wants to know that it happened.
+/// How often a write is tried again when what it writes to changes under it: an older leader that writes without a pause must
+/// not keep a newer one from taking the fence over. Each round is lost only if the older one's write falls between the newer
+/// one's look and its own write; whoever loses all of them is told so, and nothing was written.
+const ROUNDS: u32 = 32;
+
+/// The refusal, told to whoever is on call.
 fn fenced(resource: &impl Display, token: FencingToken, newer: FencingToken) -> Error {
-    warn!(
-        target: "azure_leader_election",
-        %resource,
-        fencing_token = token.get(),
-        fenced_by = newer.get(),
-        "fenced: a newer leader has written; the write of this one was refused"
-    );
-    Error::fenced(token, newer)
+    telemetry::write_fenced(&resource.to_string(), token, newer)
 }

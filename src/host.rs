@@ -14,6 +14,7 @@ use crate::claim::HolderId;
 use crate::election::EndReason;
 use crate::error::{BoxError, Error, ErrorKind, Result};
 use crate::fencing::FencingToken;
+use crate::health::{Unhealthy, Vitals};
 use crate::keeper;
 use crate::leadership::Leadership;
 use crate::mutex::{DistributedMutex, Observation};
@@ -57,6 +58,7 @@ pub struct LeaderHost {
     options: LeaderHostOptions,
     status: watch::Sender<Status>,
     events: broadcast::Sender<LeaderEvent>,
+    vitals: Arc<Vitals>,
     /// Held by a run until its task is gone, so that two runs of one host never overlap (invariant 6).
     slot: Arc<Semaphore>,
     /// Held by the run that waits for the slot.
@@ -73,6 +75,7 @@ impl LeaderHost {
             options: LeaderHostOptions::default(),
             status: watch::Sender::new(Status::Stopped),
             events: broadcast::Sender::new(256),
+            vitals: Arc::default(),
             slot: Arc::new(Semaphore::new(1)),
             successor: Semaphore::new(1),
             abandoned: Mutex::default(),
@@ -102,6 +105,16 @@ impl LeaderHost {
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<LeaderEvent> {
         self.events.subscribe()
+    }
+
+    /// Whether this host is well, for a probe. It sends nothing and never waits, and answers also when the election itself
+    /// stands still.
+    ///
+    /// # Errors
+    /// [`Unhealthy`], with what is wrong: the host is not running; its task runs on past its lease; nobody pumps the
+    /// election; or the store has been out of reach for longer than a lease.
+    pub fn health(&self) -> Result<(), Unhealthy> {
+        self.vitals.check()
     }
 
     /// Reads who leads, without contending. The request is sent from the keeper, as all of this host's are, and given up
@@ -230,6 +243,7 @@ impl LeaderHost {
             mutex: Arc::clone(&self.mutex),
             status: self.status.clone(),
             events: self.events.clone(),
+            vitals: Arc::clone(&self.vitals),
             shutdown,
             abandoned: abandoned.clone(),
             spawner,

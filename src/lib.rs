@@ -20,6 +20,7 @@ mod error;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod fenced;
 mod fencing;
+mod health;
 mod host;
 mod keeper;
 mod leadership;
@@ -27,7 +28,7 @@ mod mutex;
 mod options;
 mod status;
 mod stores;
-mod telemetry;
+pub mod telemetry;
 mod timing;
 
 pub use claim::{Claim, ClaimId, HolderId};
@@ -38,6 +39,7 @@ pub use fenced::blob::{BlobContent, FencedBlob, FencedStateBlob};
 #[cfg(feature = "cosmos")]
 pub use fenced::partition::{CommittedBatch, FencedPartition, RefusedOperation};
 pub use fencing::{Fenced, FencedGuard, FencingToken};
+pub use health::Unhealthy;
 pub use host::{FinishedTerm, LeaderHost, TaskError};
 pub use leadership::{Leadership, NotLeader};
 pub use mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};

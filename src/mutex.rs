@@ -80,6 +80,11 @@ pub trait DistributedMutex: Debug + Send + Sync + 'static {
     /// Transient when the store did not answer; otherwise a human must act.
     async fn observe(&self) -> Result<Observation>;
 
+    /// The name of the election, for logs and metrics. Default: none.
+    fn election(&self) -> &str {
+        ""
+    }
+
     /// Whether this store can grant a lease of this length; asked once, before the first attempt.
     ///
     /// # Errors
@@ -221,6 +226,10 @@ impl<M: DistributedMutex + ?Sized> DistributedMutex for Arc<M> {
 
     async fn observe(&self) -> Result<Observation> {
         (**self).observe().await
+    }
+
+    fn election(&self) -> &str {
+        (**self).election()
     }
 
     fn check_lease(&self, lease: Duration) -> Result<()> {

@@ -15,5 +15,7 @@ pub(crate) mod file;
 pub(crate) mod memory;
 #[cfg(all(feature = "blob", test))]
 mod properties;
+#[cfg(any(feature = "cosmos", feature = "file"))]
+mod record;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod service_time;

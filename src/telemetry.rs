@@ -1,91 +1,130 @@
-//! Log lines at every transition.
+#![doc = include_str!("../docs/telemetry.md")]
+
+mod log;
+#[cfg(feature = "otel")]
+mod metrics;
 
 use std::time::Duration;
 
-use tracing::{debug, error, info, warn};
+use tracing::{Span, debug_span, info_span};
 
 use crate::claim::HolderId;
-use crate::election::{EndReason, Moment};
-use crate::error::ErrorKind;
+use crate::election::Moment;
+use crate::error::{Error, ErrorKind};
+use crate::fencing::FencingToken;
+use crate::mutex::Leader;
 use crate::status::{LeaderEvent, Operation};
+use log::Log;
+#[cfg(feature = "otel")]
+use metrics::Metrics;
 
-/// All log lines bear this target, whatever file they come from.
-const TARGET: &str = "azure_leader_election";
+/// All spans and events bear this target, whatever file they come from.
+pub(crate) const TARGET: &str = "azure_leader_election";
 
-/// Writes a host's events to `tracing`.
+/// Whose telemetry it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) election: String,
+    pub(crate) holder: HolderId,
+}
+
+/// Tells `tracing` and OpenTelemetry what a host goes through.
 #[derive(Debug)]
 pub(crate) struct Telemetry {
-    holder: HolderId,
-    last_failure: Option<(Operation, ErrorKind, Moment)>,
+    log: Log,
+    #[cfg(feature = "otel")]
+    metrics: Metrics,
+}
+
+/// What a host goes through: its events, and what is too fine for them.
+#[derive(Debug)]
+pub(crate) enum Signal<'a> {
+    Event(&'a LeaderEvent),
+    /// A request ended after so long.
+    Request {
+        operation: Operation,
+        took: Duration,
+        outcome: RequestOutcome,
+    },
+    /// The status became standby, or another leader than before was seen.
+    Standby {
+        leader: Option<&'a Leader>,
+    },
+    /// The task did not end in the time that it had.
+    TaskAborted,
+    TaskEnded,
+    ClockJumped {
+        by: Duration,
+    },
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RequestOutcome {
+    Granted,
+    Held,
+    Renewed,
+    Lost,
+    Released,
+    Failed(ErrorKind),
+    /// Its answer was of no interest any more.
+    Dropped,
 }
 
 impl Telemetry {
-    /// A failure that repeats is logged aloud this often.
-    const REPEAT_AFTER: Duration = Duration::from_secs(30);
-
-    pub(crate) fn new(holder: HolderId) -> Self {
-        Self { holder, last_failure: None }
-    }
-
-    pub(crate) fn record(&mut self, now: Moment, event: &LeaderEvent) {
-        let holder = self.holder.clone();
-        let holder = holder.as_str();
-        match event {
-            LeaderEvent::Elected { fencing_token } => {
-                self.last_failure = None;
-                info!(target: TARGET, holder, fencing_token = fencing_token.get(), "elected");
-            }
-            LeaderEvent::Stopping { fencing_token, reason } => {
-                info!(target: TARGET, holder, fencing_token = fencing_token.get(), %reason, "leader task cancelled");
-            }
-            LeaderEvent::Ended { fencing_token, reason, detail } => {
-                let (fencing_token, detail) = (fencing_token.get(), detail.as_deref().unwrap_or_default());
-                match reason {
-                    EndReason::Shutdown | EndReason::SteppedDown | EndReason::TaskEnded => {
-                        info!(target: TARGET, holder, fencing_token, %reason, detail, "leadership ended");
-                    }
-                    _ => warn!(target: TARGET, holder, fencing_token, %reason, detail, "leadership ended"),
-                }
-            }
-            LeaderEvent::AttemptFailed { operation, error } => {
-                let causes = causes(error);
-                if self.is_repeat(now, *operation, error.kind()) {
-                    debug!(target: TARGET, holder, %operation, kind = ?error.kind(), %error, causes, "attempt failed again");
-                } else {
-                    warn!(target: TARGET, holder, %operation, kind = ?error.kind(), %error, causes, "attempt failed");
-                }
-            }
-            LeaderEvent::Overrun { fencing_token } => {
-                error!(target: TARGET, holder, fencing_token = fencing_token.get(), "leader task still runs after its abortion");
-            }
-            LeaderEvent::GrantedTooLate { fencing_token } => {
-                info!(target: TARGET, holder, fencing_token = fencing_token.get(), "grant not used: too late, or shutting down");
-            }
-            LeaderEvent::TokenNotRising { granted, highest } => {
-                error!(target: TARGET, holder,
-                    granted = granted.get(),
-                    highest = highest.get(),
-                    "the store granted a fencing token that is not above the last: it has lost data"
-                );
-            }
-            LeaderEvent::ForeignLease { lease } => {
-                warn!(target: TARGET, holder, ?lease, "another worker holds a longer lease than is configured here");
-            }
-            LeaderEvent::ReleaseFailed => {
-                warn!(target: TARGET, holder, "release not delivered; the lease runs out by itself")
-            }
+    #[cfg_attr(not(feature = "otel"), allow(unused_variables))]
+    pub(crate) fn new(identity: Identity, vitals: &std::sync::Arc<crate::health::Vitals>) -> Self {
+        Self {
+            #[cfg(feature = "otel")]
+            metrics: Metrics::new(&identity, vitals),
+            log: Log::new(identity),
         }
     }
 
-    fn is_repeat(&mut self, now: Moment, operation: Operation, kind: ErrorKind) -> bool {
-        let repeat = self.last_failure.is_some_and(|(last_operation, last_kind, at)| {
-            (last_operation, last_kind) == (operation, kind) && now.since(at) < Self::REPEAT_AFTER
-        });
-        if !repeat {
-            self.last_failure = Some((operation, kind, now));
-        }
-        repeat
+    pub(crate) fn tell(&mut self, now: Moment, signal: &Signal<'_>) {
+        self.log.note(now, signal);
+        #[cfg(feature = "otel")]
+        self.metrics.note(now, signal);
     }
+}
+
+impl RequestOutcome {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Held => "held",
+            Self::Renewed => "renewed",
+            Self::Lost => "lost",
+            Self::Released => "released",
+            Self::Failed(_) => "failed",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+/// The span of a host's run.
+pub(crate) fn run_span(identity: &Identity) -> Span {
+    let Identity { election, holder } = identity;
+    info_span!(target: TARGET, parent: None, "leader_election", election, %holder)
+}
+
+/// The span of a term, in which the leader's task runs: what it logs bears the token.
+pub(crate) fn term_span(identity: &Identity, fencing_token: FencingToken) -> Span {
+    let Identity { election, holder } = identity;
+    info_span!(target: TARGET, "leadership", election, %holder, fencing_token = fencing_token.get())
+}
+
+/// The span of a request, which the spans of the store's client nest in.
+pub(crate) fn request_span(operation: Operation) -> Span {
+    debug_span!(target: TARGET, "request", %operation)
+}
+
+/// A resource refused an older leader.
+pub(crate) fn write_fenced(resource: &str, token: FencingToken, newer: FencingToken) -> Error {
+    log::write_fenced(resource, token, newer);
+    #[cfg(feature = "otel")]
+    metrics::write_fenced();
+    Error::fenced(token, newer)
 }
 
 /// The causes below an error, in one line.

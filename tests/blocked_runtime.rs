@@ -6,6 +6,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+#[path = "blocked_runtime/dropped.rs"]
+mod dropped;
 #[cfg(unix)]
 #[path = "blocked_runtime/process.rs"]
 mod process;
@@ -15,22 +17,19 @@ mod support;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use azure_leader_election::{CancellationToken, EndReason, ErrorKind, LeaderEvent, Leadership, Status, Timing};
+use azure_leader_election::{
+    CancellationToken, EndReason, ErrorKind, LeaderEvent, Leadership, Status, Timing, Unhealthy,
+};
 use tokio::runtime::Runtime;
 
-use support::{
-    Gate, OpenOnDrop, PATIENCE, Store, Worker, block, current_thread, events, eventually, host, work, workers,
-};
+use support::{Blocker, PATIENCE, Store, Worker, current_thread, events, eventually, host, work, workers};
 
 /// The leader blocks the only thread of its runtime, and the keeper renews its lease all the same.
 fn renews_while_blocked(runtime: Runtime) {
     let store = Store::default();
-    let (led, leads) = mpsc::channel();
-    let (woke, wakes) = mpsc::channel();
-    let gate = Gate::default();
-    let _open = OpenOnDrop(gate.clone());
-    let worker = Worker::start(&host("a", &store, |_| ()), runtime, block(&gate, &led, &woke));
-    let leader = leads.recv_timeout(PATIENCE).unwrap();
+    let blocker = Blocker::new();
+    let worker = Worker::start(&host("a", &store, |_| ()), runtime, blocker.task());
+    let leader = blocker.leads();
 
     // Six renewals are two leases.
     let before = store.count("renew", "a");
@@ -39,8 +38,7 @@ fn renews_while_blocked(runtime: Runtime) {
         assert!(leader.ensure().is_ok());
         store.count("renew", "a") >= before + 6
     });
-    gate.open();
-    assert_eq!(wakes.recv_timeout(PATIENCE).unwrap(), Ok(()), "and so it is still the leader when it wakes");
+    assert_eq!(blocker.wake(), Ok(()), "and so it is still the leader when it wakes");
     worker.stop().unwrap();
 }
 
@@ -58,34 +56,30 @@ fn a_leader_that_blocks_the_only_worker_of_its_runtime_keeps_its_lease() {
 fn a_delegate_that_blocks_before_it_makes_a_future_does_not_block_the_keeper() {
     let store = Store::default();
     let (led, leads) = mpsc::channel();
-    let gate = Gate::default();
-    let _open = OpenOnDrop(gate.clone());
-    let (blocked, mut work) = (gate.clone(), work(&led));
+    let blocker = Blocker::new();
+    let (gate, mut work) = (blocker.gate.clone(), work(&led));
     let worker = Worker::start(&host("a", &store, |_| ()), current_thread(), move |leader: Leadership| {
         let act = work(leader);
-        blocked.block();
+        gate.block();
         act
     });
     leads.recv_timeout(PATIENCE).unwrap();
     let before = store.count("renew", "a");
     eventually("the lease is renewed", || store.count("renew", "a") >= before + 3);
-    gate.open();
+    blocker.gate.open();
     worker.stop().unwrap();
 }
 
 #[test]
 fn a_leader_that_blocks_its_runtime_is_cancelled_at_the_stall_limit_and_another_takes_over() {
     let store = Store::default();
-    let (led, leads) = mpsc::channel();
     let (led_second, second_leads) = mpsc::channel();
-    let (woke, wakes) = mpsc::channel();
-    let gate = Gate::default();
-    let _open = OpenOnDrop(gate.clone());
+    let blocker = Blocker::new();
 
-    let first = host("a", &store, |options| options.stall_limit = Some(Duration::from_millis(300)));
-    let mut heard = first.events();
-    let first = Worker::start(&first, current_thread(), block(&gate, &led, &woke));
-    let leader = leads.recv_timeout(PATIENCE).unwrap();
+    let first_host = host("a", &store, |options| options.stall_limit = Some(Duration::from_millis(300)));
+    let mut heard = first_host.events();
+    let first = Worker::start(&first_host, current_thread(), blocker.task());
+    let leader = blocker.leads();
     let blocked = Instant::now();
     let second = Worker::start(&host("b", &store, |_| ()), current_thread(), work(&led_second));
 
@@ -101,6 +95,10 @@ fn a_leader_that_blocks_its_runtime_is_cancelled_at_the_stall_limit_and_another_
     assert!(successor.ensure().is_ok());
     assert!(successor.fencing_token() > leader.fencing_token());
     assert_eq!(store.count("release", "a"), 0, "its task still runs: the lease was left to run out");
+    match first_host.health() {
+        Err(Unhealthy::LeadsPastLease { fencing_token, .. }) => assert_eq!(fencing_token, leader.fencing_token()),
+        other => panic!("a probe is to have the process ended: {other:?}"),
+    }
 
     let mut seen = Vec::new();
     events(&mut heard, &mut seen);
@@ -111,13 +109,13 @@ fn a_leader_that_blocks_its_runtime_is_cancelled_at_the_stall_limit_and_another_
     assert!(stopping < ended && ended < overrun, "{seen:?}");
     assert!(matches!(first.status(), Status::Stopping { reason: EndReason::Stalled, .. }), "{:?}", first.status());
 
-    gate.open();
-    let awake = wakes.recv_timeout(PATIENCE).unwrap();
+    let awake = blocker.wake();
     assert_eq!(awake.unwrap_err().reason, Some(EndReason::Stalled), "it must not write when it wakes");
     eventually(
         "it is a standby again",
         || matches!(first.status(), Status::Standby { leader: Some(leader) } if leader.holder.as_str() == "b"),
     );
+    assert_eq!(first_host.health(), Ok(()));
     assert!(successor.ensure().is_ok(), "what it released was its own lease, long gone");
     second.stop().unwrap();
     first.stop().unwrap();
@@ -126,31 +124,25 @@ fn a_leader_that_blocks_its_runtime_is_cancelled_at_the_stall_limit_and_another_
 #[test]
 fn a_task_that_is_stuck_on_one_worker_of_many_is_found_by_its_heartbeat() {
     let store = Store::default();
-    let (led, leads) = mpsc::channel();
-    let (woke, _wakes) = mpsc::channel();
-    let gate = Gate::default();
-    let _open = OpenOnDrop(gate.clone());
+    let blocker = Blocker::new();
     let stuck = host("a", &store, |options| {
         options.stall_limit = Some(Duration::from_millis(300));
         options.heartbeat_limit = Some(Duration::from_secs(2));
     });
-    let worker = Worker::start(&stuck, workers(3), block(&gate, &led, &woke));
-    let leader = leads.recv_timeout(PATIENCE).unwrap();
+    let worker = Worker::start(&stuck, workers(3), blocker.task());
+    let leader = blocker.leads();
     let blocked = Instant::now();
     eventually("it is cancelled", || leader.token().is_cancelled());
     assert_eq!(leader.end_reason(), Some(EndReason::Stalled));
     assert!(blocked.elapsed() > Duration::from_secs(1), "the runtime is alive; only the heartbeat was missing");
-    gate.open();
+    blocker.gate.open();
     worker.stop().unwrap();
 }
 
 #[test]
 fn a_stalled_leader_that_wakes_in_time_is_told_and_may_lead_again() {
     let store = Store::default();
-    let (led, leads) = mpsc::channel();
-    let (woke, wakes) = mpsc::channel();
-    let gate = Gate::default();
-    let _open = OpenOnDrop(gate.clone());
+    let blocker = Blocker::new();
     // A grace of six seconds, within which it wakes.
     let first = host("a", &store, |options| {
         options.timing = Timing::for_lease(Duration::from_secs(30)).unwrap();
@@ -158,13 +150,12 @@ fn a_stalled_leader_that_wakes_in_time_is_told_and_may_lead_again() {
         options.pause = Duration::from_millis(10);
     });
     let mut heard = first.events();
-    let first = Worker::start(&first, current_thread(), block(&gate, &led, &woke));
-    let leader = leads.recv_timeout(PATIENCE).unwrap();
+    let first = Worker::start(&first, current_thread(), blocker.task());
+    let leader = blocker.leads();
     eventually("it is cancelled", || leader.token().is_cancelled());
     assert!(leader.ensure().is_err(), "from its cancellation on it may not write");
-    gate.open();
-    assert_eq!(wakes.recv_timeout(PATIENCE).unwrap().unwrap_err().reason, Some(EndReason::Stalled));
-    let again = leads.recv_timeout(PATIENCE).expect("it leads again");
+    assert_eq!(blocker.wake().unwrap_err().reason, Some(EndReason::Stalled));
+    let again = blocker.leads();
     assert!(again.fencing_token() > leader.fencing_token());
     assert_eq!(store.count("release", "a"), 1, "its task was gone in time, so the lease was released");
     let mut seen = Vec::new();
@@ -176,18 +167,15 @@ fn a_stalled_leader_that_wakes_in_time_is_told_and_may_lead_again() {
 #[test]
 fn a_shutdown_that_a_blocked_task_ignores_is_an_overrun_and_releases_nothing() {
     let store = Store::default();
-    let (led, leads) = mpsc::channel();
-    let (woke, _wakes) = mpsc::channel();
-    let gate = Gate::default();
-    let _open = OpenOnDrop(gate.clone());
+    let blocker = Blocker::new();
     let host = host("a", &store, |_| ());
     let runtime = workers(2);
     let shutdown = CancellationToken::new();
     let run = {
-        let (host, shutdown, play) = (Arc::clone(&host), shutdown.clone(), block(&gate, &led, &woke));
+        let (host, shutdown, play) = (Arc::clone(&host), shutdown.clone(), blocker.task());
         runtime.spawn(async move { host.run_task_when_mutex_acquired(shutdown, play).await })
     };
-    let leader = leads.recv_timeout(PATIENCE).unwrap();
+    let leader = blocker.leads();
     shutdown.cancel();
     eventually("the run ends although its task does not", || run.is_finished());
     let error = runtime.block_on(run).unwrap().unwrap_err();
@@ -201,7 +189,7 @@ fn a_shutdown_that_a_blocked_task_ignores_is_an_overrun_and_releases_nothing() {
     let error = again.expect("it is told at once").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyRunning, "its task still runs");
 
-    gate.open();
+    blocker.gate.open();
     // Once the task is gone, the host can be used again.
     let shutdown = CancellationToken::new();
     eventually("it runs again", || {
@@ -216,112 +204,6 @@ fn a_shutdown_that_a_blocked_task_ignores_is_an_overrun_and_releases_nothing() {
 
 fn host_leads(leads: &mpsc::Receiver<Leadership>) -> bool {
     leads.try_recv().is_ok()
-}
-
-/// The earlier run's task may block for ever; a caller that shuts the later run down must not have to wait for that.
-#[test]
-fn a_run_that_waits_for_the_blocked_task_of_a_dropped_one_heeds_its_shutdown() {
-    let store = Store::default();
-    let (led, leads) = mpsc::channel();
-    let (woke, _wakes) = mpsc::channel();
-    let gate = Gate::default();
-    let _open = OpenOnDrop(gate.clone());
-    let host = host("a", &store, |_| ());
-    let runtime = workers(2);
-    let run = |shutdown: &CancellationToken| {
-        let (host, shutdown, play) = (Arc::clone(&host), shutdown.clone(), block(&gate, &led, &woke));
-        runtime.spawn(async move { host.run_task_when_mutex_acquired(shutdown, play).await })
-    };
-    let dropped = run(&CancellationToken::new());
-    leads.recv_timeout(PATIENCE).unwrap();
-    dropped.abort();
-    eventually("the run is dropped", || dropped.is_finished());
-
-    let shutdown = CancellationToken::new();
-    let waiting = run(&shutdown);
-    shutdown.cancel();
-    let begun = Instant::now();
-    while !waiting.is_finished() && begun.elapsed() < PATIENCE / 3 {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let heeded = waiting.is_finished();
-    gate.open();
-    runtime.shutdown_timeout(PATIENCE);
-    assert!(heeded, "it did not end while the dropped run's task was blocked");
-}
-
-/// The runtime that the host was run on goes away with the leader on it; the keeper does not.
-fn releases_when_dropped(runtime: Runtime) {
-    let store = Store::default();
-    let (led, leads) = mpsc::channel();
-    // The lease is far longer than this test waits, so that what frees it is a release.
-    let host = host("a", &store, |options| options.timing = Timing::for_lease(PATIENCE * 20).unwrap());
-    let play = work(&led);
-    let run = {
-        let host = Arc::clone(&host);
-        runtime.spawn(async move { host.run_task_when_mutex_acquired(CancellationToken::new(), play).await })
-    };
-    // A current-thread runtime runs its tasks only while somebody blocks on it.
-    let leader = runtime.block_on(async {
-        let begun = Instant::now();
-        loop {
-            assert!(begun.elapsed() < PATIENCE, "it never led");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-            if let Ok(leader) = leads.try_recv() {
-                return leader;
-            }
-        }
-    });
-    assert!(leader.ensure().is_ok());
-    drop(run);
-    drop(runtime);
-    eventually("the lease is released", || store.holder().is_none());
-    assert_eq!(store.count("release", "a"), 1);
-    assert!(leader.ensure().is_err());
-    assert!(leader.token().is_cancelled());
-    let release = store.requests.lock().unwrap().iter().find(|request| request.what == "release").cloned().unwrap();
-    assert_eq!(release.thread, "leader-keeper");
-    eventually("the host has stopped", || *host.status().borrow() == Status::Stopped);
-}
-
-#[test]
-fn a_current_thread_runtime_that_is_dropped_with_a_leader_on_it_leaves_no_lease() {
-    releases_when_dropped(current_thread());
-}
-
-#[test]
-fn a_multi_thread_runtime_that_is_dropped_with_a_leader_on_it_leaves_no_lease() {
-    releases_when_dropped(workers(2));
-}
-
-#[test]
-fn a_runtime_that_is_dropped_with_a_blocked_leader_on_it_releases_nothing() {
-    let store = Store::default();
-    let (led, leads) = mpsc::channel();
-    let (woke, wakes) = mpsc::channel();
-    let gate = Gate::default();
-    let _open = OpenOnDrop(gate.clone());
-    let host = host("a", &store, |_| ());
-    let mut heard = host.events();
-    let runtime = workers(2);
-    let play = block(&gate, &led, &woke);
-    let run = {
-        let host = Arc::clone(&host);
-        runtime.spawn(async move { host.run_task_when_mutex_acquired(CancellationToken::new(), play).await })
-    };
-    let leader = leads.recv_timeout(PATIENCE).unwrap();
-    drop(run);
-    runtime.shutdown_background();
-    let mut seen = Vec::new();
-    eventually("the overrun is reported", || {
-        events(&mut heard, &mut seen);
-        seen.iter().any(|event| matches!(event, LeaderEvent::Overrun { .. }))
-    });
-    assert!(leader.ensure().is_err());
-    eventually("the lease runs out", || store.holder().is_none());
-    assert_eq!(store.count("release", "a"), 0, "its task still runs");
-    gate.open();
-    assert!(wakes.recv_timeout(PATIENCE).unwrap().is_err());
 }
 
 #[test]

@@ -6,6 +6,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+#[path = "support/answered.rs"]
+mod answered;
 #[path = "election/bench.rs"]
 mod bench;
 #[path = "election/candidate.rs"]
@@ -26,7 +28,7 @@ mod monitor;
 mod next_term;
 #[path = "election/patience.rs"]
 mod patience;
-#[path = "election/random.rs"]
+#[path = "support/random.rs"]
 mod random;
 #[path = "election/shutdown.rs"]
 mod shutdown;
@@ -38,6 +40,8 @@ mod store;
 mod tasks;
 #[path = "election/term.rs"]
 mod term;
+#[path = "election/timing.rs"]
+mod timing;
 #[path = "election/way_out.rs"]
 mod way_out;
 #[path = "election/world.rs"]

@@ -13,7 +13,7 @@ use azure_data_cosmos::TransactionalBatch;
 use azure_data_cosmos::clients::ContainerClient;
 use azure_leader_election::{Error, ErrorKind, FencedPartition, FencingToken, RefusedOperation};
 use serde_json::{Value, json};
-use support::cosmos::{Emulator, EmulatorOptions, Kind, client};
+use support::cosmos::{Emulator, EmulatorOptions, Kind};
 
 const DATABASE: &str = "billing";
 const CONTAINER: &str = "charges";
@@ -29,7 +29,7 @@ impl Bench {
     async fn new() -> Self {
         let emulator = Emulator::start(EmulatorOptions::default());
         emulator.create_partitioned(DATABASE, CONTAINER, &["/tenant"]);
-        let container = client::container(&emulator, DATABASE, CONTAINER).await;
+        let container = emulator.container(DATABASE, CONTAINER).await;
         Self { emulator, container }
     }
 
@@ -281,7 +281,7 @@ async fn a_fence_document_that_is_none_is_an_error_and_is_left_as_it_is() {
 async fn a_hierarchical_partition_key_has_its_fence_too_and_a_wrong_one_is_named() {
     let bench = Bench::new().await;
     bench.emulator.create_partitioned(DATABASE, "nested", &["/tenant", "/address/city"]);
-    let container = client::container(&bench.emulator, DATABASE, "nested").await;
+    let container = bench.emulator.container(DATABASE, "nested").await;
     let key = [("tenant", "contoso"), ("address/city", "Ulm")];
     let leader = |number| FencedPartition::new(container.clone(), &key, token(number)).unwrap();
     let charge = json!({"id": "charge", "tenant": "contoso", "address": {"city": "Ulm"}});

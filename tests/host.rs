@@ -11,12 +11,16 @@ mod host_support;
 
 #[path = "host/abandon.rs"]
 mod abandon;
+#[path = "host/bounded_shutdown.rs"]
+mod bounded_shutdown;
 #[path = "host/clock.rs"]
 mod clock;
 #[path = "host/document.rs"]
 mod document;
 #[path = "host/events.rs"]
 mod events;
+#[path = "host/health.rs"]
+mod health;
 #[path = "host/leadership.rs"]
 mod leadership;
 #[path = "host/many_hosts.rs"]
@@ -25,6 +29,9 @@ mod many_hosts;
 mod one_term;
 #[path = "host/push.rs"]
 mod push;
+#[path = "support/random.rs"]
+#[allow(dead_code)]
+mod random;
 #[path = "host/refusal.rs"]
 mod refusal;
 #[path = "host/renewals.rs"]

@@ -17,6 +17,8 @@
 mod action;
 #[path = "model/alike.rs"]
 mod alike;
+#[path = "support/answered.rs"]
+mod answered;
 #[path = "model/broken.rs"]
 mod broken;
 #[path = "model/canon.rs"]

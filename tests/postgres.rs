@@ -8,9 +8,6 @@
 
 #[path = "../samples/ledger/mod.rs"]
 mod ledger;
-#[path = "election/random.rs"]
-#[allow(dead_code)]
-mod random;
 mod support;
 
 #[path = "postgres/books.rs"]

@@ -13,22 +13,14 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use support::azurite::Azurite;
 use support::names;
+use support::pair::{PATIENCE, Pair};
 use support::worker::{Worker, now, report};
 
 const LEASE: Duration = Duration::from_secs(15);
-/// How long a test waits for what must come: generous, as the machine may be busy. What is asserted is the order.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_leader_is_replaced_when_its_lease_has_run_out() {
-    let waits = rounds(|pair| {
-        let killed_at = now();
-        pair.leader.signal(Signal::SIGKILL);
-        let (_, started) = pair.standby.wait_for(0, "task started", PATIENCE);
-        assert!(started.token() > pair.token, "tokens rise");
-        Duration::from_millis(started.at - killed_at)
-    })
-    .await;
+    let waits = rounds(Pair::kill_the_leader).await;
     report("sigkill", &waits);
     // The last renewal is at most one rhythm old, so the lease lives for two thirds of its length at the least.
     assert!(waits.iter().all(|wait| *wait > LEASE / 2), "nobody takes over while the lease runs: {waits:?}");
@@ -37,16 +29,7 @@ async fn a_killed_leader_is_replaced_when_its_lease_has_run_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_told_to_end_hands_over_at_once() {
-    let waits = rounds(|pair| {
-        let told_at = now();
-        pair.leader.signal(Signal::SIGTERM);
-        let (_, started) = pair.standby.wait_for(0, "task started", PATIENCE);
-        let (_, cancelled) = pair.leader.wait_for(0, "task cancelled", PATIENCE);
-        assert!(cancelled.at <= started.at, "the old task is gone before the new one starts");
-        assert!(pair.leader.ended().success(), "it ends well");
-        Duration::from_millis(started.at - told_at)
-    })
-    .await;
+    let waits = rounds(Pair::tell_the_leader_to_end).await;
     report("sigterm", &waits);
     assert!(waits.iter().all(|wait| *wait < LEASE / 2), "a hand-over does not wait for the lease: {waits:?}");
 }
@@ -77,26 +60,6 @@ async fn a_leader_that_was_paused_past_its_lease_does_nothing_more() {
     report("sigstop", &waits);
 }
 
-/// Two workers, one of which leads.
-struct Pair {
-    leader: Worker,
-    standby: Worker,
-    token: u64,
-}
-
-impl Pair {
-    fn start(container_url: &str, round: usize) -> Self {
-        let blob = format!("round-{round}");
-        let worker =
-            |name: &str| Worker::start("blob_worker", &[container_url, &blob], &format!("{name}-{round}"), &[]);
-        let leader = worker("first");
-        let (_, started) = leader.wait_for(0, "task started", PATIENCE);
-        let standby = worker("second");
-        standby.wait_for(0, "standby, first", PATIENCE);
-        Self { leader, standby, token: started.token() }
-    }
-}
-
 /// Runs the rounds, all at once, each on a thread of its own as they wait for processes.
 async fn rounds(round: fn(Pair) -> Duration) -> Vec<Duration> {
     let azurite = Azurite::http().await;
@@ -106,7 +69,8 @@ async fn rounds(round: fn(Pair) -> Duration) -> Vec<Duration> {
         .map(|number: usize| {
             let url = url.clone();
             std::thread::spawn(move || {
-                let pair = Pair::start(&url, number);
+                let (blob, name) = (format!("round-{number}"), |name: &str| format!("{name}-{number}"));
+                let pair = Pair::start(|worker| Worker::start("blob_worker", &[&url, &blob], &name(worker), &[]));
                 // So that the rounds meet the leader at different points of its rhythm.
                 std::thread::sleep(Duration::from_millis(700) * u32::try_from(number).expect("a small number"));
                 round(pair)

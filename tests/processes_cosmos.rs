@@ -11,20 +11,14 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use support::cosmos::{Emulator, EmulatorOptions, KEY};
-use support::worker::{Worker, now, report};
+use support::pair::{PATIENCE, Pair};
+use support::worker::{Worker, report};
 
 const LEASE: Duration = Duration::from_secs(3);
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_killed_leader_is_replaced_when_its_lease_has_run_out() {
-    let waits = rounds(|pair| {
-        let killed_at = now();
-        pair.leader.signal(Signal::SIGKILL);
-        let (_, started) = pair.standby.wait_for(0, "task started", PATIENCE);
-        assert!(started.token() > pair.token, "tokens rise");
-        Duration::from_millis(started.at - killed_at)
-    });
+    let waits = rounds(Pair::kill_the_leader);
     report("sigkill", &waits);
     // The last renewal is at most one rhythm old, so the lease lives for two thirds of its length at the least.
     assert!(waits.iter().all(|wait| *wait > LEASE / 2), "nobody takes over while the lease runs: {waits:?}");
@@ -33,15 +27,7 @@ fn a_killed_leader_is_replaced_when_its_lease_has_run_out() {
 
 #[test]
 fn a_leader_told_to_end_hands_over_at_once() {
-    let waits = rounds(|pair| {
-        let told_at = now();
-        pair.leader.signal(Signal::SIGTERM);
-        let (_, started) = pair.standby.wait_for(0, "task started", PATIENCE);
-        let (_, cancelled) = pair.leader.wait_for(0, "task cancelled", PATIENCE);
-        assert!(cancelled.at <= started.at, "the old task is gone before the new one starts");
-        assert!(pair.leader.ended().success(), "it ends well");
-        Duration::from_millis(started.at - told_at)
-    });
+    let waits = rounds(Pair::tell_the_leader_to_end);
     report("sigterm", &waits);
     assert!(waits.iter().all(|wait| *wait < LEASE), "a hand-over does not wait for the lease: {waits:?}");
 }
@@ -78,12 +64,6 @@ fn clocks_an_hour_apart_make_no_early_takeover_and_no_lost_leader() {
     }
 }
 
-struct Pair {
-    leader: Worker,
-    standby: Worker,
-    token: u64,
-}
-
 /// Runs the rounds, each on an election of its own, a few at once.
 fn rounds(round: fn(Pair) -> Duration) -> Vec<Duration> {
     let emulator = Emulator::start(EmulatorOptions::default());
@@ -103,13 +83,10 @@ fn rounds(round: fn(Pair) -> Duration) -> Vec<Duration> {
                         let arguments = [&endpoint, "workers", "leaders", &election, "--lease", "3", "--poll", "0.5"];
                         Worker::start("cosmos_worker", &arguments, &format!("{name}-{number}"), &[("COSMOS_KEY", KEY)])
                     };
-                    let leader = worker("first");
-                    let token = leader.wait_for(0, "task started", PATIENCE).1.token();
-                    let standby = worker("second");
-                    standby.wait_for(0, "standby, first", PATIENCE);
+                    let pair = Pair::start(worker);
                     // So that the rounds meet the leader at different points of its rhythm.
                     std::thread::sleep(Duration::from_millis(170) * u32::try_from(number).unwrap());
-                    round(Pair { leader, standby, token })
+                    round(pair)
                 })
             })
             .collect();

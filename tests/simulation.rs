@@ -31,6 +31,7 @@ mod product {
     pub mod election;
     pub mod error;
     pub mod fencing;
+    pub mod health;
     pub mod host;
     pub mod keeper;
     pub mod leadership;
@@ -51,8 +52,8 @@ pub use leadership::Leadership;
 pub use mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
 pub use options::{LeaderHostOptions, Pump};
 pub use product::{
-    claim, clock, document, election, error, fencing, host, keeper, leadership, mutex, options, status, telemetry,
-    timing,
+    claim, clock, document, election, error, fencing, health, host, keeper, leadership, mutex, options, status,
+    telemetry, timing,
 };
 pub use simulator::ids::Uuid;
 pub use status::{LeaderEvent, Operation, Status};

@@ -21,8 +21,9 @@ const STEPS: [Step; 10] = [
         &["--release", "--test", "election", "exploration", "--", "--nocapture"],
     ),
     ("virtual days", &[("VIRTUAL_DAYS", "30")], &["--release", "--test", "virtual_days", "--", "--nocapture"]),
-    ("properties", &[("PROPTEST_CASES", "1000000")], &["--release", "--test", "properties"]),
-    ("properties of what is private", &[("PROPTEST_CASES", "1000000")], &["--release", "--lib", "properties"]),
+    // Some 40 of them: ten million cases.
+    ("properties", &[("PROPTEST_CASES", "300000")], &["--release", "--test", "properties"]),
+    ("properties of what is private", &[("PROPTEST_CASES", "300000")], &["--release", "--lib", "properties"]),
     (
         "critical sections",
         &[("LEADER_ROUNDS", "200")],

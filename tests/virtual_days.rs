@@ -22,8 +22,6 @@
 
 mod support;
 
-#[path = "virtual_days/dice.rs"]
-mod dice;
 #[path = "virtual_days/episodes.rs"]
 mod episodes;
 #[path = "virtual_days/referee.rs"]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use azure_core::http::Etag;
 use azure_data_cosmos::clients::ContainerClient;
-use azure_data_cosmos::models::{BatchResponse, TransactionalBatchOperationResult};
+use azure_data_cosmos::models::TransactionalBatchOperationResult;
 use azure_data_cosmos::options::{
     BatchReplaceOptions, ItemReadOptions, OperationOptionsBuilder, Precondition, ReadConsistencyStrategy,
 };
@@ -21,16 +21,13 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::fenced::fenced;
+use crate::fenced::{ROUNDS, fenced};
 use crate::fencing::FencingToken;
 use fence::{Fence, Place};
 
 pub use failure::RefusedOperation;
 
-/// How often a batch is sent again when the fence document changes under it: an older leader that writes without a pause must
-/// not keep a newer one from taking over.
-const ROUNDS: u32 = 32;
-/// How often it is sent again, or looked up, when there is no answer.
+/// How often a batch is sent again, or looked up, when there is no answer.
 const UNANSWERED: u32 = 4;
 /// Before a request is repeated that was not answered, then twice as long, and so on.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -183,10 +180,9 @@ impl FencedPartition {
             let batch = self.batch(seen.as_ref().map(|(etag, _)| etag), &fence)?;
             let batch = fill(batch).map_err(|error| self.failed("filling a batch of", &error))?;
             match self.send(batch).await {
-                Ok(Answer::Committed(results)) => {
-                    let (first, own) = results.split_first().ok_or_else(|| self.unreadable())?;
-                    *known = first.etag().map(|etag| (Etag::from(etag.to_owned()), fence));
-                    return Ok(CommittedBatch { results: Some(own.to_vec()) });
+                Ok(Answer::Committed { etag, results }) => {
+                    *known = etag.map(|etag| (etag, fence));
+                    return Ok(CommittedBatch { results: Some(results) });
                 }
                 Ok(Answer::FenceChanged) => {}
                 Ok(Answer::Refused(refused)) => {
@@ -231,25 +227,18 @@ impl FencedPartition {
 
     async fn send(&self, batch: TransactionalBatch) -> Result<Answer> {
         let sent = self.bounded("writing to", self.container.execute_transactional_batch(batch, None)).await?;
-        let results = match sent {
-            Ok(response) => self.results(response)?,
-            Err(error) => return Err(self.failed("writing to", &error)),
-        };
-        let Some(first) = results.first() else { return Err(self.unreadable()) };
-        if results.iter().all(TransactionalBatchOperationResult::is_success) {
-            return Ok(Answer::Committed(results));
+        let response = sent.map_err(|error| self.failed("writing to", &error))?;
+        let results = response.into_model().map_err(|_| self.unreadable())?;
+        let (fence, own) = results.results().split_first().ok_or_else(|| self.unreadable())?;
+        if fence.is_success() && own.iter().all(TransactionalBatchOperationResult::is_success) {
+            let etag = fence.etag().map(|etag| Etag::from(etag.to_owned()));
+            return Ok(Answer::Committed { etag, results: own.to_vec() });
         }
-        match first.status_code() {
+        match fence.status_code() {
             // Somebody else created, replaced or deleted the fence document.
-            404 | 409 | 412 => return Ok(Answer::FenceChanged),
-            _ => {}
+            404 | 409 | 412 => Ok(Answer::FenceChanged),
+            _ => RefusedOperation::of(fence, own, &self.place).map(Answer::Refused),
         }
-        RefusedOperation::of(&results, &self.place).map(Answer::Refused)
-    }
-
-    fn results(&self, response: BatchResponse) -> Result<Vec<TransactionalBatchOperationResult>> {
-        let model = response.into_model().map_err(|_| self.unreadable())?;
-        Ok(model.results().to_vec())
     }
 
     async fn read_fence(&self) -> Result<Option<(Etag, Fence)>> {
@@ -286,7 +275,11 @@ impl FencedPartition {
 }
 
 enum Answer {
-    Committed(Vec<TransactionalBatchOperationResult>),
+    /// The fence document's new version, and what became of the caller's operations.
+    Committed {
+        etag: Option<Etag>,
+        results: Vec<TransactionalBatchOperationResult>,
+    },
     FenceChanged,
     Refused(RefusedOperation),
 }

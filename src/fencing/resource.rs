@@ -6,7 +6,8 @@ use std::ops::{Deref, DerefMut};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::FencingToken;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::telemetry;
 
 /// Wraps a resource, and lets nobody at it who comes with a lower [`FencingToken`] than an earlier visitor.
 ///
@@ -81,7 +82,7 @@ impl<R> Fenced<R> {
     pub async fn admit(&self, token: FencingToken) -> Result<FencedGuard<'_, R>> {
         let mut inner = self.inner.lock().await;
         if let Some(newer) = inner.highest.filter(|highest| *highest > token) {
-            return Err(Error::fenced(token, newer));
+            return Err(telemetry::write_fenced(std::any::type_name::<R>(), token, newer));
         }
         inner.highest = Some(token);
         Ok(FencedGuard { inner, token })

@@ -5,29 +5,33 @@
 mod announcer;
 mod attempt;
 mod entropy;
+mod orders;
 mod probe;
+mod replies;
+mod waiting;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{Instrument, info_span};
+use tracing::Instrument;
 
 use super::task::{Spawner, TaskEnd, TaskHandle};
 use crate::clock::ElapsedClock;
-use crate::election::{Action, AfterTask, AttemptId, Election, EndReason, Event, Failure, Moment, Report, Settings};
+use crate::election::{AfterTask, AttemptId, Election, EndReason, Event, Moment, Settings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fencing::FencingToken;
+use crate::health::Vitals;
 use crate::leadership::{Shared, Wish};
-use crate::mutex::{Acquire, DistributedMutex, Renew};
+use crate::mutex::DistributedMutex;
 use crate::options::LeaderHostOptions;
-use crate::status::{LeaderEvent, Operation, Status};
+use crate::status::{LeaderEvent, Status};
+use crate::telemetry::{Identity, run_span};
 use announcer::Announcer;
-use attempt::{Attempt, Outcome, Reply};
+use attempt::{Attempt, Reply};
 use entropy::SystemEntropy;
 use probe::Probe;
+use waiting::{ended, replied, resolved, sleep};
 
 /// What a run of a host consists of.
 #[derive(Debug)]
@@ -37,6 +41,7 @@ pub(super) struct Run {
     pub(super) mutex: Arc<dyn DistributedMutex>,
     pub(super) status: watch::Sender<Status>,
     pub(super) events: broadcast::Sender<LeaderEvent>,
+    pub(super) vitals: Arc<Vitals>,
     pub(super) shutdown: CancellationToken,
     pub(super) abandoned: CancellationToken,
     pub(super) spawner: Spawner,
@@ -46,6 +51,7 @@ pub(super) struct Run {
 
 pub(super) struct Driver {
     run: Run,
+    identity: Identity,
     election: Election<SystemEntropy>,
     clock: Arc<ElapsedClock>,
     attempt: Option<Attempt>,
@@ -91,19 +97,22 @@ enum Input {
 
 impl Driver {
     pub(super) fn new(run: Run) -> Self {
-        let clock = ElapsedClock::new(Arc::clone(&run.options.clock), run.settings.timing.jump_threshold());
+        let clock = Arc::new(ElapsedClock::new(Arc::clone(&run.options.clock), run.settings.timing.jump_threshold()));
+        let identity = Identity { election: run.mutex.election().to_owned(), holder: run.settings.holder.clone() };
+        run.vitals.run_began(Arc::clone(&clock), &run.settings.timing);
         let election = Election::new(run.settings.clone(), SystemEntropy, clock.now());
         let (wish, wishes) = mpsc::unbounded_channel();
         Self {
             election,
-            clock: Arc::new(clock),
+            announcer: Announcer::new(&run, identity.clone()),
+            identity,
+            clock,
             attempt: None,
             leader: None,
             probe: Probe::new(run.settings.stall_limit, run.spawner.runtime().clone()),
             wishes,
             wish,
             change: None,
-            announcer: Announcer::new(run.status.clone(), run.events.clone(), run.settings.holder.clone()),
             told: Told::default(),
             refusal: None,
             task_failure: None,
@@ -112,12 +121,12 @@ impl Driver {
     }
 
     pub(super) async fn run(self) -> Result<()> {
-        let span = info_span!(target: "azure_leader_election", "leader_election", holder = %self.run.settings.holder);
+        let span = run_span(&self.identity);
         self.drive().instrument(span).await
     }
 
     async fn drive(mut self) -> Result<()> {
-        self.announcer.standby(None);
+        self.announcer.standby(self.clock.now(), None);
         if self.run.shutdown.is_cancelled() {
             // Or the first attempt would be sent before anybody looks.
             self.accept(self.clock.now(), Input::Shutdown);
@@ -143,7 +152,7 @@ impl Driver {
         let now = self.clock.now();
         self.note_signs_of_life(now);
         self.election.handle_timeout(now);
-        self.carry_out();
+        self.carry_out(now);
         now
     }
 
@@ -153,6 +162,7 @@ impl Driver {
         let probe = self.probe.next_at().filter(|_| self.leader.is_some());
         let wake = [self.election.poll_timeout(), look, probe].into_iter().flatten().min();
         let pause = wake.map(|wake| wake.since(now));
+        self.announcer.sleeps_until(wake);
 
         tokio::select! {
             biased;
@@ -190,16 +200,10 @@ impl Driver {
         self.election.handle_event(now, event);
     }
 
-    fn publish(&self) {
-        if let Some(leader) = &self.leader {
-            leader.shared.publish(self.election.valid_until());
-        }
-    }
-
     fn note_signs_of_life(&mut self, now: Moment) {
         // First of all: whatever else is told runs the timers, and those at the time after the jump.
         if let Some(jump) = self.clock.take_jump() {
-            self.announcer.explain(format!("the clock jumped forward by {jump:?}"));
+            self.announcer.clock_jumped(now, jump);
             self.election.handle_event(now, Event::ClockJumped);
         }
         if let Some(leader) = &mut self.leader {
@@ -215,6 +219,7 @@ impl Driver {
     fn on_task_ended(&mut self, now: Moment, end: TaskEnd) {
         let Some(leader) = self.leader.take() else { return };
         leader.shared.publish(None);
+        self.announcer.task_ended(now);
         let by_itself = leader.shared.reason().is_none();
         // What the task has started in its turn, under the same token, is to end as well.
         leader.shared.cancel(EndReason::TaskEnded);
@@ -229,124 +234,13 @@ impl Driver {
             }
         }
         self.election.handle_event(now, Event::TaskExited { exit: end.exit });
-        self.show_standby(None);
+        self.show_standby(now, None);
     }
 
     /// A host that is on its way out is no standby.
-    fn show_standby(&self, leader: Option<crate::mutex::Leader>) {
+    fn show_standby(&mut self, now: Moment, leader: Option<crate::mutex::Leader>) {
         if !self.election.is_finishing() {
-            self.announcer.standby(leader);
-        }
-    }
-
-    fn translate(&mut self, now: Moment, attempt: AttemptId, reply: Reply) -> Event {
-        let Reply { operation, outcome } = reply;
-        match outcome {
-            Outcome::Acquire(Ok(Acquire::Granted(grant))) => {
-                self.refusal = None;
-                Event::Acquired { attempt, grant }
-            }
-            Outcome::Acquire(Ok(Acquire::Held(held))) => {
-                self.refusal = None;
-                self.show_standby(held.leader.clone());
-                Event::Held { attempt, held }
-            }
-            Outcome::Renew(Ok(Renew::Renewed)) => {
-                self.announcer.renewed();
-                Event::Renewed { attempt }
-            }
-            Outcome::Renew(Ok(Renew::Lost(loss))) => {
-                self.announcer.lost(loss);
-                Event::Lost { attempt }
-            }
-            Outcome::Release(Ok(())) => Event::Released { attempt },
-            Outcome::Acquire(Err(error)) | Outcome::Renew(Err(error)) | Outcome::Release(Err(error)) => {
-                let failure = if error.is_transient() {
-                    Failure::Unknown { retry_after: error.retry_after() }
-                } else {
-                    Failure::Refused
-                };
-                self.note_failure(now, operation, error);
-                Event::Failed { attempt, failure }
-            }
-        }
-    }
-
-    fn note_failure(&mut self, now: Moment, operation: Operation, error: Error) {
-        if operation == Operation::Acquire && !error.is_transient() {
-            self.refusal = Some(error.clone());
-        }
-        self.announcer.attempt_failed(now, operation, error);
-    }
-
-    /// Carries out all that the election asks for.
-    fn carry_out(&mut self) {
-        // Before the token is cancelled: whoever sees that must be told the same by `ensure`.
-        self.publish();
-        while let Some(action) = self.election.poll_action() {
-            match action {
-                Action::Acquire { attempt, claim, lapsed } => {
-                    self.listen_for_changes();
-                    self.attempt = Some(Attempt::acquire(attempt, Arc::clone(&self.run.mutex), claim, lapsed));
-                }
-                Action::Renew { attempt, claim } => {
-                    self.attempt = Some(Attempt::renew(attempt, Arc::clone(&self.run.mutex), claim));
-                }
-                Action::Release { attempt, claim } => {
-                    self.attempt = Some(Attempt::release(attempt, Arc::clone(&self.run.mutex), claim));
-                }
-                Action::Abandon { attempt, timed_out } => self.abandon(attempt, timed_out),
-                Action::StartTask { token } => self.start_task(token),
-                Action::CancelTask { reason } => {
-                    if let Some(leader) = &self.leader {
-                        leader.shared.cancel(reason);
-                    }
-                }
-                Action::AbortTask => {
-                    if let Some(leader) = &mut self.leader {
-                        leader.aborted = true;
-                        leader.task.abort();
-                    }
-                }
-                Action::Report(report) => self.report(report),
-            }
-        }
-    }
-
-    fn abandon(&mut self, attempt: AttemptId, timed_out: Option<Duration>) {
-        let abandoned = self.attempt.take_if(|current| current.id == attempt);
-        if let Some((abandoned, limit)) = abandoned.zip(timed_out) {
-            let error = abandoned.timed_out(limit);
-            self.note_failure(self.clock.now(), abandoned.operation, error);
-        }
-    }
-
-    fn start_task(&mut self, fencing_token: FencingToken) {
-        let shared = Shared::new(
-            self.run.shutdown.child_token(),
-            fencing_token,
-            self.run.settings.holder.clone(),
-            Arc::clone(&self.clock),
-            self.wish.clone(),
-        );
-        shared.publish(self.election.valid_until());
-        let task = self.run.spawner.start(shared.leadership());
-        self.probe.restart(self.clock.now());
-        self.leader = Some(Leader { task, shared, heartbeat: None, aborted: false });
-    }
-
-    fn listen_for_changes(&mut self) {
-        if self.change.is_none() {
-            let mutex = Arc::clone(&self.run.mutex);
-            self.change = Some(AbortOnDropHandle::new(tokio::spawn(async move { mutex.changed().await })));
-        }
-    }
-
-    fn report(&mut self, report: Report) {
-        let overrun = matches!(report, Report::Overrun { .. });
-        self.announcer.report(self.clock.now(), report);
-        if overrun && self.run.options.abort_process_on_overrun {
-            std::process::abort();
+            self.announcer.standby(now, leader);
         }
     }
 
@@ -379,40 +273,5 @@ impl Drop for Driver {
             leader.task.abort();
         }
         self.announcer.stopped();
-    }
-}
-
-async fn ended(leader: &mut Option<Leader>) -> TaskEnd {
-    match leader {
-        Some(leader) => TaskEnd::of((&mut leader.task).await),
-        None => std::future::pending().await,
-    }
-}
-
-async fn replied(attempt: &mut Option<Attempt>) -> (AttemptId, Reply) {
-    let Some(current) = attempt else { return std::future::pending().await };
-    let reply = current.reply().await;
-    let id = current.id;
-    *attempt = None;
-    (id, reply)
-}
-
-/// Listened to again with the next attempt, so that a store that never falls silent costs no more than polls.
-async fn resolved(change: &mut Option<AbortOnDropHandle<()>>) {
-    if let Some(listening) = change {
-        let outcome = listening.await;
-        *change = None;
-        if outcome.is_ok() {
-            return;
-        }
-        // The store's code panicked: there is no news from it, and the host polls.
-    }
-    std::future::pending().await
-}
-
-async fn sleep(pause: Option<Duration>) {
-    match pause {
-        Some(pause) => tokio::time::sleep(pause).await,
-        None => std::future::pending().await,
     }
 }

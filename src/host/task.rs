@@ -5,6 +5,7 @@ use std::future::Future;
 
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
+use tracing::{Instrument, Span};
 
 use crate::election::TaskExit;
 use crate::error::{BoxError, Error, ErrorKind};
@@ -13,7 +14,7 @@ use crate::telemetry::causes;
 
 pub(super) type TaskHandle = JoinHandle<Result<(), BoxError>>;
 
-type Start = Box<dyn FnMut(&Handle, Leadership) -> TaskHandle + Send>;
+type Start = Box<dyn FnMut(&Handle, Leadership, Span) -> TaskHandle + Send>;
 
 /// Starts the caller's delegate on the caller's runtime.
 pub(super) struct Spawner {
@@ -30,18 +31,20 @@ impl Spawner {
         // A lock and not just a `FnMut`, because the delegate itself is called inside the task: so that its own panic
         // is the task's, and its own blocking blocks the caller's runtime and not the keeper.
         let delegate = std::sync::Arc::new(std::sync::Mutex::new(delegate));
-        let start = move |runtime: &Handle, leader: Leadership| {
+        let start = move |runtime: &Handle, leader: Leadership, span: Span| {
             let delegate = std::sync::Arc::clone(&delegate);
-            runtime.spawn(async move {
+            let task = async move {
                 let future = super::lock(&delegate)(leader);
                 future.await
-            })
+            };
+            runtime.spawn(task.instrument(span))
         };
         Self { runtime, start: Box::new(start) }
     }
 
-    pub(super) fn start(&mut self, leader: Leadership) -> TaskHandle {
-        (self.start)(&self.runtime, leader)
+    /// Starts the task, within `span`.
+    pub(super) fn start(&mut self, leader: Leadership, span: Span) -> TaskHandle {
+        (self.start)(&self.runtime, leader, span)
     }
 
     pub(super) fn runtime(&self) -> &Handle {

@@ -225,6 +225,10 @@ impl DistributedMutex for BlobDistributedMutex {
         self.send(async move { blob.observe().await }).await
     }
 
+    fn election(&self) -> &str {
+        self.blob.address().blob_name()
+    }
+
     fn check_lease(&self, lease: Duration) -> Result<()> {
         lease_seconds(lease).map(drop)
     }

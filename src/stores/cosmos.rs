@@ -6,7 +6,7 @@ mod address;
 pub(crate) mod checks;
 mod connection;
 mod document;
-mod failure;
+pub(crate) mod failure;
 #[cfg(test)]
 mod properties;
 mod record;
@@ -191,6 +191,10 @@ impl DistributedMutex for CosmosDistributedMutex {
     async fn observe(&self) -> Result<Observation> {
         let document = Arc::clone(&self.document);
         self.send(async move { document.observe().await }).await
+    }
+
+    fn election(&self) -> &str {
+        &self.address.election
     }
 
     fn check_lease(&self, lease: Duration) -> Result<()> {

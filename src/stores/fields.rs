@@ -20,29 +20,33 @@ impl<'a> Fields<'a> {
         Self { record, corrupt }
     }
 
+    pub(super) fn corrupt(&self, name: &str, what: &str) -> Error {
+        (self.corrupt)(name, what)
+    }
+
     pub(super) fn get(&self, name: &str) -> Result<&Value> {
-        self.record.get(name).ok_or_else(|| (self.corrupt)(name, "is missing"))
+        self.record.get(name).ok_or_else(|| self.corrupt(name, "is missing"))
     }
 
     pub(super) fn text(&self, name: &str) -> Result<&str> {
-        let text = self.get(name)?.as_str().ok_or_else(|| (self.corrupt)(name, "is no string"))?;
-        if text.len() > 256 { Err((self.corrupt)(name, "is longer than 256 characters")) } else { Ok(text) }
+        let text = self.get(name)?.as_str().ok_or_else(|| self.corrupt(name, "is no string"))?;
+        if text.len() > 256 { Err(self.corrupt(name, "is longer than 256 characters")) } else { Ok(text) }
     }
 
     pub(super) fn number(&self, name: &str) -> Result<u64> {
-        self.get(name)?.as_u64().ok_or_else(|| (self.corrupt)(name, "is no whole number from 0 up"))
+        self.get(name)?.as_u64().ok_or_else(|| self.corrupt(name, "is no whole number from 0 up"))
     }
 
     pub(super) fn holder(&self, name: &str) -> Result<Option<HolderId>> {
         match self.text(name)? {
             "" => Ok(None),
-            holder => HolderId::new(holder).map(Some).map_err(|_| (self.corrupt)(name, "is no holder id")),
+            holder => HolderId::new(holder).map(Some).map_err(|_| self.corrupt(name, "is no holder id")),
         }
     }
 
     pub(super) fn duration(&self, name: &str) -> Result<Duration> {
         let duration = Duration::from_millis(self.number(name)?);
-        if duration > Timing::MAX_LEASE { Err((self.corrupt)(name, "is longer than an hour")) } else { Ok(duration) }
+        if duration > Timing::MAX_LEASE { Err(self.corrupt(name, "is longer than an hour")) } else { Ok(duration) }
     }
 }
 

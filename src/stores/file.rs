@@ -126,6 +126,11 @@ impl DistributedMutex for FileMutex {
         self.run(async move { document.observe().await }).await
     }
 
+    fn election(&self) -> &str {
+        // The file is named for it, in ASCII.
+        self.record.file_stem().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
     fn check_lease(&self, lease: Duration) -> Result<()> {
         self.document.check_lease(lease)
     }

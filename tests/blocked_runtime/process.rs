@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use azure_leader_election::Timing;
 
-use crate::support::{Gate, PATIENCE, Store, Worker, block, current_thread, host, work};
+use crate::support::{Blocker, PATIENCE, Store, Worker, current_thread, host, work};
 
 /// Names what the child is to do.
 const ROLE: &str = "LEADER_TEST_CHILD";
@@ -66,12 +66,10 @@ fn child() {
         options.abort_process_on_overrun = role == "abort";
     });
     let second = host("b", &store, |options| options.timing = timing);
-    let (led, leads) = mpsc::channel();
     let (led_second, second_leads) = mpsc::channel();
-    let (woke, _wakes) = mpsc::channel();
-    let gate = Gate::default();
-    let _first = Worker::start(&first, current_thread(), block(&gate, &led, &woke));
-    leads.recv_timeout(PATIENCE).unwrap();
+    let blocker = Blocker::new();
+    let _first = Worker::start(&first, current_thread(), blocker.task());
+    blocker.leads();
     println!("a leads");
     let _second = Worker::start(&second, current_thread(), work(&led_second));
     second_leads.recv_timeout(PATIENCE).unwrap();

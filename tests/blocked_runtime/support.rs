@@ -42,15 +42,6 @@ impl Gate {
     }
 }
 
-/// A failed test must not leave its runtime blocked, or the test process waits for it.
-pub struct OpenOnDrop(pub Gate);
-
-impl Drop for OpenOnDrop {
-    fn drop(&mut self) {
-        self.0.open();
-    }
-}
-
 /// A [`MemoryMutex`] that notes who asked for what, and on which thread.
 #[derive(Debug, Clone, Default)]
 pub struct Store {
@@ -183,28 +174,60 @@ pub fn work(led: &mpsc::Sender<Leadership>) -> impl FnMut(Leadership) -> Act + S
 
 pub type Act = std::pin::Pin<Box<dyn Future<Output = Result<(), TaskError>> + Send>>;
 
-/// A leader's task that tells that it leads and blocks its thread at the gate in its first term, and then tells what
-/// `ensure` says on its return. In later terms it [works](work).
-pub fn block(
-    gate: &Gate,
-    led: &mpsc::Sender<Leadership>,
-    woke: &mpsc::Sender<Result<(), NotLeader>>,
-) -> impl FnMut(Leadership) -> Act + Send + use<> {
-    let (gate, led, woke) = (gate.clone(), led.clone(), woke.clone());
-    let mut later = None;
-    move |leader| {
-        if let Some(work) = &mut later {
-            let work: &mut Box<dyn FnMut(Leadership) -> Act + Send> = work;
-            return work(leader);
+/// Where leaders block, and what they tell the test.
+pub struct Blocker {
+    pub gate: Gate,
+    leads: mpsc::Receiver<Leadership>,
+    /// What `ensure` says on the return of who was blocked.
+    wakes: mpsc::Receiver<Result<(), NotLeader>>,
+    led: mpsc::Sender<Leadership>,
+    woke: mpsc::Sender<Result<(), NotLeader>>,
+}
+
+impl Blocker {
+    pub fn new() -> Self {
+        let (led, leads) = mpsc::channel();
+        let (woke, wakes) = mpsc::channel();
+        Self { gate: Gate::default(), leads, wakes, led, woke }
+    }
+
+    /// A leader's task that tells that it leads and blocks its thread at the gate in its first term, and then tells what
+    /// `ensure` says. In later terms it [works](work).
+    pub fn task(&self) -> impl FnMut(Leadership) -> Act + Send + use<> {
+        let (gate, led, woke) = (self.gate.clone(), self.led.clone(), self.woke.clone());
+        let mut later = None;
+        move |leader| {
+            if let Some(work) = &mut later {
+                let work: &mut Box<dyn FnMut(Leadership) -> Act + Send> = work;
+                return work(leader);
+            }
+            later = Some(Box::new(work(&led)));
+            let (gate, led, woke) = (gate.clone(), led.clone(), woke.clone());
+            Box::pin(async move {
+                led.send(leader.clone()).unwrap();
+                gate.block();
+                woke.send(leader.ensure()).unwrap();
+                Ok(())
+            })
         }
-        later = Some(Box::new(work(&led)));
-        let (gate, led, woke) = (gate.clone(), led.clone(), woke.clone());
-        Box::pin(async move {
-            led.send(leader.clone()).unwrap();
-            gate.block();
-            woke.send(leader.ensure()).unwrap();
-            Ok(())
-        })
+    }
+
+    /// The next term.
+    pub fn leads(&self) -> Leadership {
+        self.leads.recv_timeout(PATIENCE).expect("it leads")
+    }
+
+    /// Lets whoever is blocked go on.
+    pub fn wake(&self) -> Result<(), NotLeader> {
+        self.gate.open();
+        self.wakes.recv_timeout(PATIENCE).expect("it wakes")
+    }
+}
+
+/// A failed test must not leave its runtime blocked, or the test process waits for it.
+impl Drop for Blocker {
+    fn drop(&mut self) {
+        self.gate.open();
     }
 }
 

@@ -11,7 +11,7 @@ use crate::blob::{CanaryToken, drive, host, lease_id};
 use crate::recorder::{self, recorded, show, show_debug};
 use crate::secret::{Secret, assert_hidden};
 use crate::service::{Asked, REFUSALS, Service, answer, refuse};
-use crate::support::cosmos::{Emulator, EmulatorOptions, EmulatorToken, KEY, client};
+use crate::support::cosmos::{Emulator, EmulatorOptions, EmulatorToken, KEY};
 
 const LEASE: Duration = Duration::from_secs(3);
 
@@ -143,7 +143,7 @@ async fn no_key_is_shown_where_all_is_well() {
     secrets.push(Secret::new("access token", "token-DataContributor"));
 
     emulator.create_partitioned("billing", "charges", &["/tenant"]);
-    let container = client::container(&emulator, "billing", "charges").await;
+    let container = emulator.container("billing", "charges").await;
     let tokens = [8, 7].map(|number| FencingToken::new(number).expect("in range"));
     for token in tokens {
         let partition = FencedPartition::new(container.clone(), &[("tenant", "contoso")], token).expect("valid");

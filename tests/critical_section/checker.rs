@@ -8,8 +8,8 @@ use crate::support::worker::Line;
 #[test]
 fn a_stale_write_and_a_lost_one_are_seen() {
     let history = |texts: &[&str]| -> Vec<Line> {
-        let line = |text| Line { at: 0, read_at: Instant::now(), text: format!("0 somebody {text} token=0") };
-        texts.iter().map(line).collect()
+        let line = |text| Line { at: 0, read_at: Instant::now(), text };
+        texts.iter().map(|text| line(format!("0 somebody {text} token=0"))).collect()
     };
     let register = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
     let begun = ["thinking id=a/1/0 after=nothing", "thinking id=b/2/0 after=nothing", "accepted id=b/2/0"];

@@ -6,8 +6,6 @@ use std::time::Duration;
 use azure_core::credentials::Secret;
 use azure_core::http::{RequestContent, Url};
 use azure_data_cosmos::clients::ContainerClient;
-use azure_data_cosmos::options::{BinaryEncodingOptions, ConnectionPoolOptions};
-use azure_data_cosmos::{AccountReference, CosmosClient, CosmosRuntime, RoutingStrategy};
 use azure_leader_election::{
     BlobDistributedMutex, CosmosDistributedMutex, DistributedMutex, Error, ErrorKind, FencedBlob, FencedPartition,
     FencingToken, Result, TaskError,
@@ -15,6 +13,8 @@ use azure_leader_election::{
 use azure_storage_blob::{BlobClient, BlobContainerClient};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+
+use crate::client;
 
 const DATABASE: &str = "workers";
 
@@ -68,7 +68,7 @@ impl Place {
                 Ok(Register::FencedBlob(blob))
             }
             Store::Cosmos => {
-                let container = container(&self.url).await?;
+                let container = client::container(&self.url, key(), DATABASE, "registers").await?;
                 if self.no_fencing {
                     return Ok(Register::Document(container, register));
                 }
@@ -128,22 +128,6 @@ impl Register {
 /// Nobody knows whether it was carried out.
 fn unclear(error: impl std::error::Error) -> Error {
     Error::new(ErrorKind::Unreachable, error.to_string())
-}
-
-async fn container(endpoint: &str) -> std::result::Result<ContainerClient, TaskError> {
-    // The emulator speaks HTTP/1.
-    let pool = ConnectionPoolOptions::builder()
-        .with_is_http2_allowed(false)
-        .with_max_dataplane_request_timeout(Duration::from_secs(5))
-        .build()?;
-    let runtime = CosmosRuntime::builder().with_connection_pool(pool).build().await?;
-    let account = AccountReference::with_authentication_key(endpoint.parse()?, key());
-    let client = CosmosClient::builder()
-        .with_runtime(runtime)
-        .with_binary_encoding_options(BinaryEncodingOptions::new().with_enabled(false))
-        .build(account, RoutingStrategy::PreferredRegions(Vec::new()))
-        .await?;
-    Ok(client.database_client(DATABASE).container_client("registers", None).await?)
 }
 
 fn key() -> Secret {

@@ -3,6 +3,8 @@
 use azure_leader_election::election::{Action, AttemptId, Event, Report};
 use azure_leader_election::{ClaimId, FencingToken};
 
+use crate::answered::answered;
+
 /// Looks at each event and the actions that followed, and panics when their order breaks an invariant.
 #[derive(Debug, Default)]
 pub struct Monitor {
@@ -133,18 +135,5 @@ impl Monitor {
             | Report::ForeignLease { .. }
             | Report::ReleaseFailed => {}
         }
-    }
-}
-
-/// The attempt that an event answers.
-fn answered(event: &Event) -> Option<AttemptId> {
-    match event {
-        Event::Acquired { attempt, .. }
-        | Event::Held { attempt, .. }
-        | Event::Renewed { attempt }
-        | Event::Lost { attempt }
-        | Event::Released { attempt }
-        | Event::Failed { attempt, .. } => Some(*attempt),
-        _ => None,
     }
 }

@@ -33,6 +33,25 @@ async fn a_late_raise_of_an_older_leader_does_not_lower_the_fence() {
     assert_fenced(leader(6).overwrite("late", None).await, 7);
 }
 
+/// Each of its writes falls between the newer one's look at the fence and its raising of it.
+#[tokio::test]
+async fn an_older_leader_that_writes_without_a_pause_does_not_keep_a_newer_one_from_taking_over() {
+    let (server, mischief) = (Server::start(), Arc::<Mischief>::default());
+    let container = container(&server, &mischief).await;
+    let leader = |number| FencedBlob::new(&container, "state", token(number)).expect("valid");
+    let older = leader(6);
+    older.overwrite("by 6", None).await.unwrap();
+    mischief.next(vec![Fate::Delay; 20]);
+    for _ in 0..20 {
+        older.overwrite("by 6", None).await.unwrap_err();
+    }
+    mischief.next(vec![Fate::ComesSecond; 20]);
+    leader(7).raise().await.unwrap();
+    assert_eq!(mischief.delivered(), [201; 20], "every write of the older one came between");
+    assert_fenced(older.overwrite("late", None).await, 7);
+    leader(7).overwrite("by 7", None).await.unwrap();
+}
+
 #[tokio::test]
 async fn the_fence_holds_beside_an_etag_too() {
     let (server, mischief) = (Server::start(), Arc::<Mischief>::default());

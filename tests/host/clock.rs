@@ -3,20 +3,39 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use azure_leader_election::{AfterTask, DistributedMutex, EndReason, LeaderEvent, Leadership, Operation};
+use azure_leader_election::{AfterTask, DistributedMutex, EndReason, LeaderEvent, Leadership, Operation, TaskError};
 use tokio::sync::Notify;
 
 use crate::host_support::clock::{Stepped, with};
 use crate::host_support::plays::{for_ever, until_cancelled};
-use crate::host_support::{Bench, TICK, assert_about, millis, secs, until};
+use crate::host_support::{Bench, Run, TICK, Worker, assert_about, millis, secs, until};
+
+/// A leader, and what it stands on.
+struct Led {
+    bench: Bench,
+    clock: Arc<Stepped>,
+    worker: Worker,
+    run: Run,
+    leader: Leadership,
+}
+
+impl Led {
+    async fn on_a_clock_that_jumps<F>(task: fn(Leadership) -> F) -> Self
+    where
+        F: Future<Output = Result<(), TaskError>> + Send + 'static,
+    {
+        let bench = Bench::new();
+        let clock = Stepped::new();
+        let worker = bench.worker_with("a", with(&clock));
+        let run = worker.run(task);
+        let leader = worker.leads().await;
+        Self { bench, clock, worker, run, leader }
+    }
+}
 
 /// The wall clock steps forward under a leader at 7 s of its term; it must know at once, and the host soon.
 async fn jump(millis_forward: i64) -> (Bench, Leadership) {
-    let bench = Bench::new();
-    let clock = Stepped::new();
-    let worker = bench.worker_with("a", with(&clock));
-    let run = worker.run(for_ever);
-    let leader = worker.leads().await;
+    let Led { bench, clock, worker, run, leader } = Led::on_a_clock_that_jumps(for_ever).await;
     tokio::time::sleep(secs(7)).await;
     let jumped = bench.now();
     clock.step(millis_forward);
@@ -55,62 +74,46 @@ async fn invariant_12_a_forward_jump_of_a_day_ends_the_term_and_says_why() {
 
 #[tokio::test(start_paused = true)]
 async fn invariant_12_a_task_sees_a_jump_before_its_host_does() {
-    let bench = Bench::new();
-    let clock = Stepped::new();
-    let worker = bench.worker_with("a", with(&clock));
-    let run = worker.run(until_cancelled);
-    let leader = worker.leads().await;
+    let led = Led::on_a_clock_that_jumps(until_cancelled).await;
     tokio::time::sleep(secs(7)).await;
-    assert!(leader.ensure().is_ok());
-    clock.step(60_000);
-    assert!(leader.ensure().is_err(), "no await in between: nobody has told it yet");
-    assert_eq!(leader.valid_for(), Duration::ZERO);
-    run.stop().await.0.unwrap();
+    assert!(led.leader.ensure().is_ok());
+    led.clock.step(60_000);
+    assert!(led.leader.ensure().is_err(), "no await in between: nobody has told it yet");
+    assert_eq!(led.leader.valid_for(), Duration::ZERO);
+    led.run.stop().await.0.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn invariant_12_a_backward_jump_changes_nothing() {
-    let bench = Bench::new();
-    let clock = Stepped::new();
-    let worker = bench.worker_with("a", with(&clock));
-    let run = worker.run(until_cancelled);
-    let leader = worker.leads().await;
+    let led = Led::on_a_clock_that_jumps(until_cancelled).await;
     tokio::time::sleep(secs(7)).await;
-    let before = leader.valid_for();
-    clock.step(-3_600_000);
-    assert_eq!(leader.valid_for(), before, "it extends nothing");
+    let before = led.leader.valid_for();
+    led.clock.step(-3_600_000);
+    assert_eq!(led.leader.valid_for(), before, "it extends nothing");
     tokio::time::sleep(secs(120)).await;
-    assert!(leader.ensure().is_ok());
-    assert_eq!(worker.log.elections(), 1);
-    run.stop().await.0.unwrap();
+    assert!(led.leader.ensure().is_ok());
+    assert_eq!(led.worker.log.elections(), 1);
+    led.run.stop().await.0.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_step_within_the_skew_is_no_jump() {
-    let bench = Bench::new();
-    let clock = Stepped::new();
-    let worker = bench.worker_with("a", with(&clock));
-    let run = worker.run(until_cancelled);
-    let leader = worker.leads().await;
+    let led = Led::on_a_clock_that_jumps(until_cancelled).await;
     for _ in 0..20 {
         tokio::time::sleep(secs(3)).await;
-        clock.step(150);
+        led.clock.step(150);
         tokio::time::sleep(secs(3)).await;
-        clock.step(-150);
+        led.clock.step(-150);
     }
-    assert!(leader.ensure().is_ok());
-    assert_eq!(worker.log.elections(), 1);
-    run.stop().await.0.unwrap();
+    assert!(led.leader.ensure().is_ok());
+    assert_eq!(led.worker.log.elections(), 1);
+    led.run.stop().await.0.unwrap();
 }
 
 /// Timers stand still while a machine is suspended, so the host has to look at the clock as soon as it wakes.
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_was_suspended_beyond_its_lease_is_not_valid_when_it_wakes_and_aborted_soon() {
-    let bench = Bench::new();
-    let clock = Stepped::new();
-    let worker = bench.worker_with("a", with(&clock));
-    let run = worker.run(for_ever);
-    let leader = worker.leads().await;
+    let Led { bench, clock, worker, run, leader } = Led::on_a_clock_that_jumps(for_ever).await;
     tokio::time::sleep(secs(7)).await;
     let woken = bench.now();
     clock.suspend(3_600_000);
@@ -122,19 +125,15 @@ async fn a_leader_that_was_suspended_beyond_its_lease_is_not_valid_when_it_wakes
 
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_was_suspended_for_a_part_of_its_lease_renews_and_goes_on() {
-    let bench = Bench::new();
-    let clock = Stepped::new();
-    let worker = bench.worker_with("a", with(&clock));
-    let run = worker.run(until_cancelled);
-    let leader = worker.leads().await;
+    let led = Led::on_a_clock_that_jumps(until_cancelled).await;
     tokio::time::sleep(secs(4)).await;
-    clock.suspend(5_000);
-    let valid_for = leader.valid_for();
+    led.clock.suspend(5_000);
+    let valid_for = led.leader.valid_for();
     assert_about(valid_for, secs(5), TICK);
     tokio::time::sleep(secs(1)).await;
-    assert!(leader.valid_for() > secs(10), "{:?}", leader.valid_for());
-    assert!(!leader.token().is_cancelled());
-    run.stop().await.0.unwrap();
+    assert!(led.leader.valid_for() > secs(10), "{:?}", led.leader.valid_for());
+    assert!(!led.leader.token().is_cancelled());
+    led.run.stop().await.0.unwrap();
 }
 
 /// A task that finds out by `ensure` that its process was paused may return before its host has looked at the clock.

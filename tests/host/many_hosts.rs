@@ -1,29 +1,11 @@
 //! Several hosts on one store.
 
-use std::time::Duration;
-
 use azure_leader_election::{DistributedMutex, Loss, Operation};
 
 use crate::host_support::plays::{Act, until_cancelled};
 use crate::host_support::store::Fault;
 use crate::host_support::{Bench, Run, TICK, Worker, assert_about, millis, secs};
-
-/// A small seeded generator (SplitMix64): a failing seed is replayed by its number.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (x ^ (x >> 31)) % sides
-    }
-
-    fn millis(&mut self, from: u64, to: u64) -> Duration {
-        millis(from + self.roll(to - from))
-    }
-}
+use crate::random::Random;
 
 #[tokio::test(start_paused = true)]
 async fn of_two_hosts_one_leads_and_hands_over_on_shutdown_within_a_poll() {
@@ -76,11 +58,11 @@ async fn invariant_13_a_standby_asks_once_for_each_poll() {
 
 /// Works for a while in small steps, and leaves or fails at random.
 fn moody(seed: u64) -> impl FnMut(azure_leader_election::Leadership) -> Act + Send {
-    let mut dice = Dice(seed);
+    let mut random = Random::new(seed);
     move |leader| {
-        let mood = dice.roll(5);
-        let lasts = dice.millis(500, 40_000);
-        let drains = dice.millis(1, 12_000);
+        let mood = random.below(5);
+        let lasts = random.millis(500, 40_000);
+        let drains = random.millis(1, 12_000);
         Box::pin(async move {
             let work = tokio::time::sleep(lasts);
             let cancelled = leader.token().run_until_cancelled(work).await.is_none();
@@ -103,16 +85,16 @@ fn moody(seed: u64) -> impl FnMut(azure_leader_election::Leadership) -> Act + Se
     }
 }
 
-fn random_fault(dice: &mut Dice, operation: Operation) -> Fault {
+fn random_fault(random: &mut Random, operation: Operation) -> Fault {
     use azure_leader_election::ErrorKind::{Denied, Throttled, Unavailable};
-    match dice.roll(10) {
+    match random.below(10) {
         0 => Fault::Hang,
-        1 => Fault::Slow(dice.millis(1, 5_000)),
-        2 => Fault::Late(dice.millis(1, 40_000)),
+        1 => Fault::Slow(random.millis(1, 5_000)),
+        2 => Fault::Late(random.millis(1, 40_000)),
         3 | 4 => Fault::LoseReply,
         5 => Fault::Fail(Unavailable),
         6 => Fault::FailLate(Throttled),
-        7 => Fault::FailAfter(dice.millis(1, 5_000), Unavailable),
+        7 => Fault::FailAfter(random.millis(1, 5_000), Unavailable),
         8 if operation == Operation::Renew => Fault::Lost(Loss::Broken),
         8 => Fault::Fail(Denied),
         _ => Fault::Panic,
@@ -124,17 +106,17 @@ fn random_fault(dice: &mut Dice, operation: Operation) -> Fault {
 async fn ten_minutes(seed: u64, hostile: bool) {
     println!("seed {seed}, {} network", if hostile { "hostile" } else { "good" });
     let bench = Bench::new();
-    let mut dice = Dice(seed);
+    let mut random = Random::new(seed);
     let workers: Vec<Worker> = ["a", "b", "c"].into_iter().map(|name| bench.worker(name)).collect();
     let runs: Vec<Run> = (1..).zip(&workers).map(|(n, worker)| worker.run(moody(seed * 100 + n))).collect();
     while bench.now() < secs(600) {
-        tokio::time::sleep(dice.millis(1, 3_000)).await;
-        let worker = &workers[dice.roll(3) as usize];
+        tokio::time::sleep(random.millis(1, 3_000)).await;
+        let worker = &workers[random.below(3) as usize];
         if hostile {
-            let operation = [Operation::Acquire, Operation::Renew, Operation::Release][dice.roll(3) as usize];
-            worker.store.next(operation, random_fault(&mut dice, operation));
+            let operation = [Operation::Acquire, Operation::Renew, Operation::Release][random.below(3) as usize];
+            worker.store.next(operation, random_fault(&mut random, operation));
         }
-        if let Some(term) = worker.terms().last().filter(|_| dice.roll(10) == 0) {
+        if let Some(term) = worker.terms().last().filter(|_| random.below(10) == 0) {
             term.leader.step_down();
         }
     }

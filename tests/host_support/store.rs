@@ -165,6 +165,8 @@ impl HostileMutex {
         Fut: Future<Output = Result<T>> + Send + 'static,
     {
         let fault = self.fault(operation);
+        tracing::debug!(target: "scripted_store", %operation, ?fault);
+        tracing::debug!(target: "scripted_store", %operation, ?fault);
         let Some(_in_flight) = self.stage.sent(operation, claim) else { return std::future::pending().await };
         let failed = |kind: ErrorKind| Err(Error::new(kind, format!("scripted: {operation} fails")));
         match fault {
@@ -249,6 +251,10 @@ impl DistributedMutex for HostileMutex {
             return std::future::pending().await;
         }
         self.memory.observe().await
+    }
+
+    fn election(&self) -> &str {
+        "scripted"
     }
 
     fn check_lease(&self, lease: Duration) -> Result<()> {

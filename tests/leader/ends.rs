@@ -4,8 +4,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-use crate::rig::{Election, eventually, group_runs, process_runs};
+use crate::rig::{Election, Worker, eventually, group_runs, process_runs};
 
 /// Three processes that do not heed SIGTERM and write all the time: the command, a child, and a grandchild.
 const STUBBORN: &str = r#"
@@ -18,13 +19,19 @@ const STUBBORN: &str = r#"
 /// Heeds SIGTERM; otherwise the same.
 const MEEK: &str = r#"while :; do echo "$LEADER_FENCING_TOKEN command" >> $written; sleep 0.02; done"#;
 
+/// The leader, the process group of its command, and a standby.
+fn two_contenders(election: &Election, options: &[&str], first: &str, second: &str) -> (Worker, Pid, Worker) {
+    let mut first = election.run("first", options, first);
+    let group = first.wait_for_command();
+    let mut second = election.run("second", &[], second);
+    second.wait_for("standby");
+    (first, group, second)
+}
+
 #[test]
 fn when_the_leader_is_killed_its_whole_process_group_dies_before_the_next_leader_starts() {
     let election = Election::new();
-    let mut first = election.run("first", &[], STUBBORN);
-    let group = first.wait_for_command();
-    let mut second = election.run("second", &[], STUBBORN);
-    second.wait_for("standby");
+    let (first, group, mut second) = two_contenders(&election, &[], STUBBORN, STUBBORN);
     election.wait_for("grandchild");
     first.signal(Signal::SIGKILL);
     let next = second.wait_for_command();
@@ -54,7 +61,7 @@ fn not_even_a_process_that_has_left_the_group_outlives_a_killed_leader() {
     election.wait_for("grandchild");
     let lines = election.written();
     let line = lines.iter().find(|line| line.contains("daemon")).expect("written");
-    let daemon = nix::unistd::Pid::from_raw(line.rsplit(' ').next().expect("a word").parse().expect("a process id"));
+    let daemon = Pid::from_raw(line.rsplit(' ').next().expect("a word").parse().expect("a process id"));
     assert!(process_runs(daemon));
     leader.signal(Signal::SIGKILL);
     eventually("all are gone", || !process_runs(daemon) && !group_runs(group));
@@ -63,10 +70,7 @@ fn not_even_a_process_that_has_left_the_group_outlives_a_killed_leader() {
 #[test]
 fn when_the_leader_is_stopped_for_ten_seconds_its_command_is_gone_before_the_next_leaders_starts() {
     let election = Election::new();
-    let mut first = election.run("first", &[], STUBBORN);
-    let group = first.wait_for_command();
-    let mut second = election.run("second", &[], STUBBORN);
-    second.wait_for("standby");
+    let (mut first, group, mut second) = two_contenders(&election, &[], STUBBORN, STUBBORN);
     election.wait_for("grandchild");
     first.signal(Signal::SIGSTOP);
     let stopped = Instant::now();
@@ -85,10 +89,7 @@ fn when_the_leader_is_stopped_for_ten_seconds_its_command_is_gone_before_the_nex
 fn a_command_that_heeds_sigterm_gets_it_while_its_leader_is_stopped_and_the_lease_still_runs() {
     let election = Election::new();
     let trap = r#"trap 'echo "$LEADER_FENCING_TOKEN told" >> $written; exit 0' TERM;"#;
-    let mut first = election.run("first", &[], &format!("{trap} {MEEK}"));
-    first.wait_for_command();
-    let mut second = election.run("second", &[], MEEK);
-    second.wait_for("standby");
+    let (first, _, mut second) = two_contenders(&election, &[], &format!("{trap} {MEEK}"), MEEK);
     first.signal(Signal::SIGSTOP);
     second.wait_for_command();
     wait_for_the_second_leaders_work(&election);
@@ -153,11 +154,8 @@ fn when_the_guardian_is_killed_or_stopped_the_leader_ends_the_command_itself() {
 #[test]
 fn the_lease_is_released_only_after_the_last_process_of_the_group_is_gone() {
     let election = Election::new();
-    let mut first = election.run("first", &["--drain", "1s"], STUBBORN);
-    let group = first.wait_for_command();
+    let (first, group, mut second) = two_contenders(&election, &["--drain", "1s"], STUBBORN, MEEK);
     election.wait_for("grandchild");
-    let mut second = election.run("second", &[], MEEK);
-    second.wait_for("standby");
     first.signal(Signal::SIGTERM);
     second.wait_for_command();
     assert!(!group_runs(group), "two commands run at once");

@@ -11,6 +11,7 @@ use super::config::Config;
 use super::ids::ClaimNo;
 use super::seen::Seen;
 use super::store::What;
+use crate::answered::answered;
 
 /// A request whose answer is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -321,17 +322,5 @@ impl Ghost {
             Report::ReleaseFailed => look.see(Seen::ReleaseFailed),
             Report::Stopping { .. } | Report::ForeignLease { .. } => {}
         }
-    }
-}
-
-fn answered(event: &Event) -> Option<AttemptId> {
-    match event {
-        Event::Acquired { attempt, .. }
-        | Event::Held { attempt, .. }
-        | Event::Renewed { attempt }
-        | Event::Lost { attempt }
-        | Event::Released { attempt }
-        | Event::Failed { attempt, .. } => Some(*attempt),
-        _ => None,
     }
 }

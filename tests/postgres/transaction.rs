@@ -1,12 +1,34 @@
 //! A transaction over many rows, fenced by one.
 
 use azure_leader_election::FencingToken;
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Transaction};
 
 use crate::books::{Books, MONTH, assert_fenced, number, token};
 use crate::ledger::{LedgerError, begin_fenced, charge_until, raise};
 
 const FENCE: &str = "subscriptions";
-const CHARGE_A_MONTH: &str = "UPDATE subscriptions SET months = months + 1, charged = charged + cents";
+
+/// A transaction that has raised the fence and charged a month.
+async fn begin_charging(session: &mut Client, token: FencingToken) -> Transaction<'_> {
+    let charging = begin_fenced(session, FENCE, token).await.unwrap();
+    let charge = "UPDATE subscriptions SET months = months + 1, charged = charged + cents";
+    charging.batch_execute(charge).await.unwrap();
+    charging
+}
+
+/// A charge that was begun, and waits for another one's lock.
+async fn blocked_charge(
+    books: &Books,
+    mut session: Client,
+    month: i64,
+    token: FencingToken,
+) -> JoinHandle<Result<i64, LedgerError>> {
+    let waiting = number(&session).await;
+    let charge = tokio::spawn(async move { charge_until(&mut session, month, token).await });
+    books.until_blocked(waiting).await;
+    charge
+}
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL (Debian: apt install postgresql)"]
@@ -55,12 +77,10 @@ async fn the_first_write_under_a_new_name_makes_its_fence_and_other_names_do_not
 #[ignore = "needs PostgreSQL (Debian: apt install postgresql)"]
 async fn of_two_first_writes_at_once_the_older_one_is_refused() {
     let books = Books::open("transaction_both_first").await;
-    let (mut newer, mut older) = (books.session().await, books.session().await);
+    let (mut newer, older) = (books.session().await, books.session().await);
     let first = begin_fenced(&mut newer, FENCE, token(9)).await.unwrap();
 
-    let waiting = number(&older).await;
-    let older = tokio::spawn(async move { charge_until(&mut older, 1, token(8)).await });
-    books.until_blocked(waiting).await;
+    let older = blocked_charge(&books, older, 1, token(8)).await;
     first.commit().await.unwrap();
 
     assert_fenced(older.await.unwrap(), 8, 9);
@@ -73,12 +93,9 @@ async fn an_older_transaction_that_waits_for_a_newer_one_is_refused_when_that_co
     let books = Books::open("transaction_waits").await;
     let (mut newer, mut older) = (books.session().await, books.session().await);
     charge_until(&mut older, 1, token(8)).await.unwrap();
-    let charging = begin_fenced(&mut newer, FENCE, token(9)).await.unwrap();
-    charging.batch_execute(CHARGE_A_MONTH).await.unwrap();
+    let charging = begin_charging(&mut newer, token(9)).await;
 
-    let waiting = number(&older).await;
-    let older = tokio::spawn(async move { charge_until(&mut older, 2, token(8)).await });
-    books.until_blocked(waiting).await;
+    let older = blocked_charge(&books, older, 2, token(8)).await;
     assert_eq!(books.fence(FENCE).await, Some(8), "when it came, the fence would still have let it pass");
     charging.commit().await.unwrap();
 
@@ -92,12 +109,9 @@ async fn a_newer_transaction_that_was_rolled_back_refuses_nobody() {
     let books = Books::open("transaction_rolled_back").await;
     let (mut newer, mut older) = (books.session().await, books.session().await);
     charge_until(&mut older, 1, token(8)).await.unwrap();
-    let charging = begin_fenced(&mut newer, FENCE, token(9)).await.unwrap();
-    charging.batch_execute(CHARGE_A_MONTH).await.unwrap();
+    let charging = begin_charging(&mut newer, token(9)).await;
 
-    let waiting = number(&older).await;
-    let older = tokio::spawn(async move { charge_until(&mut older, 2, token(8)).await });
-    books.until_blocked(waiting).await;
+    let older = blocked_charge(&books, older, 2, token(8)).await;
     charging.rollback().await.unwrap();
 
     assert_eq!(older.await.unwrap().unwrap(), MONTH);
@@ -109,13 +123,10 @@ async fn a_newer_transaction_that_was_rolled_back_refuses_nobody() {
 #[ignore = "needs PostgreSQL (Debian: apt install postgresql)"]
 async fn a_newer_leader_that_waits_for_an_older_one_reads_what_that_has_written() {
     let books = Books::open("transaction_reads").await;
-    let (mut older, mut newer) = (books.session().await, books.session().await);
-    let charging = begin_fenced(&mut older, FENCE, token(8)).await.unwrap();
-    charging.batch_execute(CHARGE_A_MONTH).await.unwrap();
+    let (mut older, newer) = (books.session().await, books.session().await);
+    let charging = begin_charging(&mut older, token(8)).await;
 
-    let waiting = number(&newer).await;
-    let newer = tokio::spawn(async move { charge_until(&mut newer, 1, token(9)).await });
-    books.until_blocked(waiting).await;
+    let newer = blocked_charge(&books, newer, 1, token(9)).await;
     charging.commit().await.unwrap();
 
     assert_eq!(newer.await.unwrap().unwrap(), 0, "the month was charged already");
@@ -127,14 +138,11 @@ async fn a_newer_leader_that_waits_for_an_older_one_reads_what_that_has_written(
 #[ignore = "needs PostgreSQL (Debian: apt install postgresql)"]
 async fn of_two_leaders_that_charge_at_once_the_second_waits_for_the_whole_of_the_first() {
     let books = Books::open("transaction_at_once").await;
-    let (obstacle, mut older, mut newer) = (books.session().await, books.session().await, books.session().await);
+    let (obstacle, older, newer) = (books.session().await, books.session().await, books.session().await);
     obstacle.batch_execute("BEGIN; SELECT FROM subscriptions FOR UPDATE").await.unwrap();
 
-    let waiting = [number(&older).await, number(&newer).await];
-    let older = tokio::spawn(async move { charge_until(&mut older, 1, token(8)).await });
-    books.until_blocked(waiting[0]).await;
-    let newer = tokio::spawn(async move { charge_until(&mut newer, 1, token(9)).await });
-    books.until_blocked(waiting[1]).await;
+    let older = blocked_charge(&books, older, 1, token(8)).await;
+    let newer = blocked_charge(&books, newer, 1, token(9)).await;
     obstacle.batch_execute("COMMIT").await.unwrap();
 
     assert_eq!(older.await.unwrap().unwrap(), MONTH);
@@ -168,8 +176,7 @@ async fn an_older_transaction_that_has_read_and_is_overtaken_fails_as_a_whole() 
 async fn a_leader_that_stands_still_in_its_transaction_loses_it_to_its_successor() {
     let books = Books::open("transaction_stands_still").await;
     let (mut older, mut newer) = (books.session().await, books.session().await);
-    let paused = begin_fenced(&mut older, FENCE, token(8)).await.unwrap();
-    paused.batch_execute(CHARGE_A_MONTH).await.unwrap();
+    let paused = begin_charging(&mut older, token(8)).await;
 
     assert_eq!(charge_until(&mut newer, 1, token(9)).await.unwrap(), MONTH);
 

@@ -1,28 +1,21 @@
 //! Stands in for the crate `uuid` in the product's sources: what is random there comes from the schedule's seed here.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+
+use super::random::{Random, mix};
 
 thread_local! {
     /// Of the schedule that runs on this thread.
-    static STATE: Cell<u64> = const { Cell::new(0) };
+    static RANDOM: RefCell<Random> = const { RefCell::new(Random::new(0)) };
 }
 
 /// From here on this thread draws what this seed gives.
 pub fn seed(seed: u64) {
-    STATE.set(seed);
+    RANDOM.set(Random::new(seed));
 }
 
 fn draw() -> u64 {
-    let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-    STATE.set(state);
-    mix(state)
-}
-
-/// The finaliser of splitmix64: a permutation of all numbers of 64 bits.
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    RANDOM.with_borrow_mut(Random::next)
 }
 
 /// As much of a UUID as the product uses.

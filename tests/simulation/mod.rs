@@ -9,7 +9,7 @@ mod network;
 mod plan;
 mod port;
 mod process;
-#[path = "../election/random.rs"]
+#[path = "../support/random.rs"]
 #[allow(dead_code)]
 mod random;
 mod resource;

@@ -9,7 +9,7 @@
 // Each test binary uses only a part of these.
 #![allow(unused_imports)]
 
-pub mod client;
+mod client;
 pub mod election;
 mod emulator;
 mod token;

@@ -20,6 +20,8 @@ pub enum Fate {
     LoseAnswer,
     /// It does not arrive for now; [`Mischief::deliver`] brings it.
     Delay,
+    /// The oldest of the delayed ones arrives right before it.
+    ComesSecond,
     /// It is not carried out, and answered so.
     Refuse(u16, &'static str),
 }
@@ -98,14 +100,18 @@ impl Mischief {
 #[async_trait]
 impl Policy for Mischief {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        let due = std::mem::take(&mut *self.due.lock().expect("not poisoned"));
+        let fate = self.fate(request);
+        let mut due = std::mem::take(&mut *self.due.lock().expect("not poisoned"));
+        if let Some(Fate::ComesSecond) = fate {
+            due.push(self.delayed.lock().expect("not poisoned").remove(0));
+        }
         for mut late in due {
             let answer = next[0].send(ctx, &mut late, &next[1..]).await?;
             self.delivered.lock().expect("not poisoned").push(answer.status().into());
         }
         self.note(request);
-        match self.fate(request) {
-            None => next[0].send(ctx, request, &next[1..]).await,
+        match fate {
+            None | Some(Fate::ComesSecond) => next[0].send(ctx, request, &next[1..]).await,
             Some(Fate::LoseAnswer) => {
                 next[0].send(ctx, request, &next[1..]).await?;
                 Err(Error::with_message(ErrorKind::Io, "scripted: the answer is lost"))

@@ -1,6 +1,7 @@
 //! What the tests need from outside the crate: real servers, and ways to sign in to them.
 //!
 //! - [`node`]: servers that npm installs, which end however the test process ends;
+//! - [`http`]: servers within the test process;
 //! - [`proxy`]: a network that loses, delays and doubles;
 //! - [`azurite`]: starts Microsoft's storage emulator and ends it, however the test process ends;
 //! - [`cosmos`]: two Cosmos DB accounts on this machine;
@@ -12,8 +13,10 @@
 //! - [`operator`]: what is done to the lease blob behind the store's back;
 //! - [`plot`]: draws failover times;
 //! - [`postgres`]: a PostgreSQL server that ends however the test process ends;
+//! - [`random`]: the same numbers for the same seed;
 //! - [`oracle`]: a strict blob service of the project's own, by the documentation;
 //! - [`worker`]: real worker processes;
+//! - [`pair`]: two of them, of which one leads;
 //! - [`transport`]: an HTTP client that trusts its certificate.
 
 // Every test binary compiles this module for itself and uses only a part of it.
@@ -30,6 +33,8 @@ pub mod credential;
 #[cfg(all(feature = "blob", feature = "cosmos", unix))]
 pub mod critical_section;
 pub mod faketime;
+#[cfg(any(feature = "blob", feature = "cosmos"))]
+pub mod http;
 #[cfg(feature = "blob")]
 pub mod mischief;
 pub mod names;
@@ -39,12 +44,15 @@ pub mod node;
 pub mod operator;
 #[cfg(feature = "blob")]
 pub mod oracle;
+#[cfg(unix)]
+pub mod pair;
 #[cfg(all(feature = "blob", feature = "cosmos", unix))]
 pub mod plot;
 #[cfg(unix)]
 pub mod postgres;
 #[cfg(all(feature = "blob", feature = "cosmos", unix))]
 pub mod proxy;
+pub mod random;
 #[cfg(feature = "blob")]
 pub mod sas;
 #[cfg(feature = "blob")]

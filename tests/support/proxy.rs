@@ -1,17 +1,18 @@
 //! The network between a worker and its store, with all that can go wrong in it: an HTTP proxy for one worker.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
+use hyper::Response;
+use hyper::body::Bytes;
+use hyper::http::request::Parts;
 use tokio::sync::watch;
+
+use super::http::{Answer, Threads, listen};
+use super::random::Random;
 
 const LEASE_ACTION: &str = "x-ms-lease-action";
 
@@ -46,8 +47,7 @@ enum Fate {
 pub struct Proxy {
     address: SocketAddr,
     way: Arc<Way>,
-    // None only while it is dropped.
-    runtime: Option<tokio::runtime::Runtime>,
+    _threads: Threads,
 }
 
 #[derive(Debug)]
@@ -59,8 +59,7 @@ struct Way {
     client: reqwest::Client,
     cut: watch::Sender<bool>,
     weather: Weather,
-    random: Mutex<u64>,
-    faults: AtomicU64,
+    random: Mutex<Random>,
     notes: Mutex<Vec<Note>>,
 }
 
@@ -76,15 +75,7 @@ pub struct Note {
 impl Proxy {
     /// A way to the server at `server` (`host:port`). Where its answers name one of `own_names`, they name the proxy instead.
     pub fn start(server: &str, own_names: &[String], weather: Weather) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("proxy")
-            .enable_all()
-            .build()
-            .expect("threads");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener.set_nonblocking(true).expect("a socket that does not block");
-        let address = listener.local_addr().expect("bound");
+        let (listener, address) = listen();
         let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("an HTTP client");
         let way = Arc::new(Way {
             server: server.to_owned(),
@@ -93,12 +84,13 @@ impl Proxy {
             client,
             cut: watch::Sender::new(false),
             weather,
-            random: Mutex::new(weather.seed),
-            faults: AtomicU64::new(0),
+            random: Mutex::new(Random::new(weather.seed)),
             notes: Mutex::default(),
         });
-        runtime.spawn(serve(listener, Arc::clone(&way)));
-        Self { address, way, runtime: Some(runtime) }
+        let threads = Threads::start("proxy", 1);
+        let answering = Arc::clone(&way);
+        threads.serve(listener, move |head, body| Arc::clone(&answering).answer(head, body));
+        Self { address, way, _threads: threads }
     }
 
     /// `host:port`, in place of the server's.
@@ -119,75 +111,41 @@ impl Proxy {
     pub fn notes(&self) -> Vec<Note> {
         self.way.notes.lock().expect("not poisoned").clone()
     }
-
-    /// How many requests something went wrong with.
-    pub fn faults(&self) -> u64 {
-        self.way.faults.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-async fn serve(listener: TcpListener, way: Arc<Way>) {
-    let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-    loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let way = Arc::clone(&way);
-        tokio::spawn(async move {
-            let answer = service_fn(|request| Arc::clone(&way).answer(request));
-            // Ends with an error also when a connection is broken on purpose.
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
-        });
-    }
 }
 
 impl Way {
-    /// An error breaks the connection.
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
-        let (head, body) = request.into_parts();
-        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-        // A task of its own: what is on its way arrives although its sender has given up.
-        tokio::spawn(async move {
-            if is_unconditional(&head) && *self.cut.borrow() {
-                return Err(io::ErrorKind::ConnectionReset.into());
+    async fn answer(self: Arc<Self>, head: Parts, body: Bytes) -> Answer {
+        if is_unconditional(&head) && *self.cut.borrow() {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        self.mended().await;
+        let fate = match self.fate() {
+            Fate::IsDoubled(_) if is_unconditional(&head) => Fate::Arrives,
+            fate => fate,
+        };
+        if fate != Fate::Arrives {
+            self.note(&head, &format!("{fate:?}"), false);
+        }
+        match fate {
+            Fate::IsDropped => return Err(io::ErrorKind::ConnectionReset.into()),
+            Fate::IsUnavailable => return Ok(unavailable()),
+            _ => {}
+        }
+        let answer = self.forward(&head, body.clone()).await;
+        match fate {
+            Fate::LosesItsAnswer => return Err(io::ErrorKind::ConnectionReset.into()),
+            Fate::IsSlow(millis) => self.wait(millis).await,
+            Fate::IsDoubled(millis) => {
+                tokio::spawn(async move {
+                    self.wait(millis).await;
+                    self.mended().await;
+                    // Nobody waits for this answer.
+                    let _ = self.forward(&head, body).await;
+                });
             }
-            self.mended().await;
-            let fate = match self.fate() {
-                Fate::IsDoubled(_) if is_unconditional(&head) => Fate::Arrives,
-                fate => fate,
-            };
-            if fate != Fate::Arrives {
-                self.note(&head, &format!("{fate:?}"), false);
-            }
-            match fate {
-                Fate::IsDropped => return Err(io::ErrorKind::ConnectionReset.into()),
-                Fate::IsUnavailable => return Ok(unavailable()),
-                _ => {}
-            }
-            let answer = self.forward(&head, body.clone()).await;
-            match fate {
-                Fate::LosesItsAnswer => return Err(io::ErrorKind::ConnectionReset.into()),
-                Fate::IsSlow(millis) => self.wait(millis).await,
-                Fate::IsDoubled(millis) => {
-                    tokio::spawn(async move {
-                        self.wait(millis).await;
-                        self.mended().await;
-                        // Nobody waits for this answer.
-                        let _ = self.forward(&head, body).await;
-                    });
-                }
-                _ => {}
-            }
-            answer
-        })
-        .await
-        .map_err(io::Error::other)?
+            _ => {}
+        }
+        answer
     }
 
     async fn mended(&self) {
@@ -195,7 +153,7 @@ impl Way {
         let _ = self.cut.subscribe().wait_for(|cut| !cut).await;
     }
 
-    async fn forward(&self, head: &hyper::http::request::Parts, body: Bytes) -> io::Result<Response<Full<Bytes>>> {
+    async fn forward(&self, head: &Parts, body: Bytes) -> Answer {
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut headers = head.headers.clone();
         headers.remove("host");
@@ -229,7 +187,7 @@ impl Way {
         self.own_names.iter().fold(text.to_owned(), |text, name| text.replace(name.as_str(), &own)).into()
     }
 
-    fn note(&self, head: &hyper::http::request::Parts, outcome: &str, keeps_lease: bool) {
+    fn note(&self, head: &Parts, outcome: &str, keeps_lease: bool) {
         let action = head.headers.get(LEASE_ACTION).and_then(|action| action.to_str().ok()).unwrap_or_default();
         let part = head.uri.query().and_then(|query| query.split('&').find(|part| part.starts_with("comp=")));
         let text = format!("{} {} {}{action}: {outcome}", head.method, head.uri.path(), part.unwrap_or_default());
@@ -240,7 +198,6 @@ impl Way {
         if self.below(100) >= self.weather.faulty_percent {
             return Fate::Arrives;
         }
-        self.faults.fetch_add(1, Ordering::Relaxed);
         match self.below(5) {
             0 => Fate::IsSlow(self.below(5_000)),
             1 => Fate::IsDropped,
@@ -252,13 +209,7 @@ impl Way {
 
     /// A number below this one.
     fn below(&self, bound: u64) -> u64 {
-        let mut state = self.random.lock().expect("not poisoned");
-        // SplitMix64, by Steele, Lea and Flood.
-        *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = *state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % bound
+        self.random.lock().expect("not poisoned").below(bound)
     }
 
     /// Milliseconds of the workers' clocks.
@@ -270,12 +221,12 @@ impl Way {
 /// Azurite does not look at the condition of `Set Blob Tags`, by which the service refuses an older leader's that comes late; with
 /// Azurite it would lower the fence. So this one is never late: it arrives at once, once, or not at all. What comes of a late one
 /// is tested on the oracle, in `tests/fencing_blob/strict.rs`.
-fn is_unconditional(head: &hyper::http::request::Parts) -> bool {
+fn is_unconditional(head: &Parts) -> bool {
     head.method == hyper::Method::PUT && head.uri.query().is_some_and(|query| query.contains("comp=tags"))
 }
 
 /// Whether this request takes or prolongs a leader's lease if it succeeds.
-fn keeps_lease(head: &hyper::http::request::Parts) -> bool {
+fn keeps_lease(head: &Parts) -> bool {
     let action = head.headers.get(LEASE_ACTION).map(hyper::header::HeaderValue::as_bytes);
     matches!(action, Some(b"acquire" | b"renew")) || head.uri.path().contains("/colls/leaders/docs")
 }

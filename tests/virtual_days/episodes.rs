@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::dice::Dice;
 use crate::referee::Referee;
 use crate::support::oracle::message::Request;
 use crate::support::oracle::network::{Fate, Network};
+use crate::support::random::Random;
 use crate::weather::{Condition, Trap};
 use crate::worker::{BLOB, CONTAINER_URL, Worker};
 
@@ -17,7 +17,7 @@ pub struct World {
     pub referee: Referee,
     network: Network,
     workers: Vec<Worker>,
-    dice: Dice,
+    random: Random,
     trap: Trap,
     started: usize,
 }
@@ -25,8 +25,8 @@ pub struct World {
 impl World {
     pub fn new(seed: u64) -> Self {
         let (referee, network) = (Referee::new(), Network::new());
-        let (workers, dice, trap) = (Vec::new(), Dice::new(seed), Trap::default());
-        let mut world = Self { referee, network, workers, dice, trap, started: 0 };
+        let (workers, random, trap) = (Vec::new(), Random::new(seed), Trap::default());
+        let mut world = Self { referee, network, workers, random, trap, started: 0 };
         for _ in 0..WORKERS {
             world.start();
         }
@@ -35,8 +35,8 @@ impl World {
 
     /// A while of fair weather, and then something.
     pub async fn episode(&mut self) {
-        sleep(self.dice.millis(90_000, 900_000)).await;
-        match self.dice.roll(19) {
+        sleep(self.random.millis(90_000, 900_000)).await;
+        match self.random.below(19) {
             0..=3 => self.crash(true).await,
             4 => self.crash(false).await,
             5 | 6 => self.cut_off_the_leader().await,
@@ -60,7 +60,7 @@ impl World {
     }
 
     fn start(&mut self) {
-        let seed = self.dice.roll(u64::MAX);
+        let seed = self.random.below(u64::MAX);
         self.workers.push(Worker::start(self.started, &self.network, &self.referee, &self.trap, seed));
         self.started += 1;
     }
@@ -72,17 +72,17 @@ impl World {
     }
 
     async fn crash(&mut self, the_leader: bool) {
-        let other = self.dice.roll(WORKERS as u64) as usize;
+        let other = self.random.below(WORKERS as u64) as usize;
         let which = self.leader().filter(|_| the_leader).unwrap_or(other);
         self.workers.remove(which).crash();
-        sleep(self.dice.millis(1_000, 120_000)).await;
+        sleep(self.random.millis(1_000, 120_000)).await;
         self.start();
     }
 
     async fn cut_off_the_leader(&mut self) {
         let Some(leader) = self.leader() else { return };
         let worker = &self.workers[leader];
-        let time = self.dice.millis(1_000, 60_000);
+        let time = self.random.millis(1_000, 60_000);
         worker.weather.change(Condition::CutOff);
         // For less than that it may stay the leader.
         if time > Duration::from_secs(16) {
@@ -100,14 +100,14 @@ impl World {
 
     /// The lease is taken, and the candidate does not hear of it, or only late: it has to ask again.
     async fn lose_the_next_acquire(&mut self) {
-        let soon = self.dice.millis(1, 15);
-        let fate = match self.dice.roll(3) {
+        let soon = self.random.millis(1, 15);
+        let fate = match self.random.below(3) {
             0 => Fate::reply_lost(soon),
             1 => Fate::black_hole(Some(soon)),
-            _ => Fate::slow(soon, self.dice.millis(3_000, 9_000)),
+            _ => Fate::slow(soon, self.random.millis(3_000, 9_000)),
         };
         *self.trap.lock().expect("no panic under this lock") = Some(fate);
-        if self.dice.roll(2) == 0 {
+        if self.random.below(2) == 0 {
             self.step_down().await;
         } else {
             self.crash(true).await;
@@ -116,15 +116,15 @@ impl World {
 
     /// As a deployment does: the old one ends, the new one begins.
     async fn restart(&mut self) {
-        let other = self.dice.roll(WORKERS as u64) as usize;
+        let other = self.random.below(WORKERS as u64) as usize;
         let which = self.leader().unwrap_or(other);
         self.workers.remove(which).stop().await;
-        sleep(self.dice.millis(0, 30_000)).await;
+        sleep(self.random.millis(0, 30_000)).await;
         self.start();
     }
 
     async fn for_all(&mut self, condition: Condition, least: u64, most: u64) {
-        let time = self.dice.millis(least, most);
+        let time = self.random.millis(least, most);
         for worker in &self.workers {
             worker.weather.change(condition);
         }

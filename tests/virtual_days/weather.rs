@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::dice::Dice;
 use crate::support::oracle::message::Request;
 use crate::support::oracle::network::Fate;
+use crate::support::random::Random;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
@@ -32,14 +32,14 @@ pub struct Weather {
 
 #[derive(Debug)]
 struct State {
-    dice: Dice,
+    random: Random,
     condition: Condition,
     for_good: bool,
 }
 
 impl Weather {
     pub fn new(seed: u64, trap: Trap) -> Self {
-        let state = State { dice: Dice::new(seed), condition: Condition::Fair, for_good: false };
+        let state = State { random: Random::new(seed), condition: Condition::Fair, for_good: false };
         Self { state: Arc::new(Mutex::new(state)), trap }
     }
 
@@ -61,14 +61,14 @@ impl Weather {
         if let Some(fate) = trapped {
             return fate;
         }
-        let State { dice, condition, .. } = &mut *self.state();
+        let State { random, condition, .. } = &mut *self.state();
         match condition {
-            Condition::Fair if dice.roll(400) == 0 => fault(dice),
-            Condition::Storm if dice.roll(3) == 0 => fault(dice),
+            Condition::Fair if random.below(400) == 0 => fault(random),
+            Condition::Storm if random.below(3) == 0 => fault(random),
             Condition::CutOff => Fate::black_hole(None),
             Condition::OutOfOrder => Fate::unavailable(),
-            Condition::Throttled if dice.roll(2) == 0 => Fate::throttled(Duration::from_secs(dice.roll(8))),
-            _ => Fate::slow(dice.millis(1, 15), dice.millis(1, 15)),
+            Condition::Throttled if random.below(2) == 0 => Fate::throttled(Duration::from_secs(random.below(8))),
+            _ => Fate::slow(random.millis(1, 15), random.millis(1, 15)),
         }
     }
 
@@ -77,17 +77,17 @@ impl Weather {
     }
 }
 
-fn fault(dice: &mut Dice) -> Fate {
-    let there = dice.millis(1, 15);
-    match dice.roll(10) {
+fn fault(random: &mut Random) -> Fate {
+    let there = random.millis(1, 15);
+    match random.below(10) {
         0 => Fate::dropped(),
         1 | 2 => Fate::reply_lost(there),
-        3 => Fate::repeated(there, dice.millis(1, 40_000)),
+        3 => Fate::repeated(there, random.millis(1, 40_000)),
         4 => Fate::unavailable(),
-        5 => Fate::throttled(Duration::from_secs(dice.roll(8))),
-        6 => Fate::slow(dice.millis(1, 5_000), dice.millis(1, 5_000)),
+        5 => Fate::throttled(Duration::from_secs(random.below(8))),
+        6 => Fate::slow(random.millis(1, 5_000), random.millis(1, 5_000)),
         // Carried out when nobody waits for it any more.
-        7 => Fate::black_hole(Some(dice.millis(1, 40_000))),
+        7 => Fate::black_hole(Some(random.millis(1, 40_000))),
         8 => Fate::black_hole(Some(there)),
         _ => Fate::black_hole(None),
     }

@@ -13,9 +13,9 @@ use azure_leader_election::{
 };
 use tokio::task::JoinHandle;
 
-use crate::dice::Dice;
 use crate::referee::{Referee, WorkerId};
 use crate::support::oracle::network::Network;
+use crate::support::random::Random;
 use crate::weather::{Trap, Weather};
 
 pub const CONTAINER_URL: &str = "https://acct.blob.core.windows.net/leases";
@@ -32,10 +32,10 @@ pub struct Worker {
 
 impl Worker {
     pub fn start(id: WorkerId, network: &Network, referee: &Referee, trap: &Trap, seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
+        let mut random = Random::new(seed);
         let witness = referee.clone();
         let network = network.another(move |now, request, response| witness.carried_out(now, id, request, response));
-        let weather = Weather::new(dice.roll(u64::MAX), Trap::clone(trap));
+        let weather = Weather::new(random.below(u64::MAX), Trap::clone(trap));
         let (sky, witness) = (weather.clone(), referee.clone());
         network.ordain(move |request| {
             let fate = sky.fate(request);
@@ -54,11 +54,11 @@ impl Worker {
         });
         referee.begins(id);
         let shutdown = CancellationToken::new();
-        let (stop, watch, dice) = (shutdown.clone(), referee.clone(), Mutex::new(dice));
+        let (stop, watch, random) = (shutdown.clone(), referee.clone(), Mutex::new(random));
         let task = move |leader: Leadership| {
             let on_duty = watch.elected(id, &leader);
-            let mut dice = dice.lock().expect("no panic under this lock");
-            let (manner, drain) = (dice.roll(20), dice.millis(0, 2_500));
+            let mut random = random.lock().expect("no panic under this lock");
+            let (manner, drain) = (random.below(20), random.millis(0, 2_500));
             async move {
                 let _on_duty = on_duty;
                 leader.token().cancelled().await;

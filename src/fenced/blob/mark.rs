@@ -27,6 +27,11 @@ impl Mark {
         Self { token, write: WRITES.fetch_add(1, Ordering::Relaxed) }
     }
 
+    /// The tag as the header of a write has it.
+    pub(super) fn tag(self) -> String {
+        format!("{TAG}={self}")
+    }
+
     /// Holds for a blob that was last written before this write began, by this leadership or an older one.
     pub(super) fn follows(self) -> String {
         format!("\"{TAG}\" < '{self}'")

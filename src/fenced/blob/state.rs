@@ -17,13 +17,9 @@ use super::failure::{self, Refusal};
 use super::mark::{Mark, TAG};
 use super::{LIMIT, within};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fenced::fenced;
+use crate::fenced::{ROUNDS, fenced};
 use crate::fencing::FencingToken;
 use crate::stores::blob::address::Address;
-
-/// How often a write is tried again when the blob changes under it: an older leader that writes without a pause must not keep a
-/// newer one from taking over.
-const ROUNDS: u32 = 32;
 
 /// An Azure blob that holds a leader's state, and that only the latest leader can write to; for accounts without blob tags.
 ///

@@ -16,16 +16,13 @@ use azure_storage_blob::{BlobClient, BlobContainerClient};
 
 use super::content::{self, BlobContent};
 use super::failure::{self, Refusal};
-use super::mark::{self, Mark, TAG};
+use super::mark::{self, Mark};
 use super::{LIMIT, within};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fenced::fenced;
+use crate::fenced::{ROUNDS, fenced};
 use crate::fencing::FencingToken;
 use crate::stores::blob::address::Address;
 use fence::{Absent, Fence};
-
-/// How often a write is tried again when the blob changes under it.
-const ROUNDS: u32 = 4;
 
 /// An Azure blob that only the latest leader can write to, enforced by the service in the same request.
 ///
@@ -283,5 +280,5 @@ impl fmt::Debug for FencedBlob {
 /// The caller's own tags and the mark, as the header has them.
 fn with_mark(own: Option<&str>, mark: Mark) -> String {
     let own = own.map(|own| format!("{own}&")).unwrap_or_default();
-    format!("{own}{TAG}={mark}")
+    format!("{own}{}", mark.tag())
 }

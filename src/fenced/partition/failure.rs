@@ -8,6 +8,7 @@ use azure_data_cosmos::models::TransactionalBatchOperationResult;
 use super::fence::Place;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stores::cause::scrubbed;
+use crate::stores::cosmos::failure as store;
 
 /// Why a batch was refused as a whole: one operation of the caller's own could not be carried out. It is the
 /// [source](std::error::Error::source) of an error of the kind [`Conflict`](ErrorKind::Conflict).
@@ -40,16 +41,25 @@ impl fmt::Display for RefusedOperation {
 impl std::error::Error for RefusedOperation {}
 
 impl RefusedOperation {
-    /// Cosmos DB answers 424 to all operations but the one that failed. `results` begins with the fence's.
-    pub(super) fn of(results: &[TransactionalBatchOperationResult], place: &Place) -> Result<Self> {
-        let failed = results.iter().enumerate().find(|(_, result)| !result.is_success() && result.status_code() != 424);
-        let Some((number, result)) = failed else {
+    /// Cosmos DB answers 424 to all operations but the one that failed: the fence's, or one of the caller's own.
+    pub(super) fn of(
+        fence: &TransactionalBatchOperationResult,
+        own: &[TransactionalBatchOperationResult],
+        place: &Place,
+    ) -> Result<Self> {
+        let failed = |result: &TransactionalBatchOperationResult| !result.is_success() && result.status_code() != 424;
+        let failure = |result: &TransactionalBatchOperationResult| {
+            of_status("writing to", place, result.status_code()).with_retry_after(result.retry_after())
+        };
+        if failed(fence) {
+            return Err(failure(fence));
+        }
+        let Some((index, result)) = own.iter().enumerate().find(|(_, result)| failed(result)) else {
             return Err(Error::new(ErrorKind::Refused, format!("a batch of {place} failed without a reason")));
         };
-        let status = result.status_code();
-        match number.checked_sub(1) {
-            Some(index) if matches!(status, 404 | 409 | 412) => Ok(Self { index, status }),
-            _ => Err(of_status("writing to", place, status).with_retry_after(result.retry_after())),
+        match result.status_code() {
+            status @ (404 | 409 | 412) => Ok(Self { index, status }),
+            _ => Err(failure(result)),
         }
     }
 
@@ -61,29 +71,21 @@ impl RefusedOperation {
 
 /// Turns the SDK's error into ours.
 pub(super) fn explain(doing: &str, place: &Place, error: &CosmosError) -> Error {
-    let status = error.status();
-    if !error.is_from_wire() || status.is_transport_generated_503() {
+    if !store::is_answer(error) {
         let message = format!("{doing} {place} failed: the service gave no answer, or the request could not be made");
         return Error::new(ErrorKind::Unreachable, message).with_source(scrubbed(error));
     }
-    of_status(doing, place, u16::from(status.status_code()))
+    of_status(doing, place, u16::from(error.status().status_code()))
 }
 
 fn of_status(doing: &str, place: &Place, status: u16) -> Error {
-    let (kind, advice) = match status {
-        401 => (ErrorKind::Denied, "; the key or access token was not accepted"),
-        403 => (
-            ErrorKind::Denied,
-            "; the identity needs the data-plane role Cosmos DB Built-in Data Contributor on the container",
-        ),
-        404 => (ErrorKind::NotFound, "; there is no such container"),
-        400 => (
-            ErrorKind::InvalidSetting,
-            "; are the names and the number of levels those of the container's partition key?",
-        ),
-        429 => (ErrorKind::Throttled, ""),
-        408 | 410 | 449 | 500..=599 => (ErrorKind::Unavailable, ""),
-        _ => (ErrorKind::Refused, ""),
+    let kind = if status == 400 { ErrorKind::InvalidSetting } else { store::kind(status) };
+    let advice = match status {
+        400 => "; are the names and the number of levels those of the container's partition key?",
+        401 => "; the key or access token was not accepted",
+        403 => "; the identity needs the data-plane role Cosmos DB Built-in Data Contributor on the container",
+        404 => "; there is no such container",
+        _ => "",
     };
     Error::new(kind, format!("{doing} {place} failed: HTTP {status}{advice}"))
 }

@@ -1,38 +1,90 @@
-//! Tells whoever watches: the status stream, the event stream, the log.
+//! Tells whoever watches: the status stream, the event stream, logs and metrics, probes.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
 
-use crate::claim::HolderId;
+use super::Run;
 use crate::election::{EndReason, Moment, Report};
 use crate::error::Error;
+use crate::fencing::FencingToken;
+use crate::health::Vitals;
 use crate::mutex::{Leader, Loss};
 use crate::status::{LeaderEvent, Operation, Status};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Identity, RequestOutcome, Signal, Telemetry};
 
 pub(super) struct Announcer {
     status: watch::Sender<Status>,
     events: broadcast::Sender<LeaderEvent>,
+    vitals: Arc<Vitals>,
     telemetry: Telemetry,
     /// What the next `Ended` event adds to its reason.
     detail: Option<String>,
 }
 
 impl Announcer {
-    pub(super) fn new(status: watch::Sender<Status>, events: broadcast::Sender<LeaderEvent>, holder: HolderId) -> Self {
-        Self { status, events, telemetry: Telemetry::new(holder), detail: None }
+    pub(super) fn new(run: &Run, identity: Identity) -> Self {
+        Self {
+            status: run.status.clone(),
+            events: run.events.clone(),
+            vitals: Arc::clone(&run.vitals),
+            telemetry: Telemetry::new(identity, &run.vitals),
+            detail: None,
+        }
     }
 
-    pub(super) fn standby(&self, leader: Option<Leader>) {
-        let standby = Status::Standby { leader };
-        self.status.send_if_modified(|status| {
+    pub(super) fn standby(&mut self, now: Moment, leader: Option<Leader>) {
+        let standby = Status::Standby { leader: leader.clone() };
+        let changed = self.status.send_if_modified(|status| {
             let modified = *status != standby;
             *status = standby;
             modified
         });
+        if changed {
+            self.telemetry.tell(now, &Signal::Standby { leader: leader.as_ref() });
+        }
     }
 
     pub(super) fn stopped(&self) {
         self.status.send_replace(Status::Stopped);
+        self.vitals.run_ended();
+    }
+
+    /// The driver does nothing until then, unless something happens.
+    pub(super) fn sleeps_until(&self, due: Option<Moment>) {
+        self.vitals.sleeps_until(due);
+    }
+
+    pub(super) fn request_ended(&mut self, now: Moment, operation: Operation, took: Duration, outcome: RequestOutcome) {
+        match outcome {
+            RequestOutcome::Failed(_) => self.vitals.store_failed(now),
+            RequestOutcome::Dropped => {}
+            _ => self.vitals.store_answered(),
+        }
+        self.telemetry.tell(now, &Signal::Request { operation, took, outcome });
+    }
+
+    pub(super) fn term_began(&self, now: Moment, fencing_token: FencingToken, valid_until: Option<Moment>) {
+        self.vitals.term_began(now, fencing_token, valid_until);
+    }
+
+    pub(super) fn valid_until(&self, now: Moment, until: Option<Moment>) {
+        self.vitals.valid_until(now, until);
+    }
+
+    pub(super) fn task_aborted(&mut self, now: Moment) {
+        self.telemetry.tell(now, &Signal::TaskAborted);
+    }
+
+    pub(super) fn task_ended(&mut self, now: Moment) {
+        self.vitals.term_ended();
+        self.telemetry.tell(now, &Signal::TaskEnded);
+    }
+
+    pub(super) fn clock_jumped(&mut self, now: Moment, by: Duration) {
+        self.explain(format!("the clock jumped forward by {by:?}"));
+        self.telemetry.tell(now, &Signal::ClockJumped { by });
     }
 
     /// Keeps what will explain the end of this term, if it ends now.
@@ -80,7 +132,10 @@ impl Announcer {
                 });
                 LeaderEvent::Ended { fencing_token: token, reason, detail }
             }
-            Report::Overrun { token } => LeaderEvent::Overrun { fencing_token: token },
+            Report::Overrun { token } => {
+                self.vitals.overrun(now);
+                LeaderEvent::Overrun { fencing_token: token }
+            }
             Report::GrantedTooLate { token } => LeaderEvent::GrantedTooLate { fencing_token: token },
             Report::TokenNotRising { granted, highest } => LeaderEvent::TokenNotRising { granted, highest },
             Report::ForeignLease { lease } => LeaderEvent::ForeignLease { lease },
@@ -90,7 +145,7 @@ impl Announcer {
     }
 
     fn emit(&mut self, now: Moment, event: LeaderEvent) {
-        self.telemetry.record(now, &event);
+        self.telemetry.tell(now, &Signal::Event(&event));
         // Nobody has to listen.
         let _ = self.events.send(event);
     }

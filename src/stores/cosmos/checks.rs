@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::address::Address;
 use super::failure;
-use super::record;
+use super::record::{self, NAMES};
 use crate::checks::{CANARY, presentable};
 use crate::claim::HolderId;
 use crate::document::Record;
@@ -17,21 +17,6 @@ use crate::error::{Error, ErrorKind};
 use crate::fencing::FencingToken;
 use crate::mutex::Version;
 use crate::timing::Timing;
-
-const NAMES: [&str; 12] = [
-    "id",
-    "schemaVersion",
-    "holder",
-    "previousHolder",
-    "claim",
-    "write",
-    "fencingToken",
-    "leaseMs",
-    "renewEveryMs",
-    "renewals",
-    "electedAt",
-    "renewedAt",
-];
 
 fn version() -> Version {
     Version::new("\"1\"").expect("valid")

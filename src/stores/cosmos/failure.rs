@@ -11,17 +11,33 @@ use crate::stores::cause::{is_unknown_host, scrubbed};
 
 /// Turns the SDK's error into ours: what was being done to which document, and what to do about it.
 pub(super) fn explain(doing: &str, address: &Address, error: &CosmosError) -> Error {
-    let status = error.status();
-    if !error.is_from_wire() || status.is_transport_generated_503() {
+    if !is_answer(error) {
         return silence(doing, address, error);
     }
+    let status = error.status();
     let sub_status = status.sub_status().map(|sub_status| sub_status.value());
     let retry_after =
         error.response().and_then(|response| response.headers().retry_after_ms).map(Duration::from_millis);
     self::status(doing, address, u16::from(status.status_code()), sub_status, retry_after)
 }
 
-/// What a status that the service answered with means.
+/// Whether the service answered; otherwise the status is one that the SDK made up.
+pub(crate) fn is_answer(error: &CosmosError) -> bool {
+    error.is_from_wire() && !error.status().is_transport_generated_503()
+}
+
+/// What a status that the service answered with means, whatever was asked.
+pub(crate) fn kind(status: u16) -> ErrorKind {
+    match status {
+        401 | 403 => ErrorKind::Denied,
+        404 => ErrorKind::NotFound,
+        429 => ErrorKind::Throttled,
+        408 | 410 | 449 | 500..=599 => ErrorKind::Unavailable,
+        _ => ErrorKind::Refused,
+    }
+}
+
+/// The same, of a leader document, and what to do about it.
 pub(super) fn status(
     doing: &str,
     address: &Address,
@@ -29,35 +45,26 @@ pub(super) fn status(
     sub_status: Option<u16>,
     retry_after: Option<Duration>,
 ) -> Error {
-    let (kind, advice) = match status {
-        401 => (
-            ErrorKind::Denied,
+    let advice = match status {
+        401 => {
             "; the account key or access token was not accepted: is it this account's, and this machine's clock right?"
-                .to_owned(),
+                .to_owned()
+        }
+        403 => format!(
+            "; give the identity the data-plane role Cosmos DB Built-in Data Contributor (`az cosmosdb sql role \
+             assignment create`; a role of Azure's access control does not do) on {}/{}, and check the account's \
+             network rules",
+            address.database, address.container
         ),
-        403 => (
-            ErrorKind::Denied,
-            format!(
-                "; give the identity the data-plane role Cosmos DB Built-in Data Contributor (`az cosmosdb sql role \
-                 assignment create`; a role of Azure's access control does not do) on {}/{}, and check the account's \
-                 network rules",
-                address.database, address.container
-            ),
+        404 => format!(
+            "; there is no container {:?} in a database {:?}: create it with partition key /id, by Bicep or by `az \
+             cosmosdb sql container create`, or set `create` with an account key",
+            address.container, address.database
         ),
-        404 => (
-            ErrorKind::NotFound,
-            format!(
-                "; there is no container {:?} in a database {:?}: create it with partition key /id, by Bicep or by `az \
-                 cosmosdb sql container create`, or set `create` with an account key",
-                address.container, address.database
-            ),
-        ),
-        429 => (ErrorKind::Throttled, String::new()),
-        408 | 410 | 449 | 500..=599 => (ErrorKind::Unavailable, String::new()),
-        _ => (ErrorKind::Refused, String::new()),
+        _ => String::new(),
     };
     let sub_status = sub_status.map(|sub_status| format!("/{sub_status}")).unwrap_or_default();
-    Error::new(kind, format!("{doing} {address} failed: HTTP {status}{sub_status}{advice}"))
+    Error::new(kind(status), format!("{doing} {address} failed: HTTP {status}{sub_status}{advice}"))
         .with_retry_after(retry_after)
 }
 

@@ -3,21 +3,21 @@
 use std::time::SystemTime;
 
 use azure_core::time::{OffsetDateTime, parse_rfc3339, to_rfc3339};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::claim::HolderId;
 use crate::document::{Record, Stored};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fencing::FencingToken;
 use crate::mutex::Version;
-use crate::stores::fields::{Fields, millis};
-use crate::stores::service_time;
+use crate::stores::fields::Fields;
+use crate::stores::{record as common, service_time};
 
-/// The document's other fields: the service's own, and those that others have put there.
-pub(super) type Rest = Map<String, Value>;
+pub(super) use crate::stores::record::Rest;
 
-const SCHEMA: u64 = 1;
-const NAMES: [&str; 12] = [
+const ELECTED_AT: &str = "electedAt";
+const RENEWED_AT: &str = "renewedAt";
+/// The fields that are ours.
+pub(super) const NAMES: [&str; 12] = [
     "id",
     "schemaVersion",
     "holder",
@@ -28,35 +28,19 @@ const NAMES: [&str; 12] = [
     "leaseMs",
     "renewEveryMs",
     "renewals",
-    "electedAt",
-    "renewedAt",
+    ELECTED_AT,
+    RENEWED_AT,
 ];
 
 /// The document to write: ours, and what else was there.
 pub(super) fn write(id: &str, record: &Record, rest: &Rest) -> Value {
-    let name = |holder: &Option<HolderId>| holder.as_ref().map_or("", HolderId::as_str).to_owned();
-    let time = |time: Option<SystemTime>| time.map(|time| to_rfc3339(&OffsetDateTime::from(time)));
+    let time = |time: Option<SystemTime>| json!(time.map(|time| to_rfc3339(&OffsetDateTime::from(time))));
+    let times = [(ELECTED_AT, time(record.elected_at)), (RENEWED_AT, time(record.renewed_at))];
     let mut document = rest.clone();
     // The service's own fields begin so; it writes them anew.
     document.retain(|name, _| !name.starts_with('_') && !NAMES.contains(&name.as_str()));
-    let ours = json!({
-        "id": id,
-        "schemaVersion": SCHEMA,
-        "holder": name(&record.holder),
-        "previousHolder": name(&record.previous),
-        "claim": record.claim,
-        "write": record.write,
-        "fencingToken": record.fencing_token.get(),
-        "leaseMs": millis(record.lease),
-        "renewEveryMs": millis(record.renew_every),
-        "renewals": record.renewals,
-        "electedAt": time(record.elected_at),
-        "renewedAt": time(record.renewed_at),
-    });
-    if let Value::Object(ours) = ours {
-        document.extend(ours);
-    }
-    Value::Object(document)
+    document.insert("id".to_owned(), id.into());
+    Value::Object(common::write(record, times, document))
 }
 
 /// Reads a document that anybody may have written.
@@ -67,32 +51,7 @@ pub(super) fn read(version: Version, document: Value) -> Result<Stored<Rest>> {
     let Value::Object(rest) = document else {
         return Err(corrupt("the document", "is no JSON object"));
     };
-    let fields = Fields::new(&rest, corrupt);
-    match fields.number("schemaVersion")? {
-        SCHEMA => {}
-        newer if newer > SCHEMA => {
-            return Err(corrupt(
-                "schemaVersion",
-                "is newer than this program knows: update it, or use another election",
-            ));
-        }
-        _ => return Err(corrupt("schemaVersion", "is none that there ever was")),
-    }
-    let fencing_token = fields.number("fencingToken")?;
-    let fencing_token = FencingToken::new(fencing_token)
-        .map_err(|error| corrupt("fencingToken", "is out of range").with_source(error))?;
-    let record = Record {
-        holder: fields.holder("holder")?,
-        previous: fields.holder("previousHolder")?,
-        claim: fields.text("claim")?.to_owned(),
-        write: fields.text("write")?.to_owned(),
-        fencing_token,
-        lease: fields.duration("leaseMs")?,
-        renew_every: fields.duration("renewEveryMs")?,
-        renewals: fields.number("renewals")?,
-        elected_at: time(&fields, "electedAt")?,
-        renewed_at: time(&fields, "renewedAt")?,
-    };
+    let record = common::read(&Fields::new(&rest, corrupt), [ELECTED_AT, RENEWED_AT], time)?;
     // `_ts` is when the service last wrote the document, in whole seconds.
     let server_ms = rest.get("_ts").and_then(Value::as_u64).and_then(service_time::millis_in);
     let server_ms = server_ms.filter(|ms| *ms < FencingToken::MAX);
@@ -129,24 +88,10 @@ fn corrupt(name: &str, what: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::claim::ClaimId;
 
     fn record() -> Record {
-        Record {
-            holder: Some(HolderId::new("worker-7").expect("valid")),
-            previous: None,
-            claim: ClaimId::from_u128(7).fingerprint(),
-            write: "1".to_owned(),
-            fencing_token: FencingToken::new(7).expect("valid"),
-            lease: Duration::from_secs(3),
-            renew_every: Duration::from_secs(1),
-            renewals: 4,
-            elected_at: Some(SystemTime::UNIX_EPOCH),
-            renewed_at: None,
-        }
+        common::sample(SystemTime::UNIX_EPOCH)
     }
 
     fn version() -> Version {

@@ -2,40 +2,23 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::claim::HolderId;
 use crate::document::Record;
 use crate::error::{Error, ErrorKind};
-use crate::fencing::FencingToken;
 use crate::stores::fields::{Fields, millis};
+use crate::stores::record as common;
 
-/// The record's other fields, that others have put there.
-pub(super) type Rest = Map<String, Value>;
+pub(super) use crate::stores::record::Rest;
 
-const SCHEMA: u64 = 1;
+const ELECTED_AT: &str = "electedAtMs";
+const RENEWED_AT: &str = "renewedAtMs";
 
 /// The text to write: our fields, and what else was there.
 pub(super) fn write(record: &Record, rest: &Rest) -> String {
-    let name = |holder: &Option<HolderId>| holder.as_ref().map_or("", HolderId::as_str).to_owned();
-    let mut document = rest.clone();
-    let ours = json!({
-        "schemaVersion": SCHEMA,
-        "holder": name(&record.holder),
-        "previousHolder": name(&record.previous),
-        "claim": record.claim,
-        "write": record.write,
-        "fencingToken": record.fencing_token.get(),
-        "leaseMs": millis(record.lease),
-        "renewEveryMs": millis(record.renew_every),
-        "renewals": record.renewals,
-        "electedAtMs": record.elected_at.and_then(since_1970),
-        "renewedAtMs": record.renewed_at.and_then(since_1970),
-    });
-    if let Value::Object(ours) = ours {
-        document.extend(ours);
-    }
-    format!("{:#}\n", Value::Object(document))
+    let time = |time: Option<SystemTime>| json!(time.and_then(since_1970));
+    let times = [(ELECTED_AT, time(record.elected_at)), (RENEWED_AT, time(record.renewed_at))];
+    format!("{:#}\n", Value::Object(common::write(record, times, rest.clone())))
 }
 
 /// Reads a record that anybody may have written.
@@ -48,34 +31,9 @@ pub(super) fn read(content: &[u8]) -> Result<(Record, Rest), String> {
         Ok(_) => return Err("is no JSON object".to_owned()),
         Err(_) => return Err("is no JSON".to_owned()),
     };
-    let record = fields(&Fields::new(&rest, wrong)).map_err(|error| error.to_string())?;
+    let record = common::read(&Fields::new(&rest, wrong), [ELECTED_AT, RENEWED_AT], time);
+    let record = record.map_err(|error| error.to_string())?;
     Ok((record, rest))
-}
-
-fn fields(fields: &Fields<'_>) -> Result<Record, Error> {
-    match fields.number("schemaVersion")? {
-        SCHEMA => {}
-        newer if newer > SCHEMA => {
-            return Err(wrong(
-                "schemaVersion",
-                "is newer than this program knows (update it, or use another election)",
-            ));
-        }
-        _ => return Err(wrong("schemaVersion", "is none that there ever was")),
-    }
-    Ok(Record {
-        holder: fields.holder("holder")?,
-        previous: fields.holder("previousHolder")?,
-        claim: fields.text("claim")?.to_owned(),
-        write: fields.text("write")?.to_owned(),
-        fencing_token: FencingToken::new(fields.number("fencingToken")?)
-            .map_err(|_| wrong("fencingToken", "is out of range"))?,
-        lease: fields.duration("leaseMs")?,
-        renew_every: fields.duration("renewEveryMs")?,
-        renewals: fields.number("renewals")?,
-        elected_at: time(fields, "electedAtMs")?,
-        renewed_at: time(fields, "renewedAtMs")?,
-    })
 }
 
 fn time(fields: &Fields<'_>, name: &str) -> Result<Option<SystemTime>, Error> {
@@ -100,21 +58,9 @@ fn wrong(name: &str, what: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claim::ClaimId;
 
     fn record() -> Record {
-        Record {
-            holder: Some(HolderId::new("worker-7").expect("valid")),
-            previous: None,
-            claim: ClaimId::from_u128(7).fingerprint(),
-            write: "1".to_owned(),
-            fencing_token: FencingToken::new(7).expect("valid"),
-            lease: Duration::from_secs(3),
-            renew_every: Duration::from_secs(1),
-            renewals: 4,
-            elected_at: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123)),
-            renewed_at: None,
-        }
+        common::sample(SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123))
     }
 
     fn edited(edit: impl FnOnce(&mut Value)) -> Vec<u8> {

@@ -12,13 +12,17 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use azure_core::credentials::Secret;
 use azure_core::http::Url;
+use azure_data_cosmos::clients::ContainerClient;
 use azure_data_cosmos_driver::in_memory_emulator::{
     ConsistencyLevel, EmulatorStore, InMemoryEmulatorHttpClient, ReplicationConfig, VirtualAccountConfig,
     VirtualRegion, WriteMode,
 };
 use tokio::runtime::{EnterGuard, Runtime};
 
+use super::client;
+use crate::support::http::{Threads, listen};
 use faults::Faults;
 use gateway::Gateway;
 use requests::Requests;
@@ -33,8 +37,7 @@ pub use requests::Kind;
 pub struct Emulator {
     account: Arc<Account>,
     endpoint: Url,
-    // None only while it is dropped.
-    runtime: Option<Runtime>,
+    threads: Threads,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,26 +75,22 @@ impl Emulator {
     /// An account of the caller's own; it takes a few milliseconds.
     pub fn start(options: EmulatorOptions) -> Self {
         super::assert_that_clients_stay_here();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("cosmos-emulator")
-            .enable_all()
-            .build()
-            .expect("threads");
-
-        let ports: Vec<_> = options.regions.iter().map(|_| listen()).collect();
+        let threads = Threads::start("cosmos-emulator", 2);
+        let ports: Vec<_> = options.regions.iter().map(|_| port()).collect();
         let account = Arc::new(Account {
             client: Arc::new(InMemoryEmulatorHttpClient::new(configuration(options, &ports))),
             faults: Faults::default(),
             requests: Requests::default(),
         });
 
-        let (front, endpoint) = listen();
-        runtime.spawn(Gateway::front(Arc::clone(&account)).serve(front));
+        let (front, endpoint) = port();
+        let gateway = Gateway::front(Arc::clone(&account));
+        threads.serve(front, move |head, body| gateway.clone().answer(head, body));
         for (listener, url) in ports {
-            runtime.spawn(Gateway::region(Arc::clone(&account), url).serve(listener));
+            let gateway = Gateway::region(Arc::clone(&account), url);
+            threads.serve(listener, move |head, body| gateway.clone().answer(head, body));
         }
-        Self { account, endpoint, runtime: Some(runtime) }
+        Self { account, endpoint, threads }
     }
 
     /// The account's endpoint, plain http. It leads to the region that takes the writes, as the one of Azure does.
@@ -102,6 +101,12 @@ impl Emulator {
     /// The account's key; what is signed with another one gets 401.
     pub fn key(&self) -> &'static str {
         super::KEY
+    }
+
+    /// A client of that container with the SDK's own retries.
+    pub async fn container(&self, database: &str, container: &str) -> ContainerClient {
+        let key = Secret::new(self.key());
+        client::container(&self.endpoint(), key, database, container).await.expect("connected")
     }
 
     /// How many requests of this method, in upper case, have arrived over http, also those answered with a fault.
@@ -120,16 +125,7 @@ impl Emulator {
     }
 
     fn runtime(&self) -> &Runtime {
-        self.runtime.as_ref().expect("there until it is dropped")
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        // A test's own runtime does not allow to wait for these threads.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.threads.runtime()
     }
 }
 
@@ -144,10 +140,7 @@ fn configuration(options: EmulatorOptions, ports: &[(TcpListener, Url)]) -> Virt
         .with_replication_config(ReplicationConfig::fixed(options.replication_delay))
 }
 
-/// A free port; nobody can take it in between.
-fn listen() -> (TcpListener, Url) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.set_nonblocking(true).expect("a socket that does not block");
-    let address = listener.local_addr().expect("an address");
+fn port() -> (TcpListener, Url) {
+    let (listener, address) = listen();
     (listener, Url::parse(&format!("http://{address}/")).expect("a URL"))
 }

@@ -7,7 +7,7 @@ use super::history::{Verdict, judge};
 use super::lane::{Harm, Lane, Setting};
 use super::story::Round;
 use crate::support::azurite::{Azurite, AzuriteOptions};
-use crate::support::cosmos::{Emulator, EmulatorOptions, KEY, client};
+use crate::support::cosmos::{Emulator, EmulatorOptions, KEY};
 use crate::support::faketime::Clocks;
 use crate::support::proxy::Weather;
 use crate::support::{names, operator, sas};
@@ -244,7 +244,7 @@ impl Servers {
                 serde_json::from_slice(&content).expect("a list")
             }
             Self::Cosmos(emulator) => {
-                let container = client::container(emulator, "workers", "registers").await;
+                let container = emulator.container("workers", "registers").await;
                 let document = container.read_item(register.clone(), &register, None).await.expect("read");
                 let document: serde_json::Value = document.into_model().expect("JSON");
                 serde_json::from_value(document["writes"].clone()).expect("a list")

@@ -9,11 +9,12 @@ use azure_storage_blob::models::{
     BlobClientGetPropertiesResultHeaders, HttpRange,
 };
 
+use super::FencedBlob;
 use super::fence::Absent;
-use super::{FencedBlob, ROUNDS};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fenced::ROUNDS;
 use crate::fenced::blob::failure::{self, Refusal};
-use crate::fenced::blob::mark::{self, Mark, TAG};
+use crate::fenced::blob::mark::{self, Mark};
 use crate::fenced::blob::{content, within};
 
 const APPEND_OFFSET: HeaderName = HeaderName::from_static("x-ms-blob-append-offset");
@@ -89,7 +90,7 @@ impl FencedBlob {
         }
         let mark = Mark::next(self.token);
         let options = AppendBlobClientCreateOptions {
-            blob_tags_string: Some(format!("{TAG}={mark}")),
+            blob_tags_string: Some(mark.tag()),
             if_tags: Some(mark.follows()),
             ..Default::default()
         };

@@ -7,8 +7,9 @@ use azure_storage_blob::models::{
     AppendBlobClientCreateOptions, BlobClientSetTagsOptions, BlobTag, BlobTags, BlockBlobClientUploadOptions,
 };
 
-use super::{FencedBlob, ROUNDS};
+use super::FencedBlob;
 use crate::error::{Error, Result};
+use crate::fenced::ROUNDS;
 use crate::fenced::blob::content;
 use crate::fenced::blob::failure::{self, Refusal};
 use crate::fenced::blob::mark::{Mark, TAG};
@@ -93,7 +94,7 @@ impl FencedBlob {
 
     /// Creates the blob with this leadership's fence, unless somebody else is faster.
     async fn create(&self, absent: Absent) -> Result<()> {
-        let tags = Some(format!("{TAG}={}", Mark::next(self.token)));
+        let tags = Some(Mark::next(self.token).tag());
         let created = match absent {
             Absent::LeaveTombstone => {
                 let options = BlockBlobClientUploadOptions {

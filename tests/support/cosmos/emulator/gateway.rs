@@ -1,16 +1,13 @@
 //! The http side of the emulator.
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 
 use azure_core::http::headers::{HeaderName, HeaderValue};
 use azure_core::http::{Method, Request, Url};
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
+use hyper::body::Bytes;
+use hyper::http::request::Parts;
 
 use super::authorize::{self, Refusal};
 use super::{Account, Kind};
@@ -34,29 +31,7 @@ impl Gateway {
         Self { account, region: Some(url) }
     }
 
-    /// Answers whoever connects, until the emulator's threads end.
-    pub(super) async fn serve(self, listener: TcpListener) {
-        let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-        loop {
-            let Ok((stream, _)) = listener.accept().await else { continue };
-            let gateway = self.clone();
-            tokio::spawn(async move {
-                let answer = service_fn(|request| gateway.clone().answer(request));
-                // Ends with an error also when the connection is closed on purpose.
-                let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), answer).await;
-            });
-        }
-    }
-
-    /// An error ends the connection, or with HTTP/2 the stream, without an answer.
-    async fn answer(self, request: hyper::Request<Incoming>) -> io::Result<Response> {
-        let (head, body) = request.into_parts();
-        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-        // A task of its own, for it to go on when the client gives up: a server does not take back what it has begun.
-        tokio::spawn(self.handle(head, body)).await.map_err(io::Error::other)?
-    }
-
-    async fn handle(self, head: hyper::http::request::Parts, body: Bytes) -> io::Result<Response> {
+    pub(super) async fn answer(self, head: Parts, body: Bytes) -> io::Result<Response> {
         let (method, kind) = (head.method.as_str(), Kind::of(head.uri.path()));
         self.account.requests.note(method, kind);
         self.account.faults.until_it_goes_on().await;
@@ -76,7 +51,7 @@ impl Gateway {
         if lost { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(response) }
     }
 
-    async fn forward(&self, head: &hyper::http::request::Parts, url: Url, body: Bytes) -> io::Result<Response> {
+    async fn forward(&self, head: &Parts, url: Url, body: Bytes) -> io::Result<Response> {
         let method = head.method.as_str().parse::<Method>().map_err(io::Error::other)?;
         let mut request = Request::new(url, method);
         for (name, value) in &head.headers {

@@ -9,7 +9,7 @@ use azure_leader_election::election::Entropy;
 pub struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -20,15 +20,17 @@ impl Random {
 
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        mix(self.0)
+    }
+
+    /// A number below this one.
+    pub fn below(&mut self, high: u64) -> u64 {
+        self.next() % high
     }
 
     /// A number from `low` up to, but not including, `high`.
     pub fn within(&mut self, low: u64, high: u64) -> u64 {
-        low + self.next() % (high - low)
+        low + self.below(high - low)
     }
 
     pub fn millis(&mut self, low: u64, high: u64) -> Duration {
@@ -36,12 +38,19 @@ impl Random {
     }
 
     pub fn chance(&mut self, percent: u64) -> bool {
-        self.next() % 100 < percent
+        self.below(100) < percent
     }
 
     pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.within(0, from.len() as u64) as usize]
+        from[self.below(from.len() as u64) as usize]
     }
+}
+
+/// The finaliser of splitmix64: a permutation of all numbers of 64 bits.
+pub fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 impl Entropy for Random {

@@ -1,0 +1,45 @@
+//! Waiting for what may happen next. Each may be dropped and called again.
+
+use std::time::Duration;
+
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Leader;
+use super::attempt::{Attempt, Reply};
+use crate::election::AttemptId;
+use crate::host::task::TaskEnd;
+
+pub(super) async fn ended(leader: &mut Option<Leader>) -> TaskEnd {
+    match leader {
+        Some(leader) => TaskEnd::of((&mut leader.task).await),
+        None => std::future::pending().await,
+    }
+}
+
+pub(super) async fn replied(attempt: &mut Option<Attempt>) -> (AttemptId, Reply) {
+    let Some(current) = attempt else { return std::future::pending().await };
+    let reply = current.reply().await;
+    let id = current.id;
+    *attempt = None;
+    (id, reply)
+}
+
+/// Listened to again with the next attempt, so that a store that never falls silent costs no more than polls.
+pub(super) async fn resolved(change: &mut Option<AbortOnDropHandle<()>>) {
+    if let Some(listening) = change {
+        let outcome = listening.await;
+        *change = None;
+        if outcome.is_ok() {
+            return;
+        }
+        // The store's code panicked: there is no news from it, and the host polls.
+    }
+    std::future::pending().await
+}
+
+pub(super) async fn sleep(pause: Option<Duration>) {
+    match pause {
+        Some(pause) => tokio::time::sleep(pause).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,144 @@
+//! An event of `tracing` at every transition.
+
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use super::{Identity, Signal, TARGET, causes};
+use crate::election::{EndReason, Moment};
+use crate::error::{Error, ErrorKind};
+use crate::fencing::FencingToken;
+use crate::status::{LeaderEvent, Operation};
+
+/// Writes a host's signals to `tracing`.
+#[derive(Debug)]
+pub(super) struct Log {
+    identity: Identity,
+    /// The token of the latest term.
+    term: Option<FencingToken>,
+    last_failure: Option<(Operation, ErrorKind, Moment)>,
+}
+
+/// An event with the fields that all have.
+macro_rules! tell {
+    ($level:ident, $log:expr, $event:literal, $($rest:tt)+) => {
+        $level!(
+            target: TARGET,
+            event = $event,
+            election = $log.identity.election,
+            holder = $log.identity.holder.as_str(),
+            $($rest)+
+        )
+    };
+}
+
+impl Log {
+    /// A failure that repeats is logged aloud this often.
+    const REPEAT_AFTER: Duration = Duration::from_secs(30);
+
+    pub(super) fn new(identity: Identity) -> Self {
+        Self { identity, term: None, last_failure: None }
+    }
+
+    pub(super) fn note(&mut self, now: Moment, signal: &Signal<'_>) {
+        match signal {
+            Signal::Event(event) => self.note_event(now, event),
+            Signal::Request { operation, took, outcome } => {
+                let (outcome, seconds) = (outcome.name(), took.as_secs_f64());
+                tell!(debug, self, "request", %operation, outcome, seconds, "request ended");
+            }
+            Signal::TaskEnded => {}
+            Signal::Standby { leader: Some(leader) } => {
+                let (token, leader) = (leader.fencing_token.get(), leader.holder.as_str());
+                tell!(info, self, "standby", leader, leader_token = token, "another worker leads");
+            }
+            Signal::Standby { leader: None } => tell!(debug, self, "standby", "contending"),
+            Signal::TaskAborted => {
+                let fencing_token = self.term.map(FencingToken::get);
+                tell!(warn, self, "task_aborted", fencing_token, "leader task did not end in its time, and is aborted");
+            }
+            Signal::ClockJumped { by } => {
+                tell!(warn, self, "clock_jumped", seconds = by.as_secs_f64(), "the clock jumped forward");
+            }
+        }
+    }
+
+    fn note_event(&mut self, now: Moment, event: &LeaderEvent) {
+        match event {
+            LeaderEvent::Elected { fencing_token } => {
+                self.term = Some(*fencing_token);
+                self.last_failure = None;
+                tell!(info, self, "elected", fencing_token = fencing_token.get(), "elected");
+            }
+            LeaderEvent::Stopping { fencing_token, reason } => {
+                tell!(info, self, "stopping", fencing_token = fencing_token.get(), %reason, "leader task cancelled");
+            }
+            LeaderEvent::Ended { fencing_token, reason, detail } => {
+                let (fencing_token, detail) = (fencing_token.get(), detail.as_deref().unwrap_or_default());
+                match reason {
+                    EndReason::Shutdown | EndReason::SteppedDown | EndReason::TaskEnded => {
+                        tell!(info, self, "ended", fencing_token, %reason, detail, "leadership ended");
+                    }
+                    _ => tell!(warn, self, "ended", fencing_token, %reason, detail, "leadership ended"),
+                }
+            }
+            LeaderEvent::AttemptFailed { operation, error } => self.note_failure(now, *operation, error),
+            LeaderEvent::Overrun { fencing_token } => {
+                let fencing_token = fencing_token.get();
+                tell!(error, self, "overrun", fencing_token, "leader task still runs after its abortion");
+            }
+            LeaderEvent::GrantedTooLate { fencing_token } => {
+                let fencing_token = fencing_token.get();
+                tell!(info, self, "granted_too_late", fencing_token, "grant not used: too late, or shutting down");
+            }
+            LeaderEvent::TokenNotRising { granted, highest } => tell!(
+                error,
+                self,
+                "token_not_rising",
+                granted = granted.get(),
+                highest = highest.get(),
+                "the store granted a fencing token that is not above the last: it has lost data"
+            ),
+            LeaderEvent::ForeignLease { lease } => tell!(
+                warn,
+                self,
+                "foreign_lease",
+                ?lease,
+                "another worker holds a longer lease than is configured here"
+            ),
+            LeaderEvent::ReleaseFailed => {
+                tell!(warn, self, "release_failed", "release not delivered; the lease runs out by itself");
+            }
+        }
+    }
+
+    fn note_failure(&mut self, now: Moment, operation: Operation, error: &Error) {
+        let (kind, causes) = (error.kind(), causes(error));
+        if self.is_repeat(now, operation, kind) {
+            tell!(debug, self, "attempt_failed", %operation, ?kind, %error, causes, "attempt failed again");
+        } else {
+            tell!(warn, self, "attempt_failed", %operation, ?kind, %error, causes, "attempt failed");
+        }
+    }
+
+    fn is_repeat(&mut self, now: Moment, operation: Operation, kind: ErrorKind) -> bool {
+        let repeat = self.last_failure.is_some_and(|(last_operation, last_kind, at)| {
+            (last_operation, last_kind) == (operation, kind) && now.since(at) < Self::REPEAT_AFTER
+        });
+        if !repeat {
+            self.last_failure = Some((operation, kind, now));
+        }
+        repeat
+    }
+}
+
+pub(super) fn write_fenced(resource: &str, token: FencingToken, newer: FencingToken) {
+    warn!(
+        target: TARGET,
+        event = "write_fenced",
+        resource,
+        fencing_token = token.get(),
+        fenced_by = newer.get(),
+        "fenced: a newer leader has written; the write of this one was refused"
+    );
+}
