@@ -19,7 +19,8 @@ const COLORS: [RGBColor; 6] = [
 /// For each outcome the share of the takeovers that were done after so many seconds.
 pub fn failover(path: &str, outcomes: &[(String, Outcome)]) {
     let lease = outcomes.iter().map(|(_, outcome)| outcome.lease.as_secs_f64()).fold(0.0, f64::max);
-    let longest = lease * 2.0;
+    let slowest = outcomes.iter().flat_map(|(_, outcome)| &outcome.rounds).map(|round| round.takeover.as_secs_f64());
+    let longest = slowest.fold(lease * 2.0, f64::max);
     let area = SVGBackend::new(path, (960, 540)).into_drawing_area();
     area.fill(&WHITE).expect("drawn");
     let mut chart = ChartBuilder::on(&area)
