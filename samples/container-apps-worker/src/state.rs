@@ -1,0 +1,168 @@
+//! What leaders write: how far the work has come, in a place that refuses an older leader.
+
+use std::sync::Arc;
+
+use azure_core::credentials::Secret;
+use azure_data_cosmos::clients::ContainerClient;
+use azure_data_cosmos::options::{BinaryEncodingOptions, ConnectionPoolOptions};
+use azure_data_cosmos::{AccountReference, CosmosClient, CosmosError, CosmosRuntime, RoutingStrategy};
+use azure_leader_election::{Error, ErrorKind, FencedBlob, FencedPartition, FencingToken, Result};
+use azure_storage_blob::BlobContainerClient;
+use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
+
+use crate::config::{Config, Place};
+use crate::{emulator, store};
+
+/// The id of the document in Cosmos DB.
+const DOCUMENT: &str = "checkpoint";
+
+/// How far the work has come, and who brought it there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    pub steps: u64,
+    pub holder: String,
+    pub fencing_token: u64,
+    /// For people to read.
+    pub written_at: String,
+}
+
+/// The container that leaders write to.
+pub struct State {
+    config: Arc<Config>,
+    place: Place,
+    blobs: OnceCell<BlobContainerClient>,
+    documents: OnceCell<ContainerClient>,
+}
+
+/// The checkpoint as the leader with this token may write it.
+pub enum FencedState {
+    Blob(FencedBlob),
+    Cosmos { partition: FencedPartition, container: ContainerClient, election: String },
+}
+
+impl State {
+    /// `None` if there is none to write to. Nothing is sent yet.
+    pub fn of(config: &Arc<Config>) -> Option<Self> {
+        let place = config.state_place.clone()?;
+        Some(Self { config: Arc::clone(config), place, blobs: OnceCell::new(), documents: OnceCell::new() })
+    }
+
+    /// For the leader with this token. A client is made at the first call, and kept.
+    pub async fn open(&self, token: FencingToken) -> Result<FencedState> {
+        let election = self.config.election.clone();
+        // Less than a task has to end when its lease cannot be kept: one that waits for a write would be aborted.
+        let limit = self.config.timing.grace() * 3 / 4;
+        Ok(match &self.place {
+            Place::Blob { url } => {
+                let container = self.blobs.get_or_try_init(|| self.connect_blobs(url)).await?;
+                let blob = FencedBlob::new(container, &format!("{election}.json"), token)?;
+                FencedState::Blob(blob.with_limit(limit))
+            }
+            Place::Cosmos { endpoint, database, container } => {
+                let connected = self.documents.get_or_try_init(|| self.connect_cosmos(endpoint, database, container));
+                let container = connected.await?.clone();
+                let partition = FencedPartition::new(container.clone(), &[("partition", &election)], token)?;
+                FencedState::Cosmos { partition: partition.with_limit(limit), container, election }
+            }
+        })
+    }
+
+    async fn connect_blobs(&self, url: &str) -> Result<BlobContainerClient> {
+        let parse = |url: &str| {
+            url.parse().map_err(|error| setting(format!("LEADER_STATE_URL is no URL: {error}")).with_source(error))
+        };
+        let failed = |error| setting(format!("the client of {url} cannot be made")).with_source(error);
+        if !self.place.is_emulator() {
+            return BlobContainerClient::new(parse(url)?, Some(store::sign_in(&self.config)?), None).map_err(failed);
+        }
+        let container = BlobContainerClient::new(parse(&emulator::signed(url)?)?, None, None).map_err(failed)?;
+        match container.create(None).await {
+            Err(error) if error.http_status() != Some(azure_core::http::StatusCode::Conflict) => Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("the container {url} cannot be created in the emulator"),
+            )),
+            _ => Ok(container),
+        }
+    }
+
+    async fn connect_cosmos(&self, endpoint: &str, database: &str, container: &str) -> Result<ContainerClient> {
+        let failed = |error: CosmosError| unavailable(&format!("{} cannot be opened", self.place), error);
+        let address = endpoint.parse().map_err(failed)?;
+        let account = if self.place.is_emulator() {
+            AccountReference::with_authentication_key(address, Secret::new(emulator::cosmos_key()))
+        } else {
+            AccountReference::with_credential(address, store::sign_in(&self.config)?)
+        };
+        // What emulators do not know is off for them.
+        let pool = ConnectionPoolOptions::builder().with_is_http2_allowed(!self.place.is_emulator()).build();
+        let runtime =
+            CosmosRuntime::builder().with_connection_pool(pool.map_err(failed)?).build().await.map_err(failed)?;
+        let client = CosmosClient::builder()
+            .with_runtime(runtime)
+            .with_binary_encoding_options(BinaryEncodingOptions::new().with_enabled(!self.place.is_emulator()))
+            .build(account, RoutingStrategy::PreferredRegions(Vec::new()))
+            .await
+            .map_err(failed)?;
+        let database = client.database_client(database.to_owned());
+        database.container_client(container.to_owned(), None).await.map_err(failed)
+    }
+}
+
+impl FencedState {
+    /// Locks older leaders out, and only then reads how far they came: none of them can write after that.
+    pub async fn take_over(&self) -> Result<Option<Checkpoint>> {
+        match self {
+            Self::Blob(blob) => {
+                blob.raise().await?;
+                let content = blob.read().await?;
+                content.map(|content| serde_json::from_slice(&content.bytes).map_err(unreadable)).transpose()
+            }
+            Self::Cosmos { partition, container, election } => {
+                partition.raise().await?;
+                match container.read_item(election.clone(), DOCUMENT, None).await {
+                    Ok(item) => {
+                        item.into_model().map(Some).map_err(|error| unavailable("the checkpoint cannot be read", error))
+                    }
+                    Err(error) if error.status().is_not_found() => Ok(None),
+                    Err(error) => Err(unavailable("the checkpoint cannot be read", error)),
+                }
+            }
+        }
+    }
+
+    /// Replaces the checkpoint if no newer leader has written. Writing the same one twice does no harm.
+    pub async fn write(&self, checkpoint: &Checkpoint) -> Result<()> {
+        match self {
+            Self::Blob(blob) => {
+                let text = serde_json::to_string(checkpoint).map_err(unreadable)?;
+                blob.overwrite(text, None).await.map(drop)
+            }
+            Self::Cosmos { partition, election, .. } => {
+                let document = Document { id: DOCUMENT, partition: election, checkpoint };
+                partition.execute(|batch| batch.upsert_item(&document, None)).await.map(drop)
+            }
+        }
+    }
+}
+
+/// A checkpoint in Cosmos DB.
+#[derive(Serialize)]
+struct Document<'a> {
+    id: &'static str,
+    partition: &'a str,
+    #[serde(flatten)]
+    checkpoint: &'a Checkpoint,
+}
+
+fn setting(message: String) -> Error {
+    Error::new(ErrorKind::InvalidSetting, message)
+}
+
+fn unavailable(what: &str, error: CosmosError) -> Error {
+    Error::new(ErrorKind::Unavailable, what.to_owned()).with_source(error)
+}
+
+fn unreadable(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::CorruptRecord, "the checkpoint is no JSON of this worker's").with_source(error)
+}

@@ -1,0 +1,53 @@
+//! Where the leader is elected.
+
+use std::sync::Arc;
+
+use azure_core::credentials::{Secret, TokenCredential};
+use azure_identity::{
+    DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
+};
+use azure_leader_election::{
+    BlobDistributedMutex, BlobMutexOptions, CosmosDistributedMutex, CosmosMutexOptions, Create, DistributedMutex,
+    Error, ErrorKind, Result,
+};
+
+use crate::config::{Config, Place};
+use crate::emulator;
+
+/// The lease that all workers contend for; nothing is sent yet.
+pub fn open_lease(config: &Config) -> Result<Arc<dyn DistributedMutex>> {
+    let (place, election) = (&config.lease_place, config.election.as_str());
+    let mutex: Arc<dyn DistributedMutex> = match place {
+        Place::Blob { url } if place.is_emulator() => Arc::new(BlobDistributedMutex::for_emulator(url, election)?),
+        Place::Blob { url } => {
+            // The deployment made the container, and the identity has no right to.
+            let options = BlobMutexOptions { create: Create::Blob, ..BlobMutexOptions::default() };
+            Arc::new(BlobDistributedMutex::new(url, election, sign_in(config)?)?.with_options(options)?)
+        }
+        Place::Cosmos { endpoint, database, container } if place.is_emulator() => {
+            let key = Secret::new(emulator::cosmos_key());
+            let options = CosmosMutexOptions { create: true, ..CosmosMutexOptions::default() };
+            let mutex = CosmosDistributedMutex::with_key(endpoint, database, container, election, key)?;
+            Arc::new(mutex.with_options(options)?)
+        }
+        Place::Cosmos { endpoint, database, container } => {
+            Arc::new(CosmosDistributedMutex::new(endpoint, database, container, election, sign_in(config)?)?)
+        }
+    };
+    // Blob leases take 15 to 60 s, for one: better refused before the worker starts.
+    mutex.check_lease(config.timing.lease())?;
+    Ok(mutex)
+}
+
+/// A credential of the caller's own: one keeps connections, and those of the lease are not to be shared with the work.
+pub fn sign_in(config: &Config) -> Result<Arc<dyn TokenCredential>> {
+    let opened: azure_core::Result<Arc<dyn TokenCredential>> = match &config.client_id {
+        Some(id) => {
+            let user_assigned_id = Some(UserAssignedId::ClientId(id.clone()));
+            let options = ManagedIdentityCredentialOptions { user_assigned_id, ..Default::default() };
+            ManagedIdentityCredential::new(Some(options)).map(|credential| credential as _)
+        }
+        None => DeveloperToolsCredential::new(None).map(|credential| credential as _),
+    };
+    opened.map_err(|error| Error::new(ErrorKind::Credential, format!("signing in to Azure cannot work: {error}")))
+}

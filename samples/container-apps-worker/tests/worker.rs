@@ -1,0 +1,42 @@
+//! Real processes of this worker, against Azurite and a collector of the tests' own.
+//!
+//! `cargo test -p container-apps-worker`. With `LEADER_CHROMIUM=/usr/bin/chromium` and `-- --ignored` the status page is
+//! looked at in a browser, too.
+
+#![cfg(unix)]
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+#[path = "worker/browser.rs"]
+mod browser;
+#[path = "worker/collector.rs"]
+mod collector;
+#[path = "worker/cosmos.rs"]
+mod cosmos;
+#[path = "worker/deployment.rs"]
+mod deployment;
+#[path = "worker/exported.rs"]
+mod exported;
+#[path = "worker/identity.rs"]
+mod identity;
+#[path = "worker/probes.rs"]
+mod probes;
+#[path = "worker/rig.rs"]
+mod rig;
+#[path = "worker/settings.rs"]
+mod settings;
+
+/// Of the library's tests.
+#[allow(dead_code)]
+#[path = "../../../tests/support"]
+mod support {
+    pub mod azurite;
+    pub mod cosmos;
+    pub mod credential;
+    pub mod faketime;
+    pub mod http;
+    pub mod names;
+    pub mod node;
+    pub mod operator;
+    pub mod sas;
+    pub mod transport;
+}
