@@ -4,15 +4,14 @@
 //! in the server's place. A worker that is cut off goes on trying; what it sent arrives when the way is mended, however late.
 //!
 //! The plain test runs a few rounds at the pace of real clocks. With `LEADER_FAKETIME=<path of libfaketime.so.1>` and
-//! `-- --ignored` the workers and Azurite live ten times as fast: `LEADER_ROUNDS=200` sets how many rounds of each kind, and
-//! `LEADER_PLOT=<file>.svg` draws how long it took until another one led.
+//! `-- --ignored` the workers and Azurite live ten times as fast, or `LEADER_PACE=2` times, in `LEADER_LANES=24` elections at
+//! once: `LEADER_ROUNDS=200` sets how many rounds of each kind, `LEADER_SLOWEST=3` tells what happened in the slowest of them,
+//! and `LEADER_PLOT=<file>.svg` draws how long it took until another one led. `LEADER_ONLY='Kill, 8 %'` runs one kind alone.
 
 #![cfg(all(feature = "blob", feature = "cosmos", unix))]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod support;
-
-use std::time::Duration;
 
 use support::critical_section::{Harm, Outcome, Pace, Plan, percentile, run};
 
@@ -51,8 +50,10 @@ fn many(store: &'static str) {
     let mut drawn = Vec::new();
     for faulty_percent in [0, FAULTY_PERCENT] {
         for harm in [&[Harm::Kill], &[Harm::Stop], &[Harm::Cut]] {
-            let outcome = check(store, harm, Pace::fast(12), faulty_percent);
-            drawn.push((format!("{store}, {:?}, {faulty_percent} % faulty", harm[0]), outcome));
+            let kind = format!("{store}, {:?}, {faulty_percent} % faulty", harm[0]);
+            if kind.contains(&std::env::var("LEADER_ONLY").unwrap_or_default()) {
+                drawn.push((kind, check(store, harm, Pace::fast(12), faulty_percent)));
+            }
         }
     }
     if let Ok(path) = std::env::var("LEADER_PLOT") {
@@ -61,15 +62,18 @@ fn many(store: &'static str) {
 }
 
 fn check(store: &'static str, harms: &'static [Harm], pace: Pace, faulty_percent: u64) -> Outcome {
+    let rate = pace.rate;
     let plan = Plan { store, fencing: true, pace, harms, faulty_percent: Some(faulty_percent) };
     let outcome = run(&plan);
     let verdict = &outcome.verdict;
     assert_eq!((verdict.stale_accepted, verdict.lost), (0, 0), "{verdict:?}");
-    // A lease that nobody runs would cost a second one. The slack is for a busy machine, ten times as fast.
+    // It counts from the last request that the service took from the harmed one: what is doubled on its way may prolong a lease
+    // although its sender is gone. The slack is for a busy machine, whose delays a hurried clock makes longer.
+    let faults = if faulty_percent > 0 { 3.0 } else { 0.0 };
+    let bound = (outcome.lease + outcome.poll).as_secs_f64() + 1.0 + faults + 1.0 + 0.2 * rate;
     for harm in outcome.harms() {
         let p99 = percentile(&outcome.since_the_last_request(harm), 99);
-        let bound = outcome.lease * 2 + outcome.poll + Duration::from_secs(if faulty_percent > 0 { 8 } else { 4 });
-        assert!(p99 < bound.as_secs_f64(), "{harm:?}: {p99:.2} s of {bound:?}");
+        assert!(p99 < bound, "{harm:?}: {p99:.2} s of {bound:.2} s");
     }
     outcome
 }

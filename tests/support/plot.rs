@@ -6,10 +6,21 @@ use plotters::prelude::*;
 
 use super::critical_section::Outcome;
 
+/// All of them dark enough on white.
+const COLORS: [RGBColor; 6] = [
+    RGBColor(230, 25, 75),
+    RGBColor(60, 180, 75),
+    RGBColor(154, 99, 36),
+    RGBColor(0, 130, 200),
+    RGBColor(245, 130, 48),
+    RGBColor(145, 30, 180),
+];
+
 /// For each outcome the share of the takeovers that were done after so many seconds.
 pub fn failover(path: &str, outcomes: &[(String, Outcome)]) {
     let lease = outcomes.iter().map(|(_, outcome)| outcome.lease.as_secs_f64()).fold(0.0, f64::max);
-    let longest = lease * 2.0;
+    let slowest = outcomes.iter().flat_map(|(_, outcome)| &outcome.rounds).map(|round| round.takeover.as_secs_f64());
+    let longest = slowest.fold(lease * 2.0, f64::max);
     let area = SVGBackend::new(path, (960, 540)).into_drawing_area();
     area.fill(&WHITE).expect("drawn");
     let mut chart = ChartBuilder::on(&area)
@@ -23,6 +34,7 @@ pub fn failover(path: &str, outcomes: &[(String, Outcome)]) {
         .configure_mesh()
         .x_desc("seconds on the workers' clocks")
         .y_desc("share of the rounds")
+        .light_line_style(TRANSPARENT)
         .y_label_formatter(&|share| format!("{:.0} %", share * 100.0))
         .draw()
         .expect("drawn");
@@ -33,7 +45,7 @@ pub fn failover(path: &str, outcomes: &[(String, Outcome)]) {
         .label(format!("the lease: {lease} s"))
         .legend(|(x, y)| PathElement::new([(x, y), (x + 20, y)], BLACK.mix(0.5)));
     for (number, (name, outcome)) in outcomes.iter().enumerate() {
-        let color = Palette99::pick(number).to_rgba();
+        let color = COLORS[number % COLORS.len()];
         let mut takeovers: Vec<Duration> = outcome.rounds.iter().map(|round| round.takeover).collect();
         takeovers.sort();
         let count = takeovers.len() as f64;
@@ -44,8 +56,13 @@ pub fn failover(path: &str, outcomes: &[(String, Outcome)]) {
             .label(name.clone())
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], color.stroke_width(2)));
     }
-    let labels = chart.configure_series_labels().position(SeriesLabelPosition::UpperLeft).border_style(BLACK).draw();
-    labels.expect("drawn");
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .background_style(WHITE)
+        .border_style(BLACK)
+        .draw()
+        .expect("drawn");
     area.present().expect("written");
     println!("drawn: {path}");
 }

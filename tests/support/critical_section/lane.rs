@@ -49,11 +49,12 @@ pub struct Setting {
 pub struct Lane {
     setting: Setting,
     members: Vec<Member>,
+    began: Instant,
     started: usize,
     /// What workers said that are gone.
     past: Vec<Line>,
-    /// The ways of workers that are gone: what they sent may arrive yet.
-    past_ways: Vec<Proxy>,
+    /// The ways of workers that are gone, with their names: what they sent may arrive yet.
+    past_ways: Vec<(String, Proxy)>,
 }
 
 #[derive(Debug)]
@@ -64,7 +65,8 @@ struct Member {
 
 impl Lane {
     pub fn start(setting: Setting) -> Self {
-        let mut lane = Self { setting, members: vec![], started: 0, past: vec![], past_ways: vec![] };
+        let mut lane =
+            Self { setting, members: vec![], began: Instant::now(), started: 0, past: vec![], past_ways: vec![] };
         lane.join();
         lane.join();
         lane
@@ -103,19 +105,21 @@ impl Lane {
         let from = self.members[1 - leader].worker.lines().len();
         match harm {
             Harm::Kill => {
-                let killed = self.members.remove(leader);
-                let mut told = killed.worker.kill();
+                let Member { worker, way } = self.members.remove(leader);
+                let holder = worker.holder.clone();
+                self.past.extend(worker.kill());
+                let harmed = self.past_ways.len();
+                self.past_ways.extend(way.map(|way| (holder, way)));
                 let led = succession(&self.members[0].worker, from);
-                let round = self.tell(harm, began, led, &told, killed.way.as_ref());
-                self.past.append(&mut told);
-                self.past_ways.extend(killed.way);
+                let harmed = self.past_ways.get(harmed).map(|(_, way)| way);
+                let round = self.teller(began, led).round(harm, harmed);
                 self.join();
                 round
             }
             Harm::Stop => {
                 self.members[leader].worker.signal(Signal::SIGSTOP);
                 let led = succession(&self.members[1 - leader].worker, from);
-                let round = self.tell(harm, began, led, &[], self.members[leader].way.as_ref());
+                let round = self.teller(began, led).round(harm, self.members[leader].way.as_ref());
                 self.members[leader].worker.signal(Signal::SIGCONT);
                 self.wait_for_outcome(leader, &thought);
                 round
@@ -123,7 +127,7 @@ impl Lane {
             Harm::Cut => {
                 self.way(leader).cut();
                 let led = succession(&self.members[1 - leader].worker, from);
-                let round = self.tell(harm, began, led, &[], self.members[leader].way.as_ref());
+                let round = self.teller(began, led).round(harm, Some(self.way(leader)));
                 self.way(leader).mend();
                 self.wait_for_outcome(leader, &thought);
                 round
@@ -131,20 +135,18 @@ impl Lane {
         }
     }
 
-    /// The story of a round. `told` and `way` are of the worker that was harmed.
-    fn tell(&self, harm: Harm, began: Instant, led: Instant, told: &[Line], way: Option<&Proxy>) -> Round {
-        let mut teller = Teller::new(began, led, self.setting.rate);
-        for member in &self.members {
-            teller.lines(&member.worker.lines());
-            teller.notes(&member.worker.holder, member.way.as_ref());
+    /// What was said between these instants, and a while before.
+    fn teller(&self, began: Instant, ended: Instant) -> Teller {
+        let mut teller = Teller::new(began, ended, self.setting.rate);
+        teller.lines(&self.past);
+        for (holder, way) in &self.past_ways {
+            teller.notes(holder, way);
         }
-        teller.lines(told);
-        let harmed = way.map(Proxy::notes).unwrap_or_default();
-        if let (Some(line), true) = (told.last(), harm == Harm::Kill) {
-            teller.notes(line.text.split(' ').nth(1).unwrap_or_default(), way);
+        for Member { worker, way } in &self.members {
+            teller.lines(&worker.lines());
+            way.iter().for_each(|way| teller.notes(&worker.holder, way));
         }
-        let kept_at = harmed.iter().filter(|note| note.keeps_lease && note.at <= led).map(|note| note.at).max();
-        teller.round(harm, kept_at)
+        teller
     }
 
     fn way(&self, member: usize) -> &Proxy {
@@ -186,15 +188,18 @@ impl Lane {
         panic!("nobody led within {PATIENCE:?}: {:#?}", self.members);
     }
 
-    /// Ends the workers; what they said. Nothing writes to the register any more.
-    pub fn stop(mut self) -> Vec<Line> {
+    /// Ends the workers; what they said, and the same as a story. Nothing writes to the register any more.
+    pub fn stop(mut self) -> (Vec<Line>, Vec<String>) {
         for member in &self.members {
             member.worker.signal(Signal::SIGTERM);
         }
-        for member in self.members.drain(..) {
-            self.past.extend(member.worker.finish(PATIENCE));
+        for Member { worker, way } in std::mem::take(&mut self.members) {
+            let holder = worker.holder.clone();
+            self.past.extend(worker.finish(PATIENCE));
+            self.past_ways.extend(way.map(|way| (holder, way)));
         }
-        self.past
+        let story = self.teller(self.began, Instant::now()).story();
+        (self.past, story)
     }
 }
 

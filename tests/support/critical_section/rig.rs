@@ -94,8 +94,14 @@ pub fn run(plan: &Plan) -> Outcome {
                         let harm = plan.harms[(round / lanes + lane) % plan.harms.len()];
                         harmed.push(workers.harm(harm));
                     }
-                    let history = workers.stop();
-                    (judge(&history, &runtime.block_on(servers.register(&name))), harmed)
+                    let (history, story) = workers.stop();
+                    let register = runtime.block_on(servers.register(&name));
+                    let verdict = judge(&history, &register);
+                    if plan.fencing && (verdict.stale_accepted, verdict.lost) != (0, 0) {
+                        println!("{verdict:?}, of {register:?}:");
+                        story.iter().for_each(|line| println!("  {line}"));
+                    }
+                    (verdict, harmed)
                 })
             })
             .collect();
@@ -134,7 +140,8 @@ impl Outcome {
         let Verdict { stale_accepted, accepted, lost, fenced, unknown } = self.verdict;
         let figures = |harm: Harm| {
             let (takeovers, last) = (self.takeovers(harm), self.since_the_last_request(harm));
-            let prolonged = self.rounds.iter().filter(|round| round.harm == harm && !round.kept_for.is_zero()).count();
+            let prolonged =
+                self.rounds.iter().filter(|round| round.harm == harm && round.kept_for >= self.poll).count();
             format!(
                 "{harm:?}: p50={:.1} p99={:.1} max={:.1}, prolonged={prolonged} since_the_last_request: p99={:.1} max={:.1}",
                 percentile(&takeovers, 50),

@@ -24,14 +24,14 @@ const BEFORE: f64 = 15.0;
 
 pub struct Teller {
     began: Instant,
-    led: Instant,
+    ended: Instant,
     rate: f64,
     told: Vec<(f64, String)>,
 }
 
 impl Teller {
-    pub fn new(began: Instant, led: Instant, rate: f64) -> Self {
-        Self { began, led, rate, told: vec![] }
+    pub fn new(began: Instant, ended: Instant, rate: f64) -> Self {
+        Self { began, ended, rate, told: vec![] }
     }
 
     pub fn lines(&mut self, lines: &[Line]) {
@@ -41,17 +41,24 @@ impl Teller {
         }
     }
 
-    pub fn notes(&mut self, holder: &str, way: Option<&Proxy>) {
-        for note in way.map(Proxy::notes).unwrap_or_default() {
+    pub fn notes(&mut self, holder: &str, way: &Proxy) {
+        for note in way.notes() {
             self.add(note.at, &format!("{holder} >> {}", note.text));
         }
     }
 
-    pub fn round(mut self, harm: Harm, kept_at: Option<Instant>) -> Round {
-        self.told.sort_by(|one, other| one.0.total_cmp(&other.0));
-        let story = self.told.iter().map(|(at, text)| format!("{at:+8.2} {text}")).collect();
+    /// The round that this is the story of; `harmed` is the way of the worker that was harmed.
+    pub fn round(self, harm: Harm, harmed: Option<&Proxy>) -> Round {
+        let notes = harmed.map(Proxy::notes).unwrap_or_default();
+        let kept_at = notes.iter().filter(|note| note.keeps_lease && note.at <= self.ended).map(|note| note.at).max();
         let passed = |until: Instant| until.saturating_duration_since(self.began).mul_f64(self.rate);
-        Round { harm, takeover: passed(self.led), kept_for: kept_at.map_or(Duration::ZERO, passed), story }
+        let (takeover, kept_for) = (passed(self.ended), kept_at.map_or(Duration::ZERO, passed));
+        Round { harm, takeover, kept_for, story: self.story() }
+    }
+
+    pub fn story(mut self) -> Vec<String> {
+        self.told.sort_by(|one, other| one.0.total_cmp(&other.0));
+        self.told.iter().map(|(at, text)| format!("{at:+8.2} {text}")).collect()
     }
 
     fn add(&mut self, at: Instant, text: &str) {
@@ -60,7 +67,7 @@ impl Teller {
             None => -self.began.duration_since(at).as_secs_f64(),
         };
         let seconds = seconds * self.rate;
-        if seconds >= -BEFORE && at <= self.led {
+        if seconds >= -BEFORE && at <= self.ended {
             self.told.push((seconds, text.to_owned()));
         }
     }
