@@ -115,6 +115,18 @@ fn invariant_4_a_driver_that_was_held_up_finds_everything_due_in_its_order() {
 }
 
 #[test]
+fn invariant_4_what_is_heard_after_the_cancel_point_does_not_hide_that_time_ran_out() {
+    for heard in [Event::Shutdown, Event::TaskExited { exit: TaskExit::Succeeded }] {
+        let mut bench = Bench::leading(1);
+        bench.tell_late(secs(12), heard.clone());
+        let reason = EndReason::RenewalTimedOut;
+        assert_eq!(bench.orders[1], (secs(12), Order::Cancel(reason)), "{heard:?}");
+        bench.run_to(secs(20));
+        assert!(bench.reported(&Report::Ended { token: token(1), reason }), "{heard:?}: {:?}", bench.reports);
+    }
+}
+
+#[test]
 fn invariant_4_a_task_that_still_runs_after_its_abortion_is_reported_before_the_lease_can_be_granted_again() {
     let mut bench = Bench::leading(1);
     bench.run_to(secs(14));
