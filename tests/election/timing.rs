@@ -16,6 +16,7 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(timing, Timing::default());
     assert_eq!(timing.cancel_after(), Duration::from_secs(11));
     assert_eq!(timing.valid_for(), Duration::from_secs(14));
+    assert_eq!(timing.jump_threshold(), Duration::from_millis(200), "a fifth of the skew");
 }
 
 #[test]
