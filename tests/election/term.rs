@@ -127,6 +127,14 @@ fn invariant_4_what_is_heard_after_the_cancel_point_does_not_hide_that_time_ran_
 }
 
 #[test]
+fn invariant_4_a_drain_whose_end_is_heard_after_its_time_is_aborted_first() {
+    let mut bench = Bench::leading(1);
+    bench.tell(Event::Shutdown);
+    bench.tell_late(secs(60), Event::TaskExited { exit: TaskExit::Succeeded });
+    assert_eq!(bench.orders[1..], [(secs(0), Order::Cancel(EndReason::Shutdown)), (secs(60), Order::Abort)]);
+}
+
+#[test]
 fn invariant_4_a_task_that_still_runs_after_its_abortion_is_reported_before_the_lease_can_be_granted_again() {
     let mut bench = Bench::leading(1);
     bench.run_to(secs(14));
