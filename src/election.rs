@@ -26,7 +26,8 @@
 //!  9. Definite loss cancels now; anything else is retried until the deadline.
 //! 10. No task without a fencing token that the store has written.
 //! 11. A leader whose runtime is blocked, or whose heartbeat stops, steps down within its limit.
-//! 12. A jump of the clock ends the term, and makes a challenger's observation start anew.
+//! 12. A jump of the clock ends the term, and makes a candidate start anew: its observation, and with a new claim id, as a
+//!     copy of this machine may go on with the old one.
 //! 13. If the store answers, somebody leads within lease + poll + 2 round trips of a crash. Candidates send at most one
 //!     request per poll interval, or ten where the store reports changes or expiries.
 //! 14. What the store says is untrusted: no panic, no overflow, no endless wait, no shorter safety.
@@ -393,9 +394,7 @@ impl<E: Entropy> Election<E> {
             self.phase = Phase::Stopped;
             return;
         }
-        self.claim.id = self.entropy.claim_id();
-        self.claim.unsettled = false;
-        self.unsettled_since = None;
+        self.renew_claim_id();
         self.sighting = None;
         // Terms that end quickly come ever more slowly: a broken task must not make a hot loop of elections.
         let doublings = self.short_terms.saturating_sub(1).min(24);

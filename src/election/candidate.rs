@@ -110,6 +110,26 @@ impl<E: Entropy> Election<E> {
         self.phase = Phase::Waiting { until: until.max(now), resting: false };
     }
 
+    /// After a jump this machine may be a copy, restored from a snapshot, and the other copy may lead under the claim id that
+    /// both have: whoever asks with it is taken for that leader. What this claim may hold is left to run out.
+    pub(super) fn disown_claim(&mut self, now: Moment) {
+        if !matches!(self.phase, Phase::Waiting { .. } | Phase::Acquiring) {
+            return;
+        }
+        self.renew_claim_id();
+        if matches!(self.phase, Phase::Acquiring) {
+            self.abandon_flight();
+            let until = now + self.soon();
+            self.phase = if self.finishing { Phase::Stopped } else { Phase::Waiting { until, resting: false } };
+        }
+    }
+
+    pub(super) fn renew_claim_id(&mut self) {
+        self.claim.id = self.entropy.claim_id();
+        self.claim.unsettled = false;
+        self.unsettled_since = None;
+    }
+
     pub(super) fn on_changed(&mut self, now: Moment) {
         let soon = now + self.soon();
         match &mut self.phase {

@@ -203,6 +203,7 @@ impl<E: Entropy> Election<E> {
     pub(super) fn on_clock_jump(&mut self, now: Moment) {
         // A challenger must not take a jump for the time that a leader let pass.
         self.sighting = None;
+        self.disown_claim(now);
         self.stop(now, EndReason::ClockJumped);
     }
 

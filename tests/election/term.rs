@@ -343,6 +343,43 @@ fn invariant_12_a_jump_does_not_disturb_a_candidate_between_two_polls() {
     assert_eq!(bench.next_timeout(), Some(ms(750)));
 }
 
+/// A machine that was restored from a snapshot has the claim id of its other copy, and that one may have been elected since:
+/// whoever asks with its id is taken for it.
+#[test]
+fn invariant_12_a_candidate_whose_clock_jumped_asks_under_another_claim() {
+    let mut waiting = Bench::new();
+    waiting.held(held());
+    let mut asking = Bench::new();
+    for bench in [&mut waiting, &mut asking] {
+        let (before, jumped_to) = (bench.last().clone(), secs(3600));
+        bench.tell_late(jumped_to, Event::ClockJumped);
+        bench.run_to(jumped_to + secs(1));
+        assert_eq!(bench.last().what, What::Acquire);
+        assert_ne!(bench.last().claim.id, before.claim.id);
+        assert!(!bench.last().claim.unsettled);
+        // What the other copy was granted is not this one's.
+        bench.tell(Event::Acquired { attempt: before.attempt, grant: Grant { fencing_token: token(1), lease: LEASE } });
+        assert!(bench.orders.is_empty());
+    }
+}
+
+#[test]
+fn invariant_12_a_candidate_whose_clock_jumped_releases_nothing_under_the_old_claim() {
+    for shut_down_before in [true, false] {
+        let mut bench = Bench::new();
+        bench.fail(UNKNOWN);
+        bench.run_to(secs(1));
+        if shut_down_before {
+            bench.tell(Event::Shutdown);
+        }
+        bench.tell_late(secs(3600), Event::ClockJumped);
+        bench.tell(Event::Shutdown);
+        bench.held(held());
+        assert!(bench.election.is_stopped());
+        assert!(bench.times(What::Release).is_empty());
+    }
+}
+
 #[test]
 fn invariant_17_validity_is_none_but_from_the_grant_to_the_end() {
     let mut bench = Bench::new();
