@@ -7,7 +7,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use crate::claim::HolderId;
@@ -19,7 +19,7 @@ use crate::keeper;
 use crate::leadership::Leadership;
 use crate::mutex::{DistributedMutex, Observation};
 use crate::options::{LeaderHostOptions, Pump};
-use crate::status::{LeaderEvent, Status};
+use crate::status::{LeaderEvent, Status, StatusBoard, StatusWatch};
 use driver::{Driver, Run};
 use task::Spawner;
 
@@ -56,7 +56,7 @@ pub type TaskError = BoxError;
 pub struct LeaderHost {
     mutex: Arc<dyn DistributedMutex>,
     options: LeaderHostOptions,
-    status: watch::Sender<Status>,
+    status: Arc<StatusBoard>,
     events: broadcast::Sender<LeaderEvent>,
     vitals: Arc<Vitals>,
     /// Held by a run until its task is gone, so that two runs of one host never overlap (invariant 6).
@@ -73,7 +73,7 @@ impl LeaderHost {
         Self {
             mutex: Arc::new(mutex),
             options: LeaderHostOptions::default(),
-            status: watch::Sender::new(Status::Stopped),
+            status: Arc::new(StatusBoard::new()),
             events: broadcast::Sender::new(256),
             vitals: Arc::default(),
             slot: Arc::new(Semaphore::new(1)),
@@ -95,10 +95,16 @@ impl LeaderHost {
         &self.options.holder
     }
 
+    /// What this host is doing now.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status.get()
+    }
+
     /// What this host is doing, now and whenever it changes.
     #[must_use]
-    pub fn status(&self) -> watch::Receiver<Status> {
-        self.status.subscribe()
+    pub fn watch_status(&self) -> StatusWatch {
+        self.status.watch()
     }
 
     /// What happens in this host from now on. A receiver that falls more than 256 events behind misses the oldest.
@@ -241,7 +247,7 @@ impl LeaderHost {
             settings,
             options: self.options.clone(),
             mutex: Arc::clone(&self.mutex),
-            status: self.status.clone(),
+            status: Arc::clone(&self.status),
             events: self.events.clone(),
             vitals: Arc::clone(&self.vitals),
             shutdown,

@@ -44,7 +44,7 @@ pub use host::{FinishedTerm, LeaderHost, TaskError};
 pub use leadership::{Leadership, NotLeader};
 pub use mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
 pub use options::{LeaderHostOptions, Pump};
-pub use status::{LeaderEvent, Operation, Status};
+pub use status::{LeaderEvent, Operation, Status, StatusWatch, TaskOutcome};
 #[cfg(feature = "blob")]
 pub use stores::blob::{BlobDistributedMutex, BlobMutexOptions, Create};
 #[cfg(feature = "cosmos")]

@@ -1,5 +1,7 @@
 //! What a host tells about itself.
 
+mod board;
+
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -8,13 +10,16 @@ use crate::error::Error;
 use crate::fencing::FencingToken;
 use crate::mutex::Leader;
 
-/// What a host is doing now; [`LeaderHost::status`](crate::LeaderHost::status) is a stream of it.
+pub(crate) use board::StatusBoard;
+pub use board::StatusWatch;
+
+/// What a host is doing now; see [`LeaderHost::status`](crate::LeaderHost::status).
 ///
 /// ```
 /// use azure_leader_election::{LeaderHost, MemoryMutex, Status};
 ///
 /// let host = LeaderHost::new(MemoryMutex::new());
-/// assert_eq!(*host.status().borrow(), Status::Stopped);
+/// assert_eq!(host.status(), Status::Stopped);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
@@ -65,6 +70,8 @@ pub enum LeaderEvent {
         fencing_token: FencingToken,
         /// Why.
         reason: EndReason,
+        /// How the task ended.
+        outcome: TaskOutcome,
         /// The details, where there are any: the task's error or panic, how the lease was lost, the last failure.
         detail: Option<String>,
     },
@@ -101,6 +108,40 @@ pub enum LeaderEvent {
     },
     /// The release could not be delivered; the lease runs out by itself.
     ReleaseFailed,
+}
+
+/// How a leader's task ended.
+///
+/// ```
+/// use azure_leader_election::{LeaderEvent, TaskOutcome};
+///
+/// fn is_worth_a_look(event: &LeaderEvent) -> bool {
+///     matches!(event, LeaderEvent::Ended { outcome: TaskOutcome::Failed | TaskOutcome::Panicked, .. })
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TaskOutcome {
+    /// It returned `Ok`.
+    Ok,
+    /// It returned an error.
+    Failed,
+    /// It panicked.
+    Panicked,
+    /// It was aborted: it did not end in the time that it had.
+    Aborted,
+}
+
+impl TaskOutcome {
+    /// A stable name for logs and metrics: `ok`, `failed`, `panicked`, `aborted`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Panicked => "panicked",
+            Self::Aborted => "aborted",
+        }
+    }
 }
 
 /// A request to the store.

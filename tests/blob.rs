@@ -218,7 +218,7 @@ impl Worker {
 
     async fn ended(&mut self) -> (FencingToken, EndReason, Option<String>) {
         loop {
-            if let Ok(LeaderEvent::Ended { fencing_token, reason, detail }) = within(self.events.recv()).await {
+            if let Ok(LeaderEvent::Ended { fencing_token, reason, detail, .. }) = within(self.events.recv()).await {
                 return (fencing_token, reason, detail);
             }
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use azure_core::credentials::TokenCredential;
 use azure_identity::{DeveloperToolsCredential, ManagedIdentityCredential, WorkloadIdentityCredential};
 use azure_leader_election::{
-    CancellationToken, Error, ErrorKind, HolderId, LeaderEvent, LeaderHost, Leadership, Status, TaskError,
+    CancellationToken, Error, ErrorKind, HolderId, LeaderEvent, LeaderHost, Leadership, Status, StatusWatch, TaskError,
 };
 use clap::ValueEnum;
 
@@ -43,7 +43,7 @@ where
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(shutdown.clone()));
     tokio::spawn(narrate(host.holder().clone(), host.events()));
-    tokio::spawn(narrate_standby(host.holder().clone(), host.status()));
+    tokio::spawn(narrate_standby(host.holder().clone(), host.watch_status()));
     host.run_task_when_mutex_acquired(shutdown, task).await?;
     Ok(())
 }
@@ -81,7 +81,7 @@ async fn narrate(holder: HolderId, mut events: tokio::sync::broadcast::Receiver<
     while let Ok(event) = events.recv().await {
         match event {
             LeaderEvent::Elected { fencing_token } => tell(&holder, &format!("elected token={fencing_token}")),
-            LeaderEvent::Ended { fencing_token, reason, detail } => {
+            LeaderEvent::Ended { fencing_token, reason, detail, .. } => {
                 let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
                 tell(&holder, &format!("ended token={fencing_token} reason={reason}{detail}"));
             }
@@ -91,9 +91,9 @@ async fn narrate(holder: HolderId, mut events: tokio::sync::broadcast::Receiver<
     }
 }
 
-async fn narrate_standby(holder: HolderId, mut status: tokio::sync::watch::Receiver<Status>) {
-    while status.changed().await.is_ok() {
-        if let Status::Standby { leader: Some(leader) } = &*status.borrow_and_update() {
+async fn narrate_standby(holder: HolderId, mut status: StatusWatch) {
+    while let Some(status) = status.changed().await {
+        if let Status::Standby { leader: Some(leader) } = status {
             tell(&holder, &format!("standby, {} leads with token={}", leader.holder, leader.fencing_token));
         }
     }

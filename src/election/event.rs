@@ -117,17 +117,27 @@ pub enum EndReason {
     ClockJumped,
 }
 
+impl EndReason {
+    /// A stable name for logs and metrics: `shutdown`, `task_ended`, `stepped_down`, `lease_lost`, `renewal_timed_out`,
+    /// `stalled`, `clock_jumped`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shutdown => "shutdown",
+            Self::TaskEnded => "task_ended",
+            Self::SteppedDown => "stepped_down",
+            Self::LeaseLost => "lease_lost",
+            Self::RenewalTimedOut => "renewal_timed_out",
+            Self::Stalled => "stalled",
+            Self::ClockJumped => "clock_jumped",
+        }
+    }
+}
+
+/// For people: `renewal timed out`.
 impl std::fmt::Display for EndReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Shutdown => "shutdown",
-            Self::TaskEnded => "task ended",
-            Self::SteppedDown => "stepped down",
-            Self::LeaseLost => "lease lost",
-            Self::RenewalTimedOut => "renewal timed out",
-            Self::Stalled => "stalled",
-            Self::ClockJumped => "clock jumped",
-        })
+        f.write_str(&self.as_str().replace('_', " "))
     }
 }
 

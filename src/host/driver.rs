@@ -12,7 +12,7 @@ mod waiting;
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
@@ -25,7 +25,7 @@ use crate::health::Vitals;
 use crate::leadership::{Shared, Wish};
 use crate::mutex::DistributedMutex;
 use crate::options::LeaderHostOptions;
-use crate::status::{LeaderEvent, Status};
+use crate::status::{LeaderEvent, StatusBoard};
 use crate::telemetry::{Identity, run_span};
 use announcer::Announcer;
 use attempt::{Attempt, Reply};
@@ -39,7 +39,7 @@ pub(super) struct Run {
     pub(super) settings: Settings,
     pub(super) options: LeaderHostOptions,
     pub(super) mutex: Arc<dyn DistributedMutex>,
-    pub(super) status: watch::Sender<Status>,
+    pub(super) status: Arc<StatusBoard>,
     pub(super) events: broadcast::Sender<LeaderEvent>,
     pub(super) vitals: Arc<Vitals>,
     pub(super) shutdown: CancellationToken,
@@ -219,13 +219,10 @@ impl Driver {
     fn on_task_ended(&mut self, now: Moment, end: TaskEnd) {
         let Some(leader) = self.leader.take() else { return };
         leader.shared.publish(None);
-        self.announcer.task_ended(now);
         let by_itself = leader.shared.reason().is_none();
+        self.announcer.task_ended(now, &end, by_itself);
         // What the task has started in its turn, under the same token, is to end as well.
         leader.shared.cancel(EndReason::TaskEnded);
-        if let Some(detail) = end.detail() {
-            self.announcer.explain(detail);
-        }
         if let Some(error) = end.error {
             let panicked = error.kind() == ErrorKind::TaskPanicked;
             let ends_host = by_itself && self.run.settings.after_failure == AfterTask::EndHost;

@@ -10,6 +10,7 @@ use tracing::{Instrument, Span};
 use crate::election::TaskExit;
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::leadership::Leadership;
+use crate::status::TaskOutcome;
 use crate::telemetry::causes;
 
 pub(super) type TaskHandle = JoinHandle<Result<(), BoxError>>;
@@ -62,23 +63,24 @@ impl fmt::Debug for Spawner {
 #[derive(Debug)]
 pub(super) struct TaskEnd {
     pub(super) exit: TaskExit,
+    pub(super) outcome: TaskOutcome,
     pub(super) error: Option<Error>,
 }
 
 impl TaskEnd {
     pub(super) fn of(joined: Result<Result<(), BoxError>, JoinError>) -> Self {
         match joined {
-            Ok(Ok(())) => Self { exit: TaskExit::Succeeded, error: None },
+            Ok(Ok(())) => Self { exit: TaskExit::Succeeded, outcome: TaskOutcome::Ok, error: None },
             Ok(Err(error)) => {
                 let error = Error::new(ErrorKind::TaskFailed, "the leader's task failed").with_source(error);
-                Self { exit: TaskExit::Failed, error: Some(error) }
+                Self { exit: TaskExit::Failed, outcome: TaskOutcome::Failed, error: Some(error) }
             }
             Err(error) if error.is_panic() => {
                 let message = panic_message(error);
                 let error = Error::new(ErrorKind::TaskPanicked, format!("the leader's task panicked: {message}"));
-                Self { exit: TaskExit::Failed, error: Some(error) }
+                Self { exit: TaskExit::Failed, outcome: TaskOutcome::Panicked, error: Some(error) }
             }
-            Err(_) => Self { exit: TaskExit::Aborted, error: None },
+            Err(_) => Self { exit: TaskExit::Aborted, outcome: TaskOutcome::Aborted, error: None },
         }
     }
 

@@ -8,7 +8,7 @@ use super::{Identity, Signal, TARGET, causes};
 use crate::election::{EndReason, Moment};
 use crate::error::{Error, ErrorKind};
 use crate::fencing::FencingToken;
-use crate::status::{LeaderEvent, Operation};
+use crate::status::{LeaderEvent, Operation, TaskOutcome};
 
 /// Writes a host's signals to `tracing`.
 #[derive(Debug)]
@@ -71,15 +71,22 @@ impl Log {
                 tell!(info, self, "elected", fencing_token = fencing_token.get(), "elected");
             }
             LeaderEvent::Stopping { fencing_token, reason } => {
-                tell!(info, self, "stopping", fencing_token = fencing_token.get(), %reason, "leader task cancelled");
+                tell!(
+                    info,
+                    self,
+                    "stopping",
+                    fencing_token = fencing_token.get(),
+                    reason = reason.as_str(),
+                    "leader task cancelled"
+                );
             }
-            LeaderEvent::Ended { fencing_token, reason, detail } => {
+            LeaderEvent::Ended { fencing_token, reason, outcome, detail } => {
                 let (fencing_token, detail) = (fencing_token.get(), detail.as_deref().unwrap_or_default());
-                match reason {
-                    EndReason::Shutdown | EndReason::SteppedDown | EndReason::TaskEnded => {
-                        tell!(info, self, "ended", fencing_token, %reason, detail, "leadership ended");
-                    }
-                    _ => tell!(warn, self, "ended", fencing_token, %reason, detail, "leadership ended"),
+                let (wished, reason, outcome) = (is_wished(*reason, *outcome), reason.as_str(), outcome.as_str());
+                if wished {
+                    tell!(info, self, "ended", fencing_token, reason, outcome, detail, "leadership ended");
+                } else {
+                    tell!(warn, self, "ended", fencing_token, reason, outcome, detail, "leadership ended");
                 }
             }
             LeaderEvent::AttemptFailed { operation, error } => self.note_failure(now, *operation, error),
@@ -129,6 +136,15 @@ impl Log {
             self.last_failure = Some((operation, kind, now));
         }
         repeat
+    }
+}
+
+/// Whether a term ended as somebody wanted it to. A task that was told to end may end with an error: that of `ensure`, say.
+fn is_wished(reason: EndReason, outcome: TaskOutcome) -> bool {
+    match reason {
+        EndReason::Shutdown | EndReason::SteppedDown => outcome != TaskOutcome::Panicked,
+        EndReason::TaskEnded => outcome == TaskOutcome::Ok,
+        EndReason::LeaseLost | EndReason::RenewalTimedOut | EndReason::Stalled | EndReason::ClockJumped => false,
     }
 }
 

@@ -103,10 +103,12 @@ impl Metrics {
                 }
                 self.count_transition("stopping", Some(*reason));
             }
-            LeaderEvent::Ended { reason, .. } => {
+            LeaderEvent::Ended { reason, outcome, .. } => {
                 if let Some(term) = &self.term {
                     let lasted = now.since(term.began_at).as_secs_f64();
-                    self.instruments.term_duration.record(lasted, &self.with(Some(reason_attribute(*reason))));
+                    let outcome = KeyValue::new("leader_election.outcome", outcome.as_str());
+                    let attributes = [reason_attribute(*reason), outcome];
+                    self.instruments.term_duration.record(lasted, &self.with(attributes));
                 }
                 self.count_transition("ended", Some(*reason));
             }
@@ -139,7 +141,7 @@ impl Metrics {
 }
 
 fn reason_attribute(reason: EndReason) -> KeyValue {
-    KeyValue::new("leader_election.reason", reason.to_string().replace(' ', "_"))
+    KeyValue::new("leader_election.reason", reason.as_str())
 }
 
 /// A fence refused a write of an older leader, of whichever election.

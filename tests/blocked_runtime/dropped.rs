@@ -68,7 +68,7 @@ fn releases_when_dropped(runtime: Runtime) {
     assert!(leader.token().is_cancelled());
     let release = store.requests.lock().unwrap().iter().find(|request| request.what == "release").cloned().unwrap();
     assert_eq!(release.thread, "leader-keeper");
-    eventually("the host has stopped", || *host.status().borrow() == Status::Stopped);
+    eventually("the host has stopped", || host.status() == Status::Stopped);
 }
 
 #[test]

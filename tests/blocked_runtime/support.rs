@@ -150,7 +150,7 @@ impl Worker {
     }
 
     pub fn status(&self) -> Status {
-        self.host.status().borrow().clone()
+        self.host.status()
     }
 }
 

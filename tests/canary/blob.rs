@@ -107,7 +107,7 @@ pub async fn host(mutex: impl DistributedMutex) {
     let stop = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         show_debug(&host);
-        show_debug(&*host.status().borrow());
+        show_debug(&host.status());
         shutdown.cancel();
     };
     let (outcome, ()) = tokio::join!(run, stop);

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use azure_leader_election::{
-    CancellationToken, ErrorKind, HolderId, LeaderEvent, LeaderHost, LeaderHostOptions, Leadership, Status, TaskError,
-    Timing, TimingOptions,
+    CancellationToken, ErrorKind, HolderId, LeaderEvent, LeaderHost, LeaderHostOptions, Leadership, Status,
+    StatusWatch, TaskError, Timing, TimingOptions,
 };
 use clap::Parser;
 use register::{Place, Register};
@@ -62,7 +62,7 @@ async fn run(arguments: &Arguments) -> Result<(), TaskError> {
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_sigterm(shutdown.clone()));
     tokio::spawn(narrate(arguments.holder.clone(), host.events()));
-    tokio::spawn(watch(arguments.holder.clone(), host.status()));
+    tokio::spawn(watch(arguments.holder.clone(), host.watch_status()));
     let arguments = arguments.clone();
     host.run_task_when_mutex_acquired(shutdown, move |leader| lead(arguments.clone(), leader)).await?;
     Ok(())
@@ -119,7 +119,7 @@ async fn narrate(holder: String, mut events: tokio::sync::broadcast::Receiver<Le
     while let Ok(event) = events.recv().await {
         match event {
             LeaderEvent::Elected { fencing_token } => tell(&holder, &format!("elected token={fencing_token}")),
-            LeaderEvent::Ended { fencing_token, reason, detail } => {
+            LeaderEvent::Ended { fencing_token, reason, detail, .. } => {
                 let detail = detail.unwrap_or_default();
                 tell(&holder, &format!("ended token={fencing_token} reason={reason} {detail}"));
             }
@@ -130,10 +130,10 @@ async fn narrate(holder: String, mut events: tokio::sync::broadcast::Receiver<Le
 }
 
 /// Tells whom it watches as a standby.
-async fn watch(holder: String, mut status: tokio::sync::watch::Receiver<Status>) {
+async fn watch(holder: String, mut status: StatusWatch) {
     let mut watched = None;
-    while status.changed().await.is_ok() {
-        let Status::Standby { leader: Some(leader) } = status.borrow_and_update().clone() else { continue };
+    while let Some(status) = status.changed().await {
+        let Status::Standby { leader: Some(leader) } = status else { continue };
         if watched.replace(leader.fencing_token) != Some(leader.fencing_token) {
             tell(&holder, &format!("watching token={} of {}", leader.fencing_token, leader.holder));
         }

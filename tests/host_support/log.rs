@@ -49,10 +49,9 @@ impl Log {
             }
         });
 
-        let (mut statuses, seen, watcher) = (host.status(), log.clone(), stage.clone());
+        let (mut statuses, seen, watcher) = (host.watch_status(), log.clone(), stage.clone());
         tokio::spawn(async move {
-            while statuses.changed().await.is_ok() {
-                let status = statuses.borrow_and_update().clone();
+            while let Some(status) = statuses.changed().await {
                 seen.0.lock().unwrap().statuses.push((watcher.now(), status));
             }
         });
@@ -77,7 +76,9 @@ impl Log {
 
     pub fn ends(&self) -> Vec<Ended> {
         let ended = |(at, event)| match event {
-            LeaderEvent::Ended { fencing_token, reason, detail } => Some(Ended { at, fencing_token, reason, detail }),
+            LeaderEvent::Ended { fencing_token, reason, detail, .. } => {
+                Some(Ended { at, fencing_token, reason, detail })
+            }
             _ => None,
         };
         self.events().into_iter().filter_map(ended).collect()

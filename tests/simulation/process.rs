@@ -95,7 +95,7 @@ impl Process {
             let now = world.now();
             let mut state = world.state();
             state.monitor.run_over(now, index, &outcome);
-            let stopped = *host.status().borrow() == Status::Stopped;
+            let stopped = host.status() == Status::Stopped;
             if state.monitor.processes[index].over && !stopped {
                 state.monitor.violation(
                     now,

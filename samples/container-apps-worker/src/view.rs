@@ -61,7 +61,7 @@ pub struct EventView {
 
 impl View {
     pub fn of(config: &Config, host: &LeaderHost, board: &Board) -> Self {
-        let status = host.status().borrow().clone();
+        let status = host.status();
         Self {
             election: config.election.clone(),
             at: time(SystemTime::now()),

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use azure_leader_election::{EndReason, LeaderEvent, LeaderHost, Status};
+use azure_leader_election::{EndReason, LeaderEvent, LeaderHost, Status, StatusWatch};
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, watch};
 
 use crate::board::{Board, Entry, Phase, Weight};
 
 /// Until the host is gone.
 pub fn spawn(host: &LeaderHost, board: &Arc<Board>) {
     tokio::spawn(follow_events(host.events(), Arc::clone(board)));
-    tokio::spawn(follow_status(host.status(), Arc::clone(board)));
+    tokio::spawn(follow_status(host.watch_status(), Arc::clone(board)));
 }
 
 async fn follow_events(mut events: broadcast::Receiver<LeaderEvent>, board: Arc<Board>) {
@@ -27,10 +27,9 @@ async fn follow_events(mut events: broadcast::Receiver<LeaderEvent>, board: Arc<
 }
 
 /// Who leads as far as this worker sees, while it stands by.
-async fn follow_status(mut status: watch::Receiver<Status>, board: Arc<Board>) {
+async fn follow_status(mut status: StatusWatch, board: Arc<Board>) {
     let mut seen = None;
-    while status.changed().await.is_ok() {
-        let now = status.borrow_and_update().clone();
+    while let Some(now) = status.changed().await {
         if now != Status::Stopped {
             // From here on a host that does not contend is one that needs a restart.
             board.enter(Phase::Contending);
@@ -61,7 +60,7 @@ fn entry(event: &LeaderEvent) -> Entry {
         LeaderEvent::Stopping { fencing_token, reason } => {
             Entry::new(weight(*reason), format!("Told its task to stop: {reason}")).with_token(*fencing_token)
         }
-        LeaderEvent::Ended { fencing_token, reason, detail } => {
+        LeaderEvent::Ended { fencing_token, reason, detail, .. } => {
             let entry = Entry::new(weight(*reason), format!("Leads no longer: {reason}")).with_token(*fencing_token);
             entry.with_detail(detail.clone())
         }

@@ -8,9 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use azure_leader_election::{
-    CancellationToken, EndReason, HolderId, LeaderHost, LeaderHostOptions, Status, Timing, TimingOptions,
+    CancellationToken, EndReason, HolderId, LeaderHost, LeaderHostOptions, Status, StatusWatch, Timing, TimingOptions,
 };
-use tokio::sync::watch;
 
 use crate::arguments::Run;
 use crate::exit::{Failure, INTERNAL, TRY_AGAIN};
@@ -47,10 +46,10 @@ pub async fn run(arguments: Run, json: bool) -> Result<u8, Failure> {
         ..LeaderHostOptions::default()
     });
     let telling = tokio::spawn(voice.clone().narrate(host.events()));
-    tokio::spawn(voice.clone().narrate_standby(host.status()));
+    tokio::spawn(voice.clone().narrate_standby(host.watch_status()));
     let gave_up = CancellationToken::new();
     if let Some(wait) = arguments.wait {
-        tokio::spawn(give_up(host.status(), wait, timing.clone(), gave_up.clone(), shutdown.clone()));
+        tokio::spawn(give_up(host.watch_status(), wait, timing.clone(), gave_up.clone(), shutdown.clone()));
     }
     if arguments.until_stdin_ends {
         end_with_stdin(shutdown.clone())?;
@@ -118,7 +117,7 @@ fn end_with_stdin(shutdown: CancellationToken) -> std::io::Result<()> {
 
 /// Ends the run when this worker does not lead in time.
 async fn give_up(
-    mut status: watch::Receiver<Status>,
+    mut status: StatusWatch,
     wait: Duration,
     timing: Timing,
     gave_up: CancellationToken,
@@ -132,7 +131,7 @@ async fn give_up(
     let answered = |status: &Status| leads(status) || matches!(status, Status::Standby { leader: Some(_) });
     let limit = timing.attempt_timeout() + timing.poll_every();
     let _ = tokio::time::timeout(limit, status.wait_for(answered)).await;
-    if !leads(&status.borrow()) {
+    if !leads(&status.get()) {
         gave_up.cancel();
         shutdown.cancel();
     }

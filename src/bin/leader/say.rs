@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
-use azure_leader_election::{HolderId, Leader, LeaderEvent, Status};
+use azure_leader_election::{HolderId, Leader, LeaderEvent, Status, StatusWatch};
 use serde_json::{Map, Value, json};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 
 /// How much to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,10 +62,10 @@ impl Voice {
     }
 
     /// Tells who else leads, whenever that changes.
-    pub async fn narrate_standby(self, mut status: watch::Receiver<Status>) {
-        while status.changed().await.is_ok() {
-            if let Status::Standby { leader } = &*status.borrow_and_update() {
-                self.say("standby", json!({ "leader": leader.as_ref().map(leader_json) }), || match leader {
+    pub async fn narrate_standby(self, mut status: StatusWatch) {
+        while let Some(status) = status.changed().await {
+            if let Status::Standby { leader } = status {
+                self.say("standby", json!({ "leader": leader.as_ref().map(leader_json) }), || match &leader {
                     Some(leader) => format!("standby; {} leads with token {}", leader.holder, leader.fencing_token),
                     None => "standby".to_owned(),
                 });
@@ -80,14 +80,19 @@ impl Voice {
                     format!("elected, with token {fencing_token}")
                 });
             }
-            LeaderEvent::Stopping { fencing_token, reason } => self.say(
-                "stopping",
-                json!({ "fencing_token": fencing_token.get(), "reason": reason.to_string() }),
-                || format!("stopping: {reason}"),
-            ),
-            LeaderEvent::Ended { fencing_token, reason, detail } => self.say(
+            LeaderEvent::Stopping { fencing_token, reason } => {
+                self.say("stopping", json!({ "fencing_token": fencing_token.get(), "reason": reason.as_str() }), || {
+                    format!("stopping: {reason}")
+                })
+            }
+            LeaderEvent::Ended { fencing_token, reason, outcome, detail } => self.say(
                 "ended",
-                json!({ "fencing_token": fencing_token.get(), "reason": reason.to_string(), "detail": detail }),
+                json!({
+                    "fencing_token": fencing_token.get(),
+                    "reason": reason.as_str(),
+                    "outcome": outcome.as_str(),
+                    "detail": detail,
+                }),
                 || match detail {
                     Some(detail) => format!("leads no more: {reason} ({detail})"),
                     None => format!("leads no more: {reason}"),

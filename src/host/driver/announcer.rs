@@ -3,22 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 
+use super::super::task::TaskEnd;
 use super::Run;
 use crate::election::{EndReason, Moment, Report};
 use crate::error::Error;
 use crate::fencing::FencingToken;
 use crate::health::Vitals;
 use crate::mutex::{Leader, Loss};
-use crate::status::{LeaderEvent, Operation, Status};
+use crate::status::{LeaderEvent, Operation, Status, StatusBoard, TaskOutcome};
 use crate::telemetry::{Identity, RequestOutcome, Signal, Telemetry};
 
 pub(super) struct Announcer {
-    status: watch::Sender<Status>,
+    status: Arc<StatusBoard>,
     events: broadcast::Sender<LeaderEvent>,
     vitals: Arc<Vitals>,
     telemetry: Telemetry,
+    /// How this term's task ended, if it did.
+    outcome: Option<TaskOutcome>,
     /// What the next `Ended` event adds to its reason.
     detail: Option<String>,
 }
@@ -26,28 +29,23 @@ pub(super) struct Announcer {
 impl Announcer {
     pub(super) fn new(run: &Run, identity: Identity) -> Self {
         Self {
-            status: run.status.clone(),
+            status: Arc::clone(&run.status),
             events: run.events.clone(),
             vitals: Arc::clone(&run.vitals),
             telemetry: Telemetry::new(identity, &run.vitals),
+            outcome: None,
             detail: None,
         }
     }
 
     pub(super) fn standby(&mut self, now: Moment, leader: Option<Leader>) {
-        let standby = Status::Standby { leader: leader.clone() };
-        let changed = self.status.send_if_modified(|status| {
-            let modified = *status != standby;
-            *status = standby;
-            modified
-        });
-        if changed {
+        if self.status.show(Status::Standby { leader: leader.clone() }) {
             self.telemetry.tell(now, &Signal::Standby { leader: leader.as_ref() });
         }
     }
 
     pub(super) fn stopped(&self) {
-        self.status.send_replace(Status::Stopped);
+        self.status.show(Status::Stopped);
         self.vitals.run_ended();
     }
 
@@ -77,8 +75,15 @@ impl Announcer {
         self.telemetry.tell(now, &Signal::TaskAborted);
     }
 
-    pub(super) fn task_ended(&mut self, now: Moment) {
+    pub(super) fn task_ended(&mut self, now: Moment, end: &TaskEnd, by_itself: bool) {
         self.vitals.term_ended();
+        self.outcome = Some(end.outcome);
+        match end.detail() {
+            Some(detail) => self.explain(detail),
+            // What failed before has no part in it.
+            None if by_itself => self.detail = None,
+            None => {}
+        }
         self.telemetry.tell(now, &Signal::TaskEnded);
     }
 
@@ -111,26 +116,25 @@ impl Announcer {
     pub(super) fn report(&mut self, now: Moment, report: Report) {
         let event = match report {
             Report::Elected { token } => {
-                self.detail = None;
+                (self.outcome, self.detail) = (None, None);
                 let since = std::time::SystemTime::now();
-                self.status.send_replace(Status::Leading { fencing_token: token, since });
+                self.status.show(Status::Leading { fencing_token: token, since });
                 LeaderEvent::Elected { fencing_token: token }
             }
             Report::Stopping { token, reason } => {
-                self.status.send_replace(Status::Stopping { fencing_token: token, reason });
+                self.status.show(Status::Stopping { fencing_token: token, reason });
                 LeaderEvent::Stopping { fencing_token: token, reason }
             }
             Report::Ended { token, reason } => {
                 let detail = self.detail.take().or_else(|| unexplained(reason));
                 // A task that ended by itself was never said to be stopping; its lease is yet to be released.
-                self.status.send_if_modified(|status| {
-                    let leading = matches!(status, Status::Leading { .. });
-                    if leading {
-                        *status = Status::Stopping { fencing_token: token, reason };
-                    }
-                    leading
+                self.status.show_after(|before| {
+                    let stopping = Status::Stopping { fencing_token: token, reason };
+                    matches!(before, Status::Leading { .. }).then_some(stopping)
                 });
-                LeaderEvent::Ended { fencing_token: token, reason, detail }
+                // Without an end of its own it has just been aborted.
+                let outcome = self.outcome.unwrap_or(TaskOutcome::Aborted);
+                LeaderEvent::Ended { fencing_token: token, reason, outcome, detail }
             }
             Report::Overrun { token } => {
                 self.vitals.overrun(now);
