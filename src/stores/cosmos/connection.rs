@@ -1,6 +1,6 @@
 //! The client, made on first use and anew when it seems stuck.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -23,17 +23,27 @@ use super::address::Address;
 use super::failure;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stores::service_time;
+use crate::telemetry::TARGET;
 
 /// The SDK's limits on a call. The host bounds each attempt as well; these keep what it gave up from going on for long.
 const LIMIT: Duration = Duration::from_secs(2);
 /// After how many calls in a row without an answer the client is made anew: it does not find a region that took over in a
 /// forced failover by itself.
 const REBUILD_AFTER: u32 = 3;
+/// How long connecting may take, signing in included: some credentials start a program, which may hang.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 
 pub(super) struct Connection {
     setup: Arc<Setup>,
     state: Mutex<State>,
-    silent_calls: AtomicU32,
+    silence: std::sync::Mutex<Silence>,
+}
+
+/// Calls that the client was handed out for since its last answer.
+#[derive(Debug, Default)]
+struct Silence {
+    calls: u32,
+    since: Option<Instant>,
 }
 
 struct Setup {
@@ -63,7 +73,7 @@ impl Connection {
     pub(super) fn new(address: Address, access: Access, options: CosmosMutexOptions) -> Self {
         let setup =
             Setup { address, access, options, refused: AtomicBool::new(false), told: std::sync::Mutex::default() };
-        Self { setup: Arc::new(setup), state: Mutex::default(), silent_calls: AtomicU32::new(0) }
+        Self { setup: Arc::new(setup), state: Mutex::default(), silence: std::sync::Mutex::default() }
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -80,6 +90,10 @@ impl Connection {
     /// The container, on an account that may be written to.
     pub(super) async fn container(&self) -> Result<ContainerClient> {
         let mut state = self.state.lock().await;
+        // A host drops an attempt long before the client gives it up where the lease is short: only this counter sees those.
+        if matches!(*state, State::Connected { .. }) && self.silence().is_long() {
+            *state = State::Idle;
+        }
         if let State::Idle = *state {
             *state = State::Connecting(tokio::spawn(Arc::clone(&self.setup).connect()));
         }
@@ -88,7 +102,7 @@ impl Connection {
             *state = State::Idle;
             let container = connected
                 .map_err(|error| Error::new(ErrorKind::Unavailable, "connecting panicked").with_source(error))??;
-            self.silent_calls.store(0, Ordering::Relaxed);
+            self.answered();
             *state = State::Connected { container, checked_at: Instant::now(), check: None };
         }
         if self.setup.refused.load(Ordering::Acquire) {
@@ -104,6 +118,7 @@ impl Connection {
                     *checked_at = Instant::now();
                     *check = Some(tokio::spawn(Arc::clone(&self.setup).check_again()));
                 }
+                self.silence().begin_call();
                 Ok(container.clone())
             }
             State::Idle | State::Connecting(_) => Err(Error::new(ErrorKind::Unavailable, "not connected yet")),
@@ -114,27 +129,49 @@ impl Connection {
     pub(super) async fn failed(&self, doing: &str, error: &CosmosError) -> Error {
         let explained = failure::explain(doing, &self.setup.address, error);
         if explained.kind() != ErrorKind::Unreachable {
-            self.silent_calls.store(0, Ordering::Relaxed);
-        } else if self.silent_calls.fetch_add(1, Ordering::Relaxed) + 1 >= REBUILD_AFTER {
+            self.answered();
+        } else if self.silence().calls >= REBUILD_AFTER {
             *self.state.lock().await = State::Idle;
         }
         explained
     }
 
     pub(super) fn answered(&self) {
-        self.silent_calls.store(0, Ordering::Relaxed);
+        *self.silence() = Silence::default();
+    }
+
+    fn silence(&self) -> std::sync::MutexGuard<'_, Silence> {
+        self.silence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Silence {
+    fn begin_call(&mut self) {
+        self.calls = self.calls.saturating_add(1);
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    /// Enough calls, and not just at the same time.
+    fn is_long(&self) -> bool {
+        self.calls >= REBUILD_AFTER && self.since.is_some_and(|since| since.elapsed() >= LIMIT)
     }
 }
 
 impl Setup {
     async fn connect(self: Arc<Self>) -> Result<ContainerClient> {
+        self.bounded(self.connected()).await
+    }
+
+    async fn connected(&self) -> Result<ContainerClient> {
         let account = self.check().await?;
         if account.multiple_write_regions && !self.options.accept_multiple_write_regions {
             return Err(self.refusal());
         }
         if account.can_lose_writes() {
             warn!(
-                target: "azure_leader_election",
+                target: TARGET,
+                event = "account_can_lose_terms",
+                election = self.address.election,
                 account = self.address.host(),
                 regions = account.regions,
                 consistency = account.consistency,
@@ -147,15 +184,27 @@ impl Setup {
 
     /// Asks the account while the leader leads; no answer is no news.
     async fn check_again(self: Arc<Self>) {
-        match self.check().await {
+        match self.bounded(self.check()).await {
             Ok(account) if account.multiple_write_regions && !self.options.accept_multiple_write_regions => {
                 self.refused.store(true, Ordering::Release);
             }
             Ok(_) => {}
             Err(error) => {
-                warn!(target: "azure_leader_election", %error, "the account's write regions could not be checked again");
+                let election = &self.address.election;
+                warn!(target: TARGET, event = "account_not_checked", election, %error, "the account's write regions could not be checked again");
             }
         }
+    }
+
+    /// What outlives an attempt must not hang for ever.
+    async fn bounded<T>(&self, connecting: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::time::timeout(CONNECT_LIMIT, connecting).await.unwrap_or_else(|_| {
+            let host = self.address.host();
+            Err(Error::new(
+                ErrorKind::Timeout,
+                format!("signing in and connecting to {host} took over {CONNECT_LIMIT:?}"),
+            ))
+        })
     }
 
     async fn check(&self) -> Result<Account> {
