@@ -192,6 +192,39 @@ async fn a_batch_that_was_carried_out_is_known_to_be_even_when_a_newer_leader_ha
     assert_fenced(bench.leader(6).raise().await, 7);
 }
 
+/// Or its caller would take it for not done, and do it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_may_have_been_carried_out_before_newer_leaders_is_not_said_not_to_be() {
+    for (newer_writes, forgotten) in [(6, false), (8, true)] {
+        let bench = Bench::new().await;
+        let older = bench.leader(6);
+        older.raise().await.unwrap();
+        bench.emulator.lose_next_responses("GET", u64::MAX);
+        // Nor is it carried out.
+        bench.emulator.hang();
+        let batch =
+            tokio::spawn(async move { older.with_limit(Duration::from_secs(4)).execute(create("charge", 6)).await });
+        while bench.batches() == sent {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // A request has a quarter of the limit.
+        tokio::time::sleep(Duration::from_millis(1_300)).await;
+        let mut fence = bench.emulator.document_of("contoso", DATABASE, CONTAINER, FencedPartition::FENCE_ID).unwrap();
+        fence["token"] = json!(7);
+        let numbers = (0..newer_writes).map(|number| json!(format!("{number:032x}")));
+        let before = fence["writes"].as_array().unwrap().clone();
+        fence["writes"] = numbers.chain(before).take(8).collect();
+        bench.emulator.put_document_of("contoso", DATABASE, CONTAINER, &fence);
+        bench.emulator.go_on();
+        bench.emulator.lose_next_responses("GET", 0);
+
+        let error = batch.await.unwrap().expect_err("a newer leader has written");
+        assert_eq!(error.kind(), ErrorKind::Fenced, "{error}");
+        let doubt = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Error>());
+        assert_eq!(doubt.map(Error::is_transient), forgotten.then_some(true), "{newer_writes}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_is_carried_out_late_does_not_go_over_a_newer_leaders() {
     let bench = Bench::new().await;

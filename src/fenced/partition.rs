@@ -31,8 +31,8 @@ pub use failure::RefusedOperation;
 const UNANSWERED: u32 = 4;
 /// Before a request is repeated that was not answered, then twice as long, and so on.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long a call of the SDK may take unless the caller says otherwise.
-const LIMIT: Duration = Duration::from_secs(30);
+/// How long an operation may take, all its requests together, unless the caller says otherwise.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A partition of a Cosmos DB container whose documents only the latest leader can write to.
 ///
@@ -55,7 +55,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// [`Fenced`](ErrorKind::Fenced) when a newer leader has written, with [its token](Error::fenced_by);
 /// [`Conflict`](ErrorKind::Conflict) when an operation of the caller's own is refused, with a [`RefusedOperation`] as its
 /// source; [`CorruptRecord`](ErrorKind::CorruptRecord) when the fence document is none; a transient error when nobody knows
-/// whether a batch was carried out. Nothing is written with any of the others.
+/// whether a batch was carried out. Nothing is written with any of the others, but for one case: `Fenced` with a transient error
+/// as its source. That batch was sent before and not answered, and newer leaders have written so much since that the fence
+/// document does not tell any more whether it was carried out.
 ///
 /// A batch that is dropped may still be carried out; the fence makes that harmless. All operations are bounded by
 /// [`with_limit`](Self::with_limit).
@@ -122,7 +124,8 @@ impl FencedPartition {
         Ok(Self { container, place, token, limit: LIMIT, known: Mutex::default() })
     }
 
-    /// Sets how long each request may take, retries of the client's own included. Default 30 s.
+    /// Sets how long an operation may take, all its requests together. Default 60 s, which is more than a leader's task is
+    /// given after its cancellation. A request is given up, and looked up or repeated, after a quarter of it.
     #[must_use]
     pub fn with_limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -141,9 +144,33 @@ impl FencedPartition {
     where
         F: Fn(TransactionalBatch) -> std::result::Result<TransactionalBatch, CosmosError>,
     {
+        let limit = self.limit;
+        tokio::time::timeout(limit, self.carry_out(fill)).await.unwrap_or_else(|_| {
+            let place = &self.place;
+            let message =
+                format!("{place} was not written to within {limit:?}; whether a batch was carried out is not known");
+            Err(Error::new(ErrorKind::Timeout, message))
+        })
+    }
+
+    /// Takes the fence before anything is written: from then on no older leader can write to the partition. A leader that acts
+    /// on what it reads calls this before it reads. It costs as much as a batch.
+    ///
+    /// # Errors
+    /// As [above](Self#errors-of-all-operations).
+    pub async fn raise(&self) -> Result<()> {
+        self.execute(Ok).await.map(drop)
+    }
+
+    async fn carry_out<F>(&self, fill: F) -> Result<CommittedBatch>
+    where
+        F: Fn(TransactionalBatch) -> std::result::Result<TransactionalBatch, CosmosError>,
+    {
         let mut known = self.known.lock().await;
         let write = fence::write_number();
         let mut unanswered = None;
+        // Whether the batch was sent and not answered.
+        let mut in_doubt = false;
         let mut silent = 0;
         for _ in 0..ROUNDS {
             if unanswered.is_some() {
@@ -173,8 +200,10 @@ impl FencedPartition {
                 }
                 return Ok(CommittedBatch { results: None });
             }
-            if let Some(newer) = before.map(|fence| fence.token).filter(|token| *token > self.token) {
-                return Err(fenced(&self.place, self.token, newer));
+            if let Some(fence) = before.filter(|fence| fence.token > self.token) {
+                let error = fenced(&self.place, self.token, fence.token);
+                let unanswered = unanswered.filter(|_| in_doubt && fence.may_have_forgotten_writes());
+                return Err(unanswered.map_or(error.clone(), |unanswered| error.with_source(unanswered)));
             }
             let fence = Fence::after(before, self.token, write);
             let batch = self.batch(seen.as_ref().map(|(etag, _)| etag), &fence)?;
@@ -191,7 +220,10 @@ impl FencedPartition {
                     return Err(refused.into_error(&self.place));
                 }
                 // Nobody knows: the fence document does.
-                Err(error) if error.is_transient() => drop(unanswered.insert(error)),
+                Err(error) if error.is_transient() => {
+                    in_doubt = true;
+                    unanswered = Some(error);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -201,15 +233,6 @@ impl FencedPartition {
                 format!("the fence document of {} changes all the time: does something else write to it?", self.place),
             )
         }))
-    }
-
-    /// Takes the fence before anything is written: from then on no older leader can write to the partition. A leader that acts
-    /// on what it reads calls this before it reads. It costs as much as a batch.
-    ///
-    /// # Errors
-    /// As [above](Self#errors-of-all-operations).
-    pub async fn raise(&self) -> Result<()> {
-        self.execute(Ok).await.map(drop)
     }
 
     fn batch(&self, over: Option<&Etag>, fence: &Fence) -> Result<TransactionalBatch> {
@@ -260,9 +283,10 @@ impl FencedPartition {
     }
 
     async fn bounded<T>(&self, doing: &str, call: impl Future<Output = T>) -> Result<T> {
-        tokio::time::timeout(self.limit, call).await.map_err(|_| {
-            Error::new(ErrorKind::Timeout, format!("{doing} {}: no answer within {:?}", self.place, self.limit))
-        })
+        let limit = self.limit / 4;
+        tokio::time::timeout(limit, call)
+            .await
+            .map_err(|_| Error::new(ErrorKind::Timeout, format!("{doing} {}: no answer within {limit:?}", self.place)))
     }
 
     fn failed(&self, doing: &str, error: &CosmosError) -> Error {

@@ -34,6 +34,11 @@ impl Fence {
         Self { token, writes }
     }
 
+    /// Whether there were more writes than are remembered.
+    pub(super) fn may_have_forgotten_writes(&self) -> bool {
+        self.writes.len() >= REMEMBERED
+    }
+
     pub(super) fn wrote(&self, write: Uuid) -> bool {
         self.writes.contains(&write)
     }

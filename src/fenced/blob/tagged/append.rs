@@ -31,13 +31,15 @@ impl FencedBlob {
     /// As [above](Self#errors-of-all-operations); [`Conflict`](ErrorKind::Conflict) when the blob does not end at `at`.
     pub async fn append(&self, block: impl Into<Vec<u8>>, at: Option<u64>) -> Result<u64> {
         let block = block.into();
+        // No blob is that long.
+        let position = at.map(i64::try_from).transpose().map_err(|_| self.changed())?;
         within(self.limit, async {
             for _ in 0..ROUNDS {
                 if !self.raised.load(Ordering::Acquire) {
                     self.take_over(Absent::CreateLog).await?;
                 }
                 let options = AppendBlobClientAppendBlockOptions {
-                    append_position: at.and_then(|at| i64::try_from(at).ok()),
+                    append_position: position,
                     if_tags: Some(mark::at_most(self.token)),
                     ..Default::default()
                 };
