@@ -88,9 +88,17 @@ struct Run {
     skew: Duration,
     /// When the driver has something to do at the latest.
     due: Option<Moment>,
-    failing_since: Option<Moment>,
+    failing: Option<Failing>,
     /// Of the term whose task runs.
     term: Option<Term>,
+}
+
+/// Requests that failed, one after the other.
+#[derive(Debug, Clone, Copy)]
+struct Failing {
+    since: Moment,
+    /// When the latest one failed: a host that rests sends none.
+    last: Moment,
 }
 
 #[derive(Debug)]
@@ -125,8 +133,8 @@ impl Vitals {
         if let Some(overdue) = run.due.and_then(overdue).filter(|overdue| *overdue > run.lease) {
             return Err(Unhealthy::Stuck { overdue });
         }
-        if let Some(failing_for) = run.failing_since.and_then(overdue).filter(|since| *since > run.lease) {
-            return Err(Unhealthy::StoreOutOfReach { failing_for });
+        if let Some(failing) = run.failing.filter(|failing| failing.last.since(failing.since) > run.lease) {
+            return Err(Unhealthy::StoreOutOfReach { failing_for: now.since(failing.since) });
         }
         Ok(())
     }
@@ -153,7 +161,9 @@ impl Vitals {
 
     pub(crate) fn run_began(&self, clock: Arc<ElapsedClock>, timing: &Timing) {
         let (lease, skew) = (timing.lease(), timing.skew());
-        *self.run() = Some(Run { clock, lease, skew, due: None, failing_since: None, term: None });
+        // The first attempt is due at once.
+        let due = Some(clock.now());
+        *self.run() = Some(Run { clock, lease, skew, due, failing: None, term: None });
     }
 
     pub(crate) fn run_ended(&self) {
@@ -165,11 +175,13 @@ impl Vitals {
     }
 
     pub(crate) fn store_answered(&self) {
-        self.update(|run| run.failing_since = None);
+        self.update(|run| run.failing = None);
     }
 
     pub(crate) fn store_failed(&self, now: Moment) {
-        self.update(|run| run.failing_since = run.failing_since.or(Some(now)));
+        self.update(|run| {
+            run.failing = Some(Failing { since: run.failing.map_or(now, |failing| failing.since), last: now })
+        });
     }
 
     /// The task of a new term starts.

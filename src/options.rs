@@ -35,8 +35,9 @@ pub struct LeaderHostOptions {
     /// 10 s. Keep it, plus three attempt timeouts for the release, below the platform's termination grace period (30 s by
     /// default in Azure Container Apps and Kubernetes).
     pub drain_limit: Duration,
-    /// The pause between the end of an own term and the next candidacy, so that others come first. It doubles with each
-    /// term in a row that was shorter than a lease, up to four leases. Default 2 s.
+    /// The pause between the end of an own term and the next candidacy, so that others come first: two
+    /// [`poll_every`](crate::TimingOptions::poll_every) at the least, as the others learn of the end by a poll. It doubles with
+    /// each term in a row that was shorter than a lease, up to four leases. Default 2 s.
     pub pause: Duration,
     /// How long the runtime that runs the task may be unresponsive (every worker thread blocked) before the leader steps
     /// down. Default 30 s; `None` turns it off.
@@ -119,7 +120,7 @@ impl LeaderHostOptions {
             timing: self.timing.clone(),
             holder: self.holder.clone(),
             drain_limit: self.drain_limit,
-            pause: self.pause,
+            pause: self.pause.max(self.timing.poll_every() * 2),
             stall_limit: self.stall_limit,
             heartbeat_limit: self.heartbeat_limit,
             after_success: self.after_success,
