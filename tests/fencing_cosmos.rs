@@ -202,6 +202,7 @@ async fn a_batch_that_may_have_been_carried_out_before_newer_leaders_is_not_said
         bench.emulator.lose_next_responses("GET", u64::MAX);
         // Nor is it carried out.
         bench.emulator.hang();
+        let sent = bench.batches();
         let batch =
             tokio::spawn(async move { older.with_limit(Duration::from_secs(4)).execute(create("charge", 6)).await });
         while bench.batches() == sent {

@@ -94,8 +94,13 @@ impl Monitor {
         if state.owes_release.is_some() {
             wrong.push("an earlier claim was never given back (invariant 8)");
         }
+        // Another copy of the machine may go on with the old claim.
+        let jumped = state.asked.is_some_and(|asked| asked.jumps != state.jumps);
+        if jumped && state.jumped_at.is_some() && state.claim == Some(claim.id) {
+            wrong.push("its clock has jumped since it last asked under this claim (invariant 12)");
+        }
         if state.claim != Some(claim.id) {
-            if state.asked.is_some_and(|asked| asked.unknown) {
+            if !jumped && state.asked.is_some_and(|asked| asked.unknown) {
                 wrong.push("a new claim, while the outcome of the last is unknown (invariant 8)");
             }
             if state.rest.is_some_and(|(since, pause)| at + tolerance < since + pause) {
@@ -113,7 +118,7 @@ impl Monitor {
             // One that has lapsed is asked for at once, but once only.
             let lapses = lapsed && !asked.lapsed;
             let early = at + tolerance < asked.at + gap;
-            if early && !lapses && asked.jumps == state.jumps {
+            if early && !lapses && !jumped {
                 wrong.push("it is not time for the next poll (invariant 13)");
             }
         }
