@@ -55,7 +55,7 @@ pub struct Ghost {
     pub spent: u32,
     /// A release of that claim was sent.
     pub released: bool,
-    /// The store said that the lease is not this candidate's, or the clock jumped under its task.
+    /// The store said that the lease is not this candidate's, or the clock jumped.
     pub forsaken: bool,
     /// A copy of an acquire was carried out of which this candidate could not know that it was still under way.
     pub excused: bool,
@@ -116,7 +116,12 @@ impl Ghost {
 
     /// The clock jumped, and the election is about to be told.
     pub fn jumped(&mut self) {
-        self.forsaken |= self.task.is_some();
+        let asks = !self.released;
+        self.forsaken |= self.task.is_some() || asks;
+        if asks && self.task.is_none() {
+            // Another copy of its machine may have been elected under it since.
+            self.spent = self.claim;
+        }
     }
 
     pub fn observe(&mut self, look: &mut Look<'_>, event: Option<&Event>, actions: &[Action]) {

@@ -10,12 +10,12 @@ use super::seen::Seen;
 impl Ghost {
     /// The candidate will do nothing more for its claim.
     pub fn leave_claim(&self, look: &mut Look<'_>) {
-        // Who was told that the lease is not its own has nothing to release.
+        // Who was told that the lease is not its own, or whose clock jumped, has nothing to release.
         let left_behind = !self.released && !self.forsaken && !self.excused && (look.held)(self.claim);
         look.demand(!left_behind, Broken::Settled);
         let lease = look.config.timing.lease();
         let unsettled = self.ambiguous.is_some_and(|since| look.now < since + lease);
-        look.demand(self.released || !unsettled, Broken::Settled);
+        look.demand(self.released || self.forsaken || !unsettled, Broken::Settled);
     }
 
     /// The election says that it has stopped.
