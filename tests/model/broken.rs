@@ -43,7 +43,9 @@ impl Broken {
             Self::LossCancels => "invariant 9: a definite loss cancels at once",
             Self::TroubleDoesNot => "invariant 9: anything else cancels at the deadline and not before",
             Self::Granted => "invariant 10: a task starts upon a grant, with the token that it names",
-            Self::JumpEnds => "invariant 12: a jump of the clock ends the term, and nothing is sent under its claim any more",
+            Self::JumpEnds => {
+                "invariant 12: a jump of the clock ends the term, and nothing is sent under its claim any more"
+            }
             Self::Wakes => "invariant 13: no candidate waits for an answer beyond its time, or sleeps for ever",
             Self::DrainBounded => "invariant 15: a drain is bounded, and an end leaves no task",
             Self::Alternates => "invariant 16: elected and ended alternate",

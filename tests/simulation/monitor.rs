@@ -122,11 +122,17 @@ impl Monitor {
     }
 
     /// Its wall clock was set forward, by so much that it has to notice, or perhaps not.
-    pub fn jumped(&mut self, process: usize, has_to_notice: bool) {
+    pub fn jumped(&mut self, process: usize, by: Duration, has_to_notice: bool) {
         let process = &mut self.processes[process];
+        process.jumped_by = by;
         process.jumps += 1;
         process.rest = None;
         process.jumped_at = has_to_notice.then(|| process.clock.truth());
+    }
+
+    /// Its wall clock was set back.
+    pub fn set_back(&mut self, process: usize) {
+        self.processes[process].asked.iter_mut().for_each(|asked| asked.set_back = true);
     }
 
     /// Somebody takes the lease away from whoever holds it.

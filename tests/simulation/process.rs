@@ -205,12 +205,13 @@ impl Process {
         self.clock.step_wall(millis);
         if millis < 0 {
             self.set_back_at = now;
+            state.monitor.set_back(self.index);
         } else {
             // One that was just set back may only make up for that.
             let threshold = state.monitor.processes[self.index].settings.timing.jump_threshold();
             let by = Duration::from_millis(millis.unsigned_abs());
             let plain = self.set_back_at.is_zero() || now > self.set_back_at + Duration::from_secs(30);
-            state.monitor.jumped(self.index, plain && by > threshold.mul_f64(1.5) + Duration::from_millis(50));
+            state.monitor.jumped(self.index, by, plain && by > threshold.mul_f64(1.5) + Duration::from_millis(50));
         }
     }
 }
@@ -246,7 +247,7 @@ fn go_on(world: &Arc<World>, process: usize, clock: &Arc<HostClock>) {
     state.monitor.resumed(process);
     if !ahead.is_zero() {
         let threshold = state.monitor.processes[process].settings.timing.jump_threshold();
-        state.monitor.jumped(process, ahead > threshold.mul_f64(1.5) + Duration::from_millis(50));
+        state.monitor.jumped(process, ahead, ahead > threshold.mul_f64(1.5) + Duration::from_millis(50));
     }
     drop(state);
     world.turns.notify_waiters();

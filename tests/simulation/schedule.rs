@@ -83,26 +83,37 @@ impl Crowd {
         state.monitor.processes.iter().map(|process| process.settings.timing.poll_every()).max().unwrap_or_default()
     }
 
+    /// A process that stood still when it asked for the lease asks under a new claim when it goes on: what it may then be granted
+    /// under the old one has to run out.
+    fn orphaned_lease(&self) -> Duration {
+        let asleep = self.places.iter().any(|place| place.process.clock.is_frozen());
+        if asleep { self.longest_lease() } else { Duration::ZERO }
+    }
+
     async fn leader_is_killed(&mut self) {
         self.join();
         // It has looked at least once by then, and who led has learnt what happened to it before.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let drain = Duration::from_secs(10);
-        if !self.another_leads(None, slack(drain + self.longest_lease() + self.longest_poll())).await {
+        if !self
+            .another_leads(None, slack(drain + self.longest_lease() + self.orphaned_lease() + self.longest_poll()))
+            .await
+        {
             self.world.violation("world", format_args!("nobody leads again although everybody could (invariant 13)"));
             return;
         }
         let Some(leader) = self.leading_place() else { return };
         self.places[leader].process.kill();
         self.world.note("world", format_args!("its leader is dead"));
-        if !self.another_leads(None, slack(self.longest_lease() + self.longest_poll())).await {
+        let lease = self.longest_lease() + self.orphaned_lease();
+        if !self.another_leads(None, slack(lease + self.longest_poll())).await {
             self.world.violation("world", format_args!("nobody leads a lease and a poll after a crash (invariant 13)"));
         }
     }
 
     async fn leader_is_shut_down(&mut self) {
         self.join();
-        let patience = self.longest_lease() + self.longest_poll();
+        let patience = self.longest_lease() + self.orphaned_lease() + self.longest_poll();
         let learns = self.world.state().monitor.leader_is_tainted();
         let begun = self.world.now();
         tokio::time::sleep(patience.min(Duration::from_secs(12))).await;
@@ -123,6 +134,7 @@ impl Crowd {
         // Who has yet to learn that its lease was taken away has nothing to release.
         let learns = self.world.state().monitor.leader_is_tainted();
         let lease = if learns { self.longest_lease() } else { Duration::ZERO };
+        let lease = lease + self.orphaned_lease();
         if !self.another_leads(before, slack(lease + self.longest_poll() + drain)).await {
             self.world.violation("world", format_args!("nobody leads a poll after a release (invariant 13)"));
         }

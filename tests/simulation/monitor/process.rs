@@ -45,6 +45,7 @@ pub struct Process {
     pub(super) jumps: u32,
     /// The latest jump that it has to notice.
     pub(super) jumped_at: Option<Duration>,
+    pub(super) jumped_by: Duration,
     pub(super) resumed_at: Duration,
     pub(super) pauses: u32,
 }
@@ -55,6 +56,8 @@ pub(super) struct Asked {
     pub(super) at: Duration,
     pub(super) lapsed: bool,
     pub(super) jumps: u32,
+    /// Its wall clock was set back since: a jump after that may only make up for it.
+    pub(super) set_back: bool,
     pub(super) unknown: bool,
 }
 
@@ -103,6 +106,7 @@ impl Process {
             short_terms: 0,
             jumps: 0,
             jumped_at: None,
+            jumped_by: Duration::ZERO,
             resumed_at: Duration::ZERO,
             pauses: 0,
         }
