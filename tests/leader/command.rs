@@ -119,6 +119,45 @@ fn a_worker_gives_up_waiting_if_told_to() {
 }
 
 #[test]
+fn a_job_of_which_everything_was_killed_is_started_again_by_one_that_gives_up_if_somebody_leads() {
+    let election = Election::new();
+    let mut first = election.run("first", &["--once", "--wait", "0s"], WAIT);
+    let group = first.wait_for_command();
+    first.signal(Signal::SIGKILL);
+    first.ended();
+    eventually("its command is gone", || !group_runs(group));
+    // The first is still on record.
+    assert_eq!(election.run("second", &["--once", "--wait", "0s"], "exit 7").exit_code(), 7);
+}
+
+#[test]
+fn of_two_that_find_a_dead_leader_on_record_one_leads_and_the_other_gives_up() {
+    let election = Election::new();
+    let mut first = election.run("first", &[], WAIT);
+    first.wait_for_command();
+    first.signal(Signal::SIGKILL);
+    first.ended();
+    let run = |holder| election.run(holder, &["--once", "--wait", "0s"], "sleep 2; exit 7");
+    let mut codes = [run("second"), run("third")].map(|worker| worker.exit_code());
+    codes.sort_unstable();
+    assert_eq!(codes, [7, 75]);
+}
+
+#[test]
+fn one_that_waits_no_more_does_not_repeat_the_job_of_a_leader_that_ends_before_its_next_renewal() {
+    let election = Election::new();
+    // It renews every 20 minutes.
+    let mut first = election.run("first", &["--lease", "1h"], WAIT);
+    first.wait_for_command();
+    let mut second = election.run("second", &["--once", "--wait", "0s"], "echo again >> $written");
+    second.wait_for("standby");
+    first.signal(Signal::SIGTERM);
+    assert_eq!(first.exit_code(), 143);
+    assert_eq!(second.exit_code(), 75);
+    assert!(!election.written().contains(&"again".to_owned()));
+}
+
+#[test]
 fn wrong_arguments_and_settings_have_exit_codes_of_their_own() {
     let run = |arguments: &[&str]| {
         let mut leader = leader();

@@ -98,7 +98,8 @@ pub struct Run {
     /// Lead once, and end with the command's exit code
     #[arg(long)]
     pub once: bool,
-    /// Give up, with exit code 75, if this worker does not lead within that time; 0s: if somebody else leads
+    /// Give up, with exit code 75, if another one leads when that time is up; 0s: at once. Of a file or Cosmos DB: as soon as
+    /// the leader on record is seen to be alive; one that is not is replaced. 69, 77: the store gave no answer
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub wait: Option<Duration>,
     /// Also end when standard input ends, as it does when whoever started this worker is gone
@@ -193,6 +194,8 @@ Exit codes:
   128 + n      signal n ended this worker: 130 after Ctrl-C, 143 after SIGTERM
   75           with --once, the lead was lost before the command had ended;
                with --wait, another worker leads
+  69, 77       with --wait, no attempt was answered, or none could sign in;
+               without it, this worker goes on trying
   126, 127     the command could not be started, or was not found
   64 to 78     as in `leader --help`";
 
