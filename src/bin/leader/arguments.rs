@@ -51,11 +51,11 @@ pub enum Action {
 pub struct Which {
     /// Where the election is kept: file:/dir, https://ACCOUNT.blob.core.windows.net/CONTAINER,
     /// https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, or an emulator's URL (see `leader --help`)
-    #[arg(long, value_name = "URL", env = "LEADER_STORE", hide_env_values = true)]
+    #[arg(long, value_name = "URL", env = "LEADER_STORE_URL", hide_env_values = true)]
     // Parsed later on: a refusal by the parser of arguments would show the text, in which a signature may stand.
     pub store: String,
     /// Its name; all workers of one election share store and name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", env = "LEADER_ELECTION")]
     pub election: String,
     /// How to sign in to Azure. COSMOS_KEY in the environment signs in to Cosmos DB by key, a URL with `?...sig=` by signature
     #[arg(long, value_enum, default_value_t = Credential::DeveloperTools, env = "LEADER_CREDENTIAL")]
@@ -178,7 +178,7 @@ Exit codes:
 `leader run --help` has more of them.";
 
 const RUN_HELP: &str = "\
-The command finds LEADER_FENCING_TOKEN, LEADER_HOLDER and LEADER_ELECTION in its environment. Hand the token to whatever it \
+The command finds LEADER_FENCING_TOKEN, LEADER_HOLDER and LEADER_ELECTION in its environment, and not LEADER_STORE_URL. Hand the token to whatever it \
 writes to, and have that refuse a lower one: nothing else keeps out a leader that was suspended and wakes up.
 
 It runs in a process group of its own, with an empty standard input. When the lease cannot be renewed, the group gets SIGTERM, \
