@@ -25,7 +25,7 @@ pub enum Action {
     #[command(after_help = RUN_HELP)]
     Run(Run),
     /// Tell who leads
-    #[command(after_help = "Exit codes: 0 somebody leads; 1 nobody does; others as in `leader --help`.")]
+    #[command(after_help = STATUS_HELP)]
     Status(Status),
     /// Show who leads, live, until interrupted
     Watch(Watch),
@@ -200,6 +200,10 @@ Exit codes:
   64 to 78     as in `leader --help`";
 
 const BREAK_HELP: &str = "\
+const STATUS_HELP: &str = "\
+Exit codes: 0 somebody leads, or does so on record and was not watched for long enough, which a --wait longer than its lease \
+excludes; 1 nobody leads; others as in `leader --help`.";
+
 The leader learns of it with its next renewal, and then ends its work. On a blob, the service lets the lease run on for the \
 period, without renewals. On a file or in Cosmos DB, this command takes the lead itself for the period, with a fencing token of \
 its own, and then frees it; killed meanwhile, it leaves a lease that runs out.";
