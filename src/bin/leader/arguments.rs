@@ -138,8 +138,8 @@ pub struct Watch {
 pub struct Break {
     #[command(flatten)]
     pub which: Which,
-    /// How long nobody may lead, so that the leader learns of it [default: the time its lease may still run]. 0s lets another
-    /// one lead at once, beside the old leader
+    /// How long nobody may lead, so that the leader learns of it [default: the time its lease may still run, which on a blob is
+    /// the most, too]. 0s lets another one lead at once, beside the old leader
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub period: Option<Duration>,
     /// Do not ask
@@ -178,8 +178,9 @@ Exit codes:
 `leader run --help` has more of them.";
 
 const RUN_HELP: &str = "\
-The command finds LEADER_FENCING_TOKEN, LEADER_HOLDER and LEADER_ELECTION in its environment, and not LEADER_STORE_URL. Hand the token to whatever it \
-writes to, and have that refuse a lower one: nothing else keeps out a leader that was suspended and wakes up.
+The command finds LEADER_FENCING_TOKEN, LEADER_HOLDER and LEADER_ELECTION in its environment, and not LEADER_STORE_URL. Hand \
+the token to whatever it writes to, and have that refuse a lower one: nothing else keeps out a leader that was suspended and wakes \
+up.
 
 It runs in a process group of its own, with an empty standard input. When the lease cannot be renewed, the group gets SIGTERM, \
 and SIGKILL before anybody else can lead; also when `leader run` itself is killed, stopped or hangs. SIGTERM, SIGINT, SIGHUP and \
@@ -199,11 +200,12 @@ Exit codes:
   126, 127     the command could not be started, or was not found
   64 to 78     as in `leader --help`";
 
-const BREAK_HELP: &str = "\
 const STATUS_HELP: &str = "\
 Exit codes: 0 somebody leads, or does so on record and was not watched for long enough, which a --wait longer than its lease \
 excludes; 1 nobody leads; others as in `leader --help`.";
 
+const BREAK_HELP: &str = "\
 The leader learns of it with its next renewal, and then ends its work. On a blob, the service lets the lease run on for the \
-period, without renewals. On a file or in Cosmos DB, this command takes the lead itself for the period, with a fencing token of \
-its own, and then frees it; killed meanwhile, it leaves a lease that runs out.";
+period, but no longer than it still runs, without renewals. On a file or in Cosmos DB, this command takes \
+the lead itself for the period, with a fencing token of its own, and then frees it; killed meanwhile, it leaves a lease that runs \
+out.";
