@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::rig::{Worker, answer, leader, stderr, stdout};
@@ -92,6 +93,33 @@ async fn status_of_a_store_that_never_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_gives_up_waiting_for_a_store_says_what_is_wrong_with_it() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    for (address, complaint) in [
+        (format!("127.0.0.1:{}", deserted_port()), "could not be reached"),
+        (silent.local_addr().expect("a port").to_string(), "no answer"),
+    ] {
+        for wait in ["0s", "5s"] {
+            let store = format!("http://{address}/devstoreaccount1/leases");
+            let run = on(&store, "run", &["--quiet", "--once", "--wait", wait, "--", "true"]);
+            let (code, said) = refusal(&ask(run).await);
+            assert_eq!(code, 69, "{said}");
+            assert!(said.contains("gave up waiting") && said.contains(complaint), "{said}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_cannot_sign_in_says_so_when_it_gives_up_waiting() {
+    // It takes a token before anything is sent, from programs that it does not find.
+    let mut run = on("https://leases.blob.invalid/leases", "run", &["--quiet", "--wait", "0s", "--", "true"]);
+    run.env("PATH", "");
+    let (code, said) = refusal(&ask(run).await);
+    assert_eq!(code, 77, "{said}");
+    assert!(said.contains("gave up waiting") && said.contains("--credential"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_leads_on_a_blob_and_its_lead_is_broken() {
     let azurite = Azurite::http().await;
     let store = azurite.container_url(&names::unique("leader-run"));
@@ -105,7 +133,8 @@ async fn a_worker_leads_on_a_blob_and_its_lead_is_broken() {
 
         let asked = answer(on(&store, "break", &[]), "no\n");
         assert_eq!(asked.status.code(), Some(1));
-        let output = answer(on(&store, "break", &["--yes", "--json"]), "");
+        let output = answer(on(&store, "break", &["--yes", "--json", "--period", "60s"]), "");
+        assert!(stderr(&output).contains("a longer period has no effect"), "{}", stderr(&output));
         assert_eq!(worker.wait_for("ended")["reason"], "lease lost");
         output
     })
@@ -114,7 +143,7 @@ async fn a_worker_leads_on_a_blob_and_its_lead_is_broken() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let object: Value = serde_json::from_str(&stdout(&output)).expect("an object");
     assert_eq!(object["broken"], true);
-    // The time that the lease still ran.
+    // The time that the lease still ran, and not the period.
     assert!(object["free_in_ms"].as_u64().is_some_and(|ms| (1..=15_000).contains(&ms)), "{object}");
 }
 
@@ -138,4 +167,13 @@ fn a_worker_leads_in_cosmos_db_and_its_lead_is_broken() {
     let output = answer(on("break", &["--json"]), "nightly\n");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(worker.wait_for("ended")["reason"], "lease lost");
+    drop(worker);
+
+    let once = ["--json", "--lease", "3s", "--once", "--wait", "0s", "--"];
+    let run = |command: &[&str]| Worker::start(on("run", &[&once, command].concat()));
+    let mut dead = run(&["sleep", "1000"]);
+    dead.wait_for_command();
+    dead.signal(Signal::SIGKILL);
+    dead.ended();
+    assert_eq!(run(&["sh", "-c", "exit 7"]).exit_code(), 7);
 }

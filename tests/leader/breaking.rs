@@ -61,6 +61,16 @@ fn a_period_shorter_than_the_lease_comes_with_a_warning() {
 }
 
 #[test]
+fn a_period_longer_than_the_lease_is_kept_on_a_file() {
+    let election = Election::new();
+    let mut worker = election.run("worker-7", &["--lease", "1s"], WAIT);
+    worker.wait_for_command();
+    let output = break_it(&election, &["--yes", "--period", "2s"], "");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("Nobody else can lead for 2s."), "{}", stderr(&output));
+}
+
+#[test]
 fn where_nobody_leads_there_is_nothing_to_break() {
     let election = Election::new();
     let output = break_it(&election, &[], "");

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::rig::{Election, answer, eventually, group_runs, leader, stderr};
+use crate::rig::{Election, answer, eventually, group_runs, leader, stderr, stdout};
 
 /// Writes a line, and waits until a signal ends it.
 const WAIT: &str = r#"echo "$LEADER_FENCING_TOKEN ready" >> $written; while :; do sleep 0.02; done"#;
@@ -15,6 +15,30 @@ fn the_command_finds_token_holder_and_election_in_its_environment() {
     let token = worker.wait_for("elected")["fencing_token"].as_u64().expect("a number");
     assert_eq!(worker.exit_code(), 0);
     assert_eq!(election.written(), [format!("{token} worker-7 nightly")]);
+}
+
+#[test]
+fn store_and_election_may_come_by_the_environment_and_the_stores_url_goes_no_further() {
+    let election = Election::new();
+    let mut run = leader();
+    run.env("LEADER_STORE_URL", election.store()).env("LEADER_ELECTION", "nightly").env("COSMOS_KEY", "of-the-account");
+    // A key may be what the command writes with; a signature in the URL is for the lease alone.
+    let script = r#"echo "${LEADER_STORE_URL-none} $COSMOS_KEY $LEADER_ELECTION" >&2"#;
+    run.args(["run", "--quiet", "--once", "--lease", "3s", "--", "sh", "-c", script]);
+    let output = answer(run, "");
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), "none of-the-account nightly"));
+    assert_eq!(election.ask("status", &[]).status.code(), Some(1), "it was led, and is free");
+    assert!(stdout(&election.ask("status", &[])).contains("led last"));
+}
+
+#[test]
+fn within_a_job_status_needs_no_name_of_the_election() {
+    let election = Election::new();
+    let script = format!(r#""{}" status --store "{}" >> $written"#, env!("CARGO_BIN_EXE_leader"), election.store());
+    let worker = election.run("worker-7", &["--once"], &script);
+    assert_eq!(worker.exit_code(), 0);
+    let written = election.written();
+    assert!(written.concat().starts_with("nightly: worker-7 leads"), "{written:?}");
 }
 
 #[test]
@@ -116,6 +140,45 @@ fn a_worker_gives_up_waiting_if_told_to() {
         let second = election.run("second", &["--wait", wait], "exit 0");
         assert_eq!(second.exit_code(), 75);
     }
+}
+
+#[test]
+fn a_job_of_which_everything_was_killed_is_started_again_by_one_that_gives_up_if_somebody_leads() {
+    let election = Election::new();
+    let mut first = election.run("first", &["--once", "--wait", "0s"], WAIT);
+    let group = first.wait_for_command();
+    first.signal(Signal::SIGKILL);
+    first.ended();
+    eventually("its command is gone", || !group_runs(group));
+    // The first is still on record.
+    assert_eq!(election.run("second", &["--once", "--wait", "0s"], "exit 7").exit_code(), 7);
+}
+
+#[test]
+fn of_two_that_find_a_dead_leader_on_record_one_leads_and_the_other_gives_up() {
+    let election = Election::new();
+    let mut first = election.run("first", &[], WAIT);
+    first.wait_for_command();
+    first.signal(Signal::SIGKILL);
+    first.ended();
+    let run = |holder| election.run(holder, &["--once", "--wait", "0s"], "sleep 2; exit 7");
+    let mut codes = [run("second"), run("third")].map(|worker| worker.exit_code());
+    codes.sort_unstable();
+    assert_eq!(codes, [7, 75]);
+}
+
+#[test]
+fn one_that_waits_no_more_does_not_repeat_the_job_of_a_leader_that_ends_before_its_next_renewal() {
+    let election = Election::new();
+    // It renews every 20 minutes.
+    let mut first = election.run("first", &["--lease", "1h"], WAIT);
+    first.wait_for_command();
+    let mut second = election.run("second", &["--once", "--wait", "0s"], "echo again >> $written");
+    second.wait_for("standby");
+    first.signal(Signal::SIGTERM);
+    assert_eq!(first.exit_code(), 143);
+    assert_eq!(second.exit_code(), 75);
+    assert!(!election.written().contains(&"again".to_owned()));
 }
 
 #[test]

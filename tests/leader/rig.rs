@@ -82,7 +82,7 @@ impl Election {
 
 pub fn leader() -> Command {
     let mut leader = Command::new(env!("CARGO_BIN_EXE_leader"));
-    for name in ["LEADER_STORE", "LEADER_CREDENTIAL", "COSMOS_KEY", "RUST_LOG"] {
+    for name in ["LEADER_STORE_URL", "LEADER_ELECTION", "LEADER_CREDENTIAL", "COSMOS_KEY", "RUST_LOG"] {
         leader.env_remove(name);
     }
     leader

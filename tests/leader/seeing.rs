@@ -44,7 +44,8 @@ fn status_tells_who_leads_with_which_token_and_lease() {
     assert_eq!(object["lease_ms"], 3000);
     assert_eq!(object["renew_every_ms"], 1000);
     assert!(object["elected_at"].as_str().is_some_and(|at| at.ends_with('Z')), "{object}");
-    assert_eq!(json(&stdout(&election.ask("status", &["--json", "--wait", "0s"])))["state"], "on_record");
+    let output = election.ask("status", &["--json", "--wait", "0s"]);
+    assert_eq!((output.status.code(), json(&stdout(&output))["state"].as_str()), (Some(0), Some("on_record")));
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub enum Action {
     #[command(after_help = RUN_HELP)]
     Run(Run),
     /// Tell who leads
-    #[command(after_help = "Exit codes: 0 somebody leads; 1 nobody does; others as in `leader --help`.")]
+    #[command(after_help = STATUS_HELP)]
     Status(Status),
     /// Show who leads, live, until interrupted
     Watch(Watch),
@@ -51,11 +51,11 @@ pub enum Action {
 pub struct Which {
     /// Where the election is kept: file:/dir, https://ACCOUNT.blob.core.windows.net/CONTAINER,
     /// https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, or an emulator's URL (see `leader --help`)
-    #[arg(long, value_name = "URL", env = "LEADER_STORE", hide_env_values = true)]
+    #[arg(long, value_name = "URL", env = "LEADER_STORE_URL", hide_env_values = true)]
     // Parsed later on: a refusal by the parser of arguments would show the text, in which a signature may stand.
     pub store: String,
     /// Its name; all workers of one election share store and name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", env = "LEADER_ELECTION")]
     pub election: String,
     /// How to sign in to Azure. COSMOS_KEY in the environment signs in to Cosmos DB by key, a URL with `?...sig=` by signature
     #[arg(long, value_enum, default_value_t = Credential::DeveloperTools, env = "LEADER_CREDENTIAL")]
@@ -98,7 +98,8 @@ pub struct Run {
     /// Lead once, and end with the command's exit code
     #[arg(long)]
     pub once: bool,
-    /// Give up, with exit code 75, if this worker does not lead within that time; 0s: if somebody else leads
+    /// Give up, with exit code 75, if another one leads when that time is up; 0s: at once. Of a file or Cosmos DB: as soon as
+    /// the leader on record is seen to be alive; one that is not is replaced. 69, 77: the store gave no answer
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub wait: Option<Duration>,
     /// Also end when standard input ends, as it does when whoever started this worker is gone
@@ -137,8 +138,8 @@ pub struct Watch {
 pub struct Break {
     #[command(flatten)]
     pub which: Which,
-    /// How long nobody may lead, so that the leader learns of it [default: the time its lease may still run]. 0s lets another
-    /// one lead at once, beside the old leader
+    /// How long nobody may lead, so that the leader learns of it [default: the time its lease may still run, which on a blob is
+    /// the most, too]. 0s lets another one lead at once, beside the old leader
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub period: Option<Duration>,
     /// Do not ask
@@ -177,8 +178,9 @@ Exit codes:
 `leader run --help` has more of them.";
 
 const RUN_HELP: &str = "\
-The command finds LEADER_FENCING_TOKEN, LEADER_HOLDER and LEADER_ELECTION in its environment. Hand the token to whatever it \
-writes to, and have that refuse a lower one: nothing else keeps out a leader that was suspended and wakes up.
+The command finds LEADER_FENCING_TOKEN, LEADER_HOLDER and LEADER_ELECTION in its environment, and not LEADER_STORE_URL. Hand \
+the token to whatever it writes to, and have that refuse a lower one: nothing else keeps out a leader that was suspended and wakes \
+up.
 
 It runs in a process group of its own, with an empty standard input. When the lease cannot be renewed, the group gets SIGTERM, \
 and SIGKILL before anybody else can lead; also when `leader run` itself is killed, stopped or hangs. SIGTERM, SIGINT, SIGHUP and \
@@ -193,10 +195,17 @@ Exit codes:
   128 + n      signal n ended this worker: 130 after Ctrl-C, 143 after SIGTERM
   75           with --once, the lead was lost before the command had ended;
                with --wait, another worker leads
+  69, 77       with --wait, no attempt was answered, or none could sign in;
+               without it, this worker goes on trying
   126, 127     the command could not be started, or was not found
   64 to 78     as in `leader --help`";
 
+const STATUS_HELP: &str = "\
+Exit codes: 0 somebody leads, or does so on record and was not watched for long enough, which a --wait longer than its lease \
+excludes; 1 nobody leads; others as in `leader --help`.";
+
 const BREAK_HELP: &str = "\
 The leader learns of it with its next renewal, and then ends its work. On a blob, the service lets the lease run on for the \
-period, without renewals. On a file or in Cosmos DB, this command takes the lead itself for the period, with a fencing token of \
-its own, and then frees it; killed meanwhile, it leaves a lease that runs out.";
+period, but no longer than it still runs, without renewals. On a file or in Cosmos DB, this command takes \
+the lead itself for the period, with a fencing token of its own, and then frees it; killed meanwhile, it leaves a lease that runs \
+out.";

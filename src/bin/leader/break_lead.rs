@@ -69,9 +69,13 @@ fn announce(opened: &Opened, leader: Option<&Leader>, period: Option<Duration>) 
     );
     match period {
         None => eprintln!("Nobody else can lead before that lease would have run out, at the latest in {safe}."),
-        Some(period) if lease.is_some_and(|lease| period >= lease) => {
-            eprintln!("Nobody else can lead for {}.", words(period));
-        }
+        Some(period) if lease.is_some_and(|lease| period >= lease) => match opened.break_lease {
+            // The service keeps a lease no longer than it still runs.
+            Some(_) => eprintln!(
+                "Nobody else can lead before that lease would have run out, at the latest in {safe}: a longer period has no effect."
+            ),
+            None => eprintln!("Nobody else can lead for {}.", words(period)),
+        },
         Some(period) => eprintln!(
             "WARNING: another one can lead in {}, while the old leader may go on for up to {safe}. Only a fence at the resource \
              then keeps the old one from writing.",

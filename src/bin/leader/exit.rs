@@ -33,6 +33,11 @@ impl Failure {
         Self { code, sentence: sentence.into(), causes: Vec::new() }
     }
 
+    /// The same, with what came to an end by it.
+    pub fn at(self, what: &str) -> Self {
+        Self { sentence: format!("{what}: {}", self.sentence), ..self }
+    }
+
     /// Says why, on standard error; returns the exit code.
     pub fn report(self, json: bool, verbose: bool) -> u8 {
         let Self { code, sentence, causes } = self;

@@ -126,11 +126,16 @@ fn blob(scheme: &str, rest: &str) -> Place {
 fn cosmos(scheme: &str, rest: &str) -> Result<Place, String> {
     let names: Vec<_> = rest.trim_end_matches('/').split('/').collect();
     match names[..] {
-        [authority, database, container] if !authority.is_empty() && !rest.contains(['?', '#']) => Ok(Place::Cosmos {
-            endpoint: format!("{scheme}://{authority}"),
-            database: database.to_owned(),
-            container: container.to_owned(),
-        }),
+        // The second form is that of Cosmos DB's own links, as the worker for Container Apps has it in LEADER_STORE_URL.
+        [authority, database, container] | [authority, "dbs", database, "colls", container]
+            if !authority.is_empty() && !rest.contains(['?', '#']) =>
+        {
+            Ok(Place::Cosmos {
+                endpoint: format!("{scheme}://{authority}"),
+                database: database.to_owned(),
+                container: container.to_owned(),
+            })
+        }
         _ => {
             Err("a store in Cosmos DB is https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, and no more: its key \
                   belongs into the environment variable COSMOS_KEY"
@@ -175,14 +180,16 @@ mod tests {
         for url in ["https://acct.blob.core.windows.net/leases", "https://acct.blob.core.usgovcloudapi.net/leases"] {
             assert_eq!(place(url), Place::Blob { container_url: url.to_owned(), emulator: false });
         }
-        assert_eq!(
-            place("https://acct.documents.azure.com:443/workers/leaders/"),
-            Place::Cosmos {
-                endpoint: "https://acct.documents.azure.com:443".to_owned(),
-                database: "workers".to_owned(),
-                container: "leaders".to_owned(),
-            }
-        );
+        for path in ["workers/leaders/", "dbs/workers/colls/leaders"] {
+            assert_eq!(
+                place(&format!("https://acct.documents.azure.com:443/{path}")),
+                Place::Cosmos {
+                    endpoint: "https://acct.documents.azure.com:443".to_owned(),
+                    database: "workers".to_owned(),
+                    container: "leaders".to_owned(),
+                }
+            );
+        }
     }
 
     #[test]
@@ -205,7 +212,9 @@ mod tests {
         for url in ["", "leases", "/var/lib/leases", "redis://127.0.0.1/0", "ftp://a/b"] {
             assert!(refusal(url).contains("file:/directory"), "{url}");
         }
-        for url in ["https://acct.documents.azure.com/", "https://acct.documents.azure.com/a/b/c"] {
+        let account = "https://acct.documents.azure.com";
+        for url in [account.to_owned(), format!("{account}/a/b/c"), format!("{account}/dbs/a/colls/b/docs/c")] {
+            let url = url.as_str();
             assert!(refusal(url).contains("DATABASE/CONTAINER"), "{url}");
         }
     }

@@ -3,12 +3,13 @@
 mod job;
 mod leash;
 mod signals;
+mod wait;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use azure_leader_election::{
-    CancellationToken, EndReason, HolderId, LeaderHost, LeaderHostOptions, Status, StatusWatch, Timing, TimingOptions,
+    CancellationToken, EndReason, HolderId, LeaderHost, LeaderHostOptions, Timing, TimingOptions,
 };
 
 use crate::arguments::Run;
@@ -18,9 +19,12 @@ use crate::say::{Form, Voice};
 use crate::store::{Opened, Purpose};
 use job::{Job, Outcome};
 use signals::Signals;
+use wait::Wait;
 
 /// By how much the host waits longer than the command is given to end.
 const DRAIN_MARGIN: Duration = Duration::from_secs(2);
+/// How long those who listen to the host may take to notice its end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub async fn run(arguments: Run, json: bool) -> Result<u8, Failure> {
     let opened = Opened::open(&arguments.which, Purpose::Contend)?;
@@ -39,7 +43,12 @@ pub async fn run(arguments: Run, json: bool) -> Result<u8, Failure> {
 
     let shutdown = CancellationToken::new();
     let signals = Signals::listen(&shutdown)?;
-    let host = LeaderHost::new(Arc::clone(&opened.mutex)).with_options(LeaderHostOptions {
+    let wait = arguments.wait.map(|time| Wait::new(time, &timing));
+    let mutex = match &wait {
+        Some(wait) => wait.overhear(opened.mutex, opened.version),
+        None => opened.mutex,
+    };
+    let host = LeaderHost::new(mutex).with_options(LeaderHostOptions {
         holder,
         timing: timing.clone(),
         drain_limit: arguments.drain.saturating_add(DRAIN_MARGIN),
@@ -47,10 +56,7 @@ pub async fn run(arguments: Run, json: bool) -> Result<u8, Failure> {
     });
     let telling = tokio::spawn(voice.clone().narrate(host.events()));
     tokio::spawn(voice.clone().narrate_standby(host.watch_status()));
-    let gave_up = CancellationToken::new();
-    if let Some(wait) = arguments.wait {
-        tokio::spawn(give_up(host.watch_status(), wait, timing.clone(), gave_up.clone(), shutdown.clone()));
-    }
+    let gave_up = wait.map(|wait| tokio::spawn(wait.give_up(host.events(), shutdown.clone())));
     if arguments.until_stdin_ends {
         end_with_stdin(shutdown.clone())?;
     }
@@ -69,21 +75,23 @@ pub async fn run(arguments: Run, json: bool) -> Result<u8, Failure> {
     let outcome = if once { lead_once(&host, &job).await } else { lead(&host, &job).await };
     // Their last words: the events end with the host.
     drop(host);
-    let _ = tokio::time::timeout(Duration::from_secs(1), telling).await;
+    let _ = tokio::time::timeout(LAST_WORDS, telling).await;
+    let gave_up = match gave_up {
+        Some(gave_up) => tokio::time::timeout(LAST_WORDS, gave_up).await.ok().and_then(Result::ok).flatten(),
+        None => None,
+    };
 
     if let Some(Outcome::NotStarted(code, why)) = job.outcome() {
         return Err(Failure::new(code, why));
     }
     let by_itself = outcome?;
-    match (signals.first(), by_itself) {
-        (Some(signal), _) => Ok(u8::try_from(128 + signal).unwrap_or(INTERNAL)),
-        (None, Some(code)) => Ok(code),
-        (None, None) if gave_up.is_cancelled() => {
-            Err(Failure::new(TRY_AGAIN, "another worker leads: this one gave up waiting"))
-        }
+    match (signals.first(), by_itself, gave_up) {
+        (Some(signal), ..) => Ok(u8::try_from(128 + signal).unwrap_or(INTERNAL)),
+        (None, Some(code), _) => Ok(code),
+        (None, None, Some(failure)) => Err(failure),
         // By the end of standard input.
-        (None, None) if job.shutdown.is_cancelled() => Ok(0),
-        (None, None) => Err(Failure::new(TRY_AGAIN, "the lead was lost before the command had ended")),
+        (None, None, None) if job.shutdown.is_cancelled() => Ok(0),
+        (None, None, None) => Err(Failure::new(TRY_AGAIN, "the lead was lost before the command had ended")),
     }
 }
 
@@ -113,28 +121,6 @@ fn end_with_stdin(shutdown: CancellationToken) -> std::io::Result<()> {
         shutdown.cancel();
     };
     std::thread::Builder::new().name("standard-input".to_owned()).spawn(read).map(drop)
-}
-
-/// Ends the run when this worker does not lead in time.
-async fn give_up(
-    mut status: StatusWatch,
-    wait: Duration,
-    timing: Timing,
-    gave_up: CancellationToken,
-    shutdown: CancellationToken,
-) {
-    let leads = |status: &Status| matches!(status, Status::Leading { .. } | Status::Stopping { .. });
-    if tokio::time::timeout(wait, status.wait_for(leads)).await.is_ok() {
-        return;
-    }
-    // At least one attempt is made.
-    let answered = |status: &Status| leads(status) || matches!(status, Status::Standby { leader: Some(_) });
-    let limit = timing.attempt_timeout() + timing.poll_every();
-    let _ = tokio::time::timeout(limit, status.wait_for(answered)).await;
-    if !leads(&status.get()) {
-        gave_up.cancel();
-        shutdown.cancel();
-    }
 }
 
 fn timing(arguments: &Run) -> Result<Timing, Failure> {

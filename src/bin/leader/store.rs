@@ -34,9 +34,9 @@ pub struct Opened {
     pub election: String,
 }
 
-pub type ReadVersion = Box<dyn Fn() -> Reply<Option<Version>>>;
-pub type BreakLease = Box<dyn Fn(Option<Duration>) -> Reply<Duration>>;
-pub type Reply<T> = Pin<Box<dyn Future<Output = azure_leader_election::Result<T>>>>;
+pub type ReadVersion = Box<dyn Fn() -> Reply<Option<Version>> + Send + Sync>;
+pub type BreakLease = Box<dyn Fn(Option<Duration>) -> Reply<Duration> + Send + Sync>;
+pub type Reply<T> = Pin<Box<dyn Future<Output = azure_leader_election::Result<T>> + Send>>;
 
 impl Opened {
     /// Nothing is sent yet.

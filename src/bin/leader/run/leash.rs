@@ -52,6 +52,8 @@ impl Leash {
             .env("LEADER_FENCING_TOKEN", &leading.token)
             .env("LEADER_HOLDER", &leading.holder)
             .env("LEADER_ELECTION", &leading.election)
+            // A signature in it could break the very lease that the command runs under, and commands log their environment.
+            .env_remove("LEADER_STORE_URL")
             .stdin(Stdio::from(OwnedFd::from(its)))
             // Out of reach of the terminal's signals, which come to it through the leader.
             .process_group(0)
