@@ -78,6 +78,24 @@ async fn invariant_2_a_forced_failover_under_strong_consistency_repeats_no_token
     assert!(acquire(&mutex, &mut claim("b")).await.fencing_token > before, "tokens rise over a failover");
 }
 
+/// A host with a short lease gives up each attempt long before the client would, and nobody hears how it went.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_never_answers_in_time_is_made_anew() {
+    let emulator = emulator(EmulatorOptions::default());
+    let mutex = mutex(&emulator);
+    let mut leading = claim("a");
+    acquire(&mutex, &mut leading).await;
+    let connected = emulator.requests("GET", Kind::Account);
+    emulator.hang();
+    for _ in 0..10 {
+        let attempt = tokio::time::timeout(Duration::from_millis(300), mutex.renew(&leading)).await;
+        assert!(attempt.is_err(), "{attempt:?}");
+    }
+    emulator.go_on();
+    assert_eq!(mutex.renew(&leading).await.unwrap(), Renew::Renewed);
+    assert!(emulator.requests("GET", Kind::Account) > connected, "it has looked for the account's regions again");
+}
+
 /// Invariant 14, end to end.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_that_cannot_be_understood_is_one_clear_error_and_stays_as_it_is() {

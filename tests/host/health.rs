@@ -1,6 +1,6 @@
 //! What a probe is told.
 
-use azure_leader_election::{ErrorKind, LeaderHost, MemoryMutex, Operation, Unhealthy};
+use azure_leader_election::{CancellationToken, ErrorKind, LeaderHost, MemoryMutex, Operation, Unhealthy};
 
 use crate::host_support::clock::{Stepped, with};
 use crate::host_support::plays::{for_ever, until_cancelled};
@@ -45,6 +45,22 @@ async fn a_host_that_rests_for_longer_than_a_lease_is_well() {
     worker.gone(1).await;
     tokio::time::sleep(secs(200)).await;
     assert_eq!(worker.host.health(), Ok(()));
+    run.stop().await.0.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_rests_after_a_failed_release_is_well() {
+    let bench = Bench::new();
+    let worker = bench.worker_with("a", |options| options.pause = secs(300));
+    let run = worker.run(until_cancelled);
+    let leader = worker.leads().await;
+    worker.store.always(Operation::Release, Fault::Hang);
+    leader.step_down();
+    worker.gone(1).await;
+    for _ in 0..20 {
+        tokio::time::sleep(secs(10)).await;
+        assert_eq!(worker.host.health(), Ok(()));
+    }
     run.stop().await.0.unwrap();
 }
 
@@ -126,6 +142,20 @@ async fn an_election_that_nobody_pumps_for_a_lease_is_red() {
     assert_eq!(standby.host.health(), Ok(()));
     leading.stop().await.0.unwrap();
     waiting.stop().await.0.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_election_that_was_never_pumped_is_red_after_a_lease() {
+    let bench = Bench::new();
+    let clock = Stepped::new();
+    let worker = bench.worker_with("a", with(&clock));
+    let mut run = Box::pin(worker.host.run_task_when_mutex_acquired(CancellationToken::new(), until_cancelled));
+    // Its driver is spawned, and this thread gives it no turn.
+    assert!(futures::poll!(&mut run).is_pending());
+    clock.suspend(10_000);
+    assert_eq!(worker.host.health(), Ok(()), "shorter than a lease");
+    clock.suspend(10_000);
+    assert!(matches!(worker.host.health(), Err(Unhealthy::Stuck { .. })), "{:?}", worker.host.health());
 }
 
 #[test]

@@ -31,12 +31,13 @@ async fn each_transition_of_a_term_is_an_event_with_token_and_reason() {
     let elected = log.event("elected");
     assert_eq!((elected.level, fields(&elected)), (Level::INFO, vec![("fencing_token", token.as_str())]));
     let stopping = log.event("stopping");
-    let expected = vec![("fencing_token", token.as_str()), ("reason", "lease lost")];
+    let expected = vec![("fencing_token", token.as_str()), ("reason", "lease_lost")];
     assert_eq!((stopping.level, fields(&stopping)), (Level::INFO, expected));
     let ended = log.event("ended");
     assert_eq!(ended.level, Level::WARN);
     let detail = "somebody broke the lease: an operator, or another tool with write access to the record";
-    let expected = vec![("detail", detail), ("fencing_token", token.as_str()), ("reason", "lease lost")];
+    let expected =
+        vec![("detail", detail), ("fencing_token", token.as_str()), ("outcome", "ok"), ("reason", "lease_lost")];
     assert_eq!(fields(&ended), expected);
 }
 
@@ -48,8 +49,46 @@ async fn an_end_that_was_wished_for_is_no_warning() {
     let run = worker.run(until_cancelled);
     worker.leads().await;
     run.stop().await.0.unwrap();
-    assert_eq!(fields(&log.event("ended"))[2], ("reason", "shutdown"));
+    assert_eq!(fields(&log.event("ended"))[2..], [("outcome", "ok"), ("reason", "shutdown")]);
     assert!(log.all().iter().all(|line| line.level >= Level::INFO), "{:?}", log.all());
+}
+
+/// Else workers could hand a broken task round for ever, and nobody would be told.
+#[tokio::test(start_paused = true)]
+async fn a_term_whose_task_failed_is_a_warning_that_says_so() {
+    for (outcome, detail) in [("failed", "the disk is full"), ("panicked", "out of paper")] {
+        let (log, _guard) = Capture::begin();
+        let bench = Bench::new();
+        let worker = bench.worker("a");
+        let run = worker.run(move |_| async move {
+            if outcome == "panicked" {
+                panic!("{detail}");
+            }
+            Err(detail.into())
+        });
+        worker.gone(1).await;
+        run.stop().await.0.unwrap();
+        let ended = log.event("ended");
+        assert_eq!(ended.level, Level::WARN);
+        assert_eq!((ended.fields["reason"].as_str(), ended.fields["outcome"].as_str()), ("task_ended", outcome));
+        assert!(ended.fields["detail"].contains(detail), "{ended:?}");
+    }
+}
+
+/// Such as that of `ensure`.
+#[tokio::test(start_paused = true)]
+async fn an_error_of_a_task_that_was_told_to_end_is_no_warning() {
+    let (log, _guard) = Capture::begin();
+    let bench = Bench::new();
+    let worker = bench.worker("a");
+    let run = worker.run(|leader| async move {
+        leader.token().cancelled().await;
+        Err("interrupted".into())
+    });
+    worker.leads().await;
+    run.stop().await.0.unwrap();
+    let ended = log.event("ended");
+    assert_eq!((ended.level, ended.fields["outcome"].as_str()), (Level::INFO, "failed"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -294,3 +294,39 @@ fn one_attempt() -> OperationOptions {
         .with_session_capturing_disabled(true)
         .build()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used)]
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Hangs;
+
+    #[async_trait::async_trait]
+    impl azure_core::credentials::TokenCredential for Hangs {
+        async fn get_token(
+            &self,
+            _: &[&str],
+            _: Option<azure_core::credentials::TokenRequestOptions<'_>>,
+        ) -> azure_core::Result<azure_core::credentials::AccessToken> {
+            std::future::pending().await
+        }
+    }
+
+    /// Such as one that starts a program: the attempts that wait for it are dropped, and it would be waited for ever.
+    #[tokio::test(start_paused = true)]
+    async fn a_sign_in_that_hangs_is_given_up() {
+        let address = Address::new("https://acct.documents.azure.com", "db", "leases", "nightly").expect("valid");
+        let connection = Connection::new(address, Access::Credential(Arc::new(Hangs)), CosmosMutexOptions::default());
+        for _ in 0..3 {
+            let attempt = tokio::time::timeout(CONNECT_LIMIT / 2, connection.container()).await;
+            if let Ok(outcome) = attempt {
+                assert_eq!(outcome.err().map(|error| error.kind()), Some(ErrorKind::Timeout));
+                return;
+            }
+        }
+        panic!("it is still waited for");
+    }
+}
