@@ -43,15 +43,14 @@ async fn main() -> ExitCode {
         Ok(mutex) => mutex,
         Err(error) => return refuse(&[format!("the store {} cannot work: {error}", config.lease_place)]),
     };
-    let telemetry = Telemetry::start(&config);
+    let (telemetry, log) = Telemetry::start(&config);
     let outcome = run(&config, mutex, telemetry).await;
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            error!(event = "failed", %error, cause = cause(&error), "the worker ends");
-            ExitCode::FAILURE
-        }
+    if let Err(error) = &outcome {
+        error!(event = "failed", %error, cause = cause(error), "the worker ends");
     }
+    // Nothing is logged after this.
+    log.finish();
+    if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Contends until it is told to end.

@@ -18,6 +18,8 @@ mod deployment;
 mod exported;
 #[path = "worker/identity.rs"]
 mod identity;
+#[path = "worker/log.rs"]
+mod log;
 #[path = "worker/probes.rs"]
 mod probes;
 #[path = "worker/rig.rs"]

@@ -8,7 +8,7 @@ use crate::rig::{Environment, eventually};
 use crate::support::cosmos::{Emulator, EmulatorOptions};
 
 /// With a lease short enough to wait for its end.
-fn on(emulator: &Emulator) -> Environment {
+pub fn on(emulator: &Emulator) -> Environment {
     let endpoint = emulator.endpoint();
     let endpoint = endpoint.trim_end_matches('/');
     // As the deployment makes it; the worker creates the container of the lease on an emulator alone.
