@@ -38,3 +38,15 @@ fn the_last_line_says_why_a_worker_ended_by_itself() {
     assert_eq!(last["event"], "failed");
     assert!(last["error"].as_str().unwrap().contains(&port), "{last}");
 }
+
+#[test]
+fn the_lines_that_alerts_need_are_logged_whatever_rust_log_says() {
+    let environment = Environment::on(azurite());
+    for (name, level) in [("first", "warn"), ("second", "off")] {
+        let worker = environment.clone().with("RUST_LOG", level).replica(name);
+        let (_, leading) = worker.wait_for("leading");
+        assert_eq!((&leading["election"], &leading["holder"]), (&"nightly".into(), &name.into()), "{leading}");
+        worker.signal(Signal::SIGTERM);
+        assert!(worker.ended().0.success());
+    }
+}
