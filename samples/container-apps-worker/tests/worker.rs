@@ -16,6 +16,8 @@ mod cosmos;
 mod deployment;
 #[path = "worker/exported.rs"]
 mod exported;
+#[path = "worker/failing.rs"]
+mod failing;
 #[path = "worker/identity.rs"]
 mod identity;
 #[path = "worker/log.rs"]
