@@ -61,7 +61,7 @@ fn an_outage_of_the_store_takes_the_lead_but_restarts_nobody_and_ends_by_itself(
 
     emulator.hang();
     let (_, ended) = worker.wait_for("ended");
-    assert_eq!(ended["reason"], "renewal timed out");
+    assert_eq!(ended["reason"], "renewal_timed_out");
     eventually("it says what is wrong", || worker.get("/healthz").1.starts_with("alive, but no request to the store"));
     assert_eq!(worker.get("/healthz").0, 200);
     assert_eq!(worker.get("/readyz").0, 200, "its page can be reached");

@@ -18,6 +18,8 @@ fn a_leader_says_that_it_leads_only_once_it_can_work() {
     let worker =
         Environment::on(azurite()).with("LEADER_STATE_URL", azurite().container_url(&state)).replica("failing");
     let (_, ended) = worker.wait_for("ended");
+    // What the alert on failed tasks looks for.
+    assert_eq!((&ended["outcome"], &ended["level"]), (&"failed".into(), &"WARN".into()), "{ended}");
     assert!(ended["detail"].as_str().unwrap().contains("it was written without a fence"), "{ended}");
     let failed = ended["fencing_token"].as_u64();
 
