@@ -195,7 +195,7 @@ resource worker 'Microsoft.App/containerApps@2025-07-01' = {
               failureThreshold: 3
             }
             {
-              // Ready means able to contend, not leading: a new revision could never replace an old one that leads.
+              // Ready means that the store has answered, not leading: a new revision could never replace one that leads.
               type: 'Readiness'
               httpGet: {
                 path: '/readyz'

@@ -1,4 +1,5 @@
-// Two alerts on the line that a leader logs each minute: that nobody logs it, and that two do. README.md has its schema.
+// Two alerts on the line that a leader logs each minute: that nobody logs it, and that two do. One on the line that tells a
+// term's end: that its task failed. README.md has their schema.
 
 @description('Region.')
 param location string
@@ -18,13 +19,23 @@ param election string
 @description('Address that alerts are sent to; empty for none.')
 param email string
 
-// What a leader logs each minute.
-var leading = format('''
+// What the workers log about this election.
+var entries = format('''
 ContainerAppConsoleLogs
 | where ContainerAppName == '{0}'
 | extend entry = parse_json(tostring(Log))
-| where tostring(entry.event) == 'leading' and tostring(entry.election) == '{1}'
+| where tostring(entry.election) == '{1}'
 ''', appName, election)
+
+// What a leader that can do its work logs each minute.
+var leading = '''
+| where tostring(entry.event) == 'leading'
+'''
+
+// The ends of terms whose task failed.
+var failed = '''
+| where tostring(entry.event) == 'ended' and tostring(entry.outcome) in ('failed', 'panicked')
+'''
 
 // Logs arrive late, and a line that is still on its way must not count as missing: of the window of ten minutes the first five
 // are looked at.
@@ -76,7 +87,7 @@ resource noLeader 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     criteria: {
       allOf: [
         {
-          query: '${leading}${earlier}'
+          query: '${entries}${leading}${earlier}'
           timeAggregation: 'Count'
           operator: 'LessThan'
           threshold: 1
@@ -114,13 +125,49 @@ resource twoLeaders 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     criteria: {
       allOf: [
         {
-          query: '${leading}${byMinute}'
+          query: '${entries}${leading}${byMinute}'
           timeAggregation: 'Count'
           operator: 'GreaterThan'
           threshold: 0
           failingPeriods: {
             numberOfEvaluationPeriods: 2
             minFailingPeriodsToAlert: 2
+          }
+        }
+      ]
+    }
+    autoMitigate: true
+    skipQueryValidation: true
+    actions: actions
+  }
+}
+
+// The windows overlap, so that a line which arrives five minutes late is still counted.
+resource failedTask 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
+  name: '${appName}-failed-task'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'The task of a leader of ${election} failed'
+    description: 'In the last ten minutes a leader\'s task has ended with an error or a panic.'
+    severity: 2
+    enabled: true
+    scopes: [
+      workspaceId
+    ]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT10M'
+    criteria: {
+      allOf: [
+        {
+          query: '${entries}${failed}'
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
           }
         }
       ]

@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use tracing::{error, info};
 
 use board::Board;
-use config::Config;
+use config::{Config, Faults, Place};
 use telemetry::Telemetry;
 use work::Work;
 
@@ -39,18 +39,31 @@ async fn main() -> ExitCode {
         Ok(config) => Arc::new(config),
         Err(faults) => return refuse(&faults),
     };
-    let mutex = match store::open_lease(&config) {
+    let mutex = match open(&config) {
         Ok(mutex) => mutex,
-        Err(error) => return refuse(&[format!("the store {} cannot work: {error}", config.lease_place)]),
+        Err(faults) => return refuse(&faults),
     };
-    let telemetry = Telemetry::start(&config);
+    let (telemetry, log) = Telemetry::start(&config);
     let outcome = run(&config, mutex, telemetry).await;
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            error!(event = "failed", %error, cause = cause(&error), "the worker ends");
-            ExitCode::FAILURE
-        }
+    if let Err(error) = &outcome {
+        error!(event = "failed", %error, cause = cause(error), "the worker ends");
+    }
+    // Nothing is logged after this.
+    log.finish();
+    if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Checks all places before it gives up, as for the other settings.
+fn open(config: &Config) -> Result<Arc<dyn DistributedMutex>, Faults> {
+    let fault = |what: &str, place: &Place, error: Error| format!("the {what} {place} cannot work: {error}");
+    let lease = store::open_lease(config).map_err(|error| fault("store", &config.lease_place, error));
+    let state = config
+        .state_place
+        .as_ref()
+        .map(|place| store::check(place, config).map_err(|error| fault("state", place, error)));
+    match (lease, state.transpose()) {
+        (Ok(mutex), Ok(_)) => Ok(mutex),
+        (lease, state) => Err([lease.err(), state.err()].into_iter().flatten().collect()),
     }
 }
 

@@ -16,8 +16,22 @@ use crate::emulator;
 
 /// The lease that all workers contend for; nothing is sent yet.
 pub fn open_lease(config: &Config) -> Result<Arc<dyn DistributedMutex>> {
-    let (place, election) = (&config.lease_place, config.election.as_str());
-    let mutex: Arc<dyn DistributedMutex> = match place {
+    let mutex = open(&config.lease_place, config)?;
+    // Blob leases take 15 to 60 s, for one: better refused before the worker starts.
+    mutex.check_lease(config.timing.lease())?;
+    Ok(mutex)
+}
+
+/// Whether the address can be that of a container, and whether there is a way to sign in. The clients that the state is
+/// written with find out only when they are used, and then in each term anew; a lease's looks at all of it before anything is
+/// sent, and the same rules hold for both.
+pub fn check(place: &Place, config: &Config) -> Result<()> {
+    open(place, config).map(drop)
+}
+
+fn open(place: &Place, config: &Config) -> Result<Arc<dyn DistributedMutex>> {
+    let election = config.election.as_str();
+    Ok(match place {
         Place::Blob { url } if place.is_emulator() => Arc::new(BlobDistributedMutex::for_emulator(url, election)?),
         Place::Blob { url } => {
             // The deployment made the container, and the identity has no right to.
@@ -33,10 +47,7 @@ pub fn open_lease(config: &Config) -> Result<Arc<dyn DistributedMutex>> {
         Place::Cosmos { endpoint, database, container } => {
             Arc::new(CosmosDistributedMutex::new(endpoint, database, container, election, sign_in(config)?)?)
         }
-    };
-    // Blob leases take 15 to 60 s, for one: better refused before the worker starts.
-    mutex.check_lease(config.timing.lease())?;
-    Ok(mutex)
+    })
 }
 
 /// A credential of the caller's own: one keeps connections, and those of the lease are not to be shared with the work.

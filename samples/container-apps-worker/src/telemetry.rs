@@ -1,5 +1,8 @@
 //! Log lines in JSON on standard output; traces and metrics by OTLP, if an endpoint is set.
 
+mod lines;
+mod log;
+
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -10,12 +13,14 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::{Subscriber, info, warn};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{EnvFilter, LevelFilter, Targets};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Config;
+
+pub use log::Log;
 
 /// What is left of the grace period belongs to nobody else, but a collector that hangs must not keep the worker.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
@@ -28,20 +33,17 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// To be called before the host runs: the library takes the global meter when it does.
+    /// To be called before the host runs: the library takes the global meter when it does. The log is to be finished last of
+    /// all, as the end of the rest is told in it.
     ///
     /// The SDK reads its own variables: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_METRIC_EXPORT_INTERVAL`, `OTEL_RESOURCE_ATTRIBUTES`
     /// and so on.
-    pub fn start(config: &Config) -> Self {
-        // The library says who is elected, this worker each minute that it leads, and everybody what is wrong.
-        let usual = concat!("warn,azure_leader_election=info,", env!("CARGO_CRATE_NAME"), "=info");
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-        let logs =
-            tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
-        let registry = tracing_subscriber::registry().with(logs.with_filter(filter));
+    pub fn start(config: &Config) -> (Self, Log) {
+        let (layer, log) = log::standard_output();
+        let registry = tracing_subscriber::registry().with(layer);
         if !is_wanted() {
             registry.init();
-            return Self::default();
+            return (Self::default(), log);
         }
         if asks_for_grpc() {
             registry.init();
@@ -49,19 +51,19 @@ impl Telemetry {
                 event = "telemetry",
                 "OTLP goes by HTTP alone, and gRPC is asked for: no traces and metrics are exported"
             );
-            return Self::default();
+            return (Self::default(), log);
         }
         match Self::exporting(config) {
             Ok(telemetry) => {
                 registry.with(telemetry.traces.as_ref().map(spans)).init();
                 info!(event = "telemetry", "traces and metrics are exported by OTLP");
-                telemetry
+                (telemetry, log)
             }
             // A worker that leads unseen is better than none.
             Err(error) => {
                 registry.init();
                 warn!(event = "telemetry", %error, "no traces and metrics are exported");
-                Self::default()
+                (Self::default(), log)
             }
         }
     }

@@ -36,14 +36,21 @@ impl Work {
     /// Works until the leadership ends.
     pub async fn lead(self: Arc<Self>, leader: Leadership) -> Result<(), TaskError> {
         self.board.begin_term(leader.clone());
+        // Before it says that it leads: one that cannot do the work is to count as none, or replicas that fail in turns would
+        // look like a leader, and like more than one.
+        let Some((state, reached)) = self.take_over(&leader).await? else { return Ok(()) };
         tokio::select! {
             never = self.say_so(&leader) => match never {},
-            ended = self.work(&leader) => ended,
+            ended = self.work(&leader, state.as_ref(), reached) => ended,
         }
     }
 
-    async fn work(&self, leader: &Leadership) -> Result<(), TaskError> {
-        let Some((state, mut reached)) = self.take_over(leader).await? else { return Ok(()) };
+    async fn work(
+        &self,
+        leader: &Leadership,
+        state: Option<&FencedState>,
+        mut reached: Checkpoint,
+    ) -> Result<(), TaskError> {
         let mut tick = interval(self.config.step_every);
         // After a pause the missed steps are not made up for, all at once.
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -53,7 +60,7 @@ impl Work {
             let span = info_span!(parent: None, "step", step = reached.steps + 1);
             span.follows_from(Span::current());
             let next = Checkpoint { steps: reached.steps + 1, ..self.signed(leader) };
-            if self.step(leader, state.as_ref(), &next).instrument(span).await? {
+            if self.step(leader, state, &next).instrument(span).await? {
                 self.steps.add(1, &[]);
                 self.board.step_done(next.clone());
                 reached = next;
@@ -124,7 +131,7 @@ impl Work {
         }
     }
 
-    /// At the election and then each minute, for as long as it is true.
+    /// At once and then each minute, for as long as it is true.
     async fn say_so(&self, leader: &Leadership) -> Infallible {
         let (election, holder) = (self.config.election.as_str(), leader.holder().as_str());
         let fencing_token = leader.fencing_token().get();

@@ -111,3 +111,20 @@ fn azd_finds_the_dockerfile_and_the_workflow_names_what_is_there() {
         assert!(workflow.contains(&format!("--env {name}=")) && documented.contains(&format!("`{name}`")), "{name}");
     }
 }
+
+#[test]
+fn the_alerts_look_for_lines_that_are_documented() {
+    let alerts = read(repository().join("infra/modules/alerts.bicep"));
+    let documented = read(repository().join("infra/README.md"));
+    for (query, fields) in [
+        ("tostring(entry.event) == 'leading'", ["`event`", "`leading`"]),
+        (
+            "tostring(entry.event) == 'ended' and tostring(entry.outcome) in ('failed', 'panicked')",
+            ["`outcome`", "`ended`"],
+        ),
+        ("dcount(tostring(entry.fencing_token))", ["`fencing_token`", "`holder`"]),
+    ] {
+        assert!(alerts.contains(query), "no {query}");
+        assert!(fields.iter().all(|field| documented.contains(field)), "{fields:?}");
+    }
+}

@@ -16,8 +16,12 @@ mod cosmos;
 mod deployment;
 #[path = "worker/exported.rs"]
 mod exported;
+#[path = "worker/failing.rs"]
+mod failing;
 #[path = "worker/identity.rs"]
 mod identity;
+#[path = "worker/log.rs"]
+mod log;
 #[path = "worker/probes.rs"]
 mod probes;
 #[path = "worker/rig.rs"]

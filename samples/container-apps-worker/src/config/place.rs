@@ -38,7 +38,8 @@ impl Kind {
 impl Place {
     /// The fault never shows the URL: it could hold a signature.
     pub fn parse(kind: Kind, url: &str) -> Result<Self, String> {
-        if url.contains(['?', '#', '@']) {
+        // With `&` in place of `?` there would be no query, and still a signature.
+        if url.contains(['?', '#', '@']) || url.contains("sig=") {
             return Err("must hold no key, signature or user: the worker signs in by its identity".to_owned());
         }
         if !url.starts_with("https://") && !is_emulator(url) {
@@ -124,7 +125,11 @@ mod tests {
 
     #[test]
     fn a_signature_is_refused_and_not_repeated() {
-        for url in ["https://acct.blob.core.windows.net/leases?sig=SECRET", "https://me:SECRET@acct.example/leases"] {
+        for url in [
+            "https://acct.blob.core.windows.net/leases?sig=SECRET",
+            "https://acct.blob.core.windows.net/leases&sig=SECRET",
+            "https://me:SECRET@acct.example/leases",
+        ] {
             let fault = Place::parse(Kind::Blob, url).unwrap_err();
             assert!(!fault.contains("SECRET") && fault.contains("identity"), "{fault}");
         }

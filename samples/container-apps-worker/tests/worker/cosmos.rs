@@ -8,7 +8,7 @@ use crate::rig::{Environment, eventually};
 use crate::support::cosmos::{Emulator, EmulatorOptions};
 
 /// With a lease short enough to wait for its end.
-fn on(emulator: &Emulator) -> Environment {
+pub fn on(emulator: &Emulator) -> Environment {
     let endpoint = emulator.endpoint();
     let endpoint = endpoint.trim_end_matches('/');
     // As the deployment makes it; the worker creates the container of the lease on an emulator alone.
@@ -61,7 +61,7 @@ fn an_outage_of_the_store_takes_the_lead_but_restarts_nobody_and_ends_by_itself(
 
     emulator.hang();
     let (_, ended) = worker.wait_for("ended");
-    assert_eq!(ended["reason"], "renewal timed out");
+    assert_eq!(ended["reason"], "renewal_timed_out");
     eventually("it says what is wrong", || worker.get("/healthz").1.starts_with("alive, but no request to the store"));
     assert_eq!(worker.get("/healthz").0, 200);
     assert_eq!(worker.get("/readyz").0, 200, "its page can be reached");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -68,6 +69,8 @@ pub struct Worker {
     pub name: String,
     child: Child,
     lines: Receiver<String>,
+    /// Whether its log is read.
+    is_read: Arc<AtomicBool>,
     seen: Mutex<Vec<Line>>,
     port: OnceLock<u16>,
     /// All that it said elsewhere.
@@ -92,10 +95,17 @@ impl Worker {
         let mut child =
             environment.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the worker starts");
         let (stdout, mut errors) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
-        let (sender, lines) = channel();
+        let ((sender, lines), is_read) = (channel(), Arc::new(AtomicBool::new(true)));
+        let may_read = Arc::clone(&is_read);
         std::thread::spawn(move || {
-            let lines = BufReader::new(stdout).lines().map_while(Result::ok);
-            lines.take_while(|line| sender.send(line.clone()).is_ok()).for_each(drop);
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                while !may_read.load(Ordering::Acquire) {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
         });
         let stderr = Arc::<Mutex<String>>::default();
         let into = Arc::clone(&stderr);
@@ -104,7 +114,7 @@ impl Worker {
             into.lock().expect("not poisoned").push_str(&text);
         });
         let name = environment.0.get("CONTAINER_APP_REPLICA_NAME").cloned().unwrap_or_default();
-        Self { name, child, lines, seen: Mutex::default(), port: OnceLock::new(), stderr }
+        Self { name, child, lines, is_read, seen: Mutex::default(), port: OnceLock::new(), stderr }
     }
 
     /// The first line of that event; it may have come already.
@@ -145,20 +155,32 @@ impl Worker {
         kill(Pid::from_raw(pid), signal).expect("signalled");
     }
 
+    /// From now on nobody reads its log, until it has ended.
+    pub fn leave_its_log_unread(&self) {
+        self.is_read.store(false, Ordering::Release);
+    }
+
     /// Waits for its end; returns how it ended, all log lines, and what it said on standard error.
-    pub fn ended(mut self) -> (ExitStatus, Vec<Value>, String) {
+    pub fn ended(self) -> (ExitStatus, Vec<Value>, String) {
+        let (status, lines, stderr) = self.ended_with_lines();
+        (status, lines.iter().map(Line::json).collect(), stderr)
+    }
+
+    /// As [`ended`](Self::ended), with lines of which the last may be cut off.
+    pub fn ended_with_lines(mut self) -> (ExitStatus, Vec<Line>, String) {
         let mut status = None;
         eventually("the worker ends", || {
             status = self.child.try_wait().expect("a child");
             status.is_some()
         });
+        self.is_read.store(true, Ordering::Release);
         let mut seen = std::mem::take(&mut *self.seen.lock().expect("not poisoned"));
         while let Ok(text) = self.lines.recv_timeout(PATIENCE) {
             seen.push(Line { at: Instant::now(), text });
         }
         eventually("standard error ends", || Arc::strong_count(&self.stderr) == 1);
         let stderr = self.stderr.lock().expect("not poisoned").clone();
-        (status.expect("it has ended"), seen.iter().map(Line::json).collect(), stderr)
+        (status.expect("it has ended"), seen, stderr)
     }
 }
 
@@ -167,6 +189,7 @@ impl Drop for Worker {
         // Fails only when it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.is_read.store(true, Ordering::Release);
     }
 }
 

@@ -32,6 +32,34 @@ fn a_setting_that_the_store_refuses_ends_the_worker_before_it_contends() {
 }
 
 #[test]
+fn a_state_that_no_leader_could_write_to_ends_the_worker_before_it_contends() {
+    let blob = "https://acct.blob.core.windows.net";
+    for url in [blob, &format!("{blob}/a/b"), &format!("{blob}/UPPER"), "https://", "http://127.0.0.1:10000/state"] {
+        let said = refusal(Environment::on(azurite()).with("LEADER_STATE_URL", url));
+        assert!(
+            said.len() == 1 && said[0].starts_with("error: the state ") && said[0].contains("cannot work"),
+            "{said:?}"
+        );
+    }
+    let account = "https://acct.documents.azure.com";
+    let cosmos = Environment::empty()
+        .with("LEADER_STORE", "cosmos")
+        .with("LEADER_STORE_URL", format!("{account}/dbs/workers/colls/leases"))
+        .with("LEADER_ELECTION", "nightly");
+    for url in [format!("{account}/of/mine/dbs/workers/colls/state"), format!("{account}/dbs/workers/colls/a\\b")] {
+        let said = refusal(cosmos.clone().with("LEADER_STATE_URL", &url));
+        assert!(said.len() == 1 && said[0].starts_with("error: the state "), "{url}: {said:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_lease_and_with_the_state_is_told_at_once() {
+    let environment = Environment::on(azurite()).with("LEADER_LEASE_SECONDS", "61");
+    let said = refusal(environment.with("LEADER_STATE_URL", "https://acct.blob.core.windows.net/a/b"));
+    assert!(said.len() == 2 && said[0].contains("the store ") && said[1].contains("the state "), "{said:?}");
+}
+
+#[test]
 fn a_signature_in_a_setting_is_refused_and_not_repeated() {
     let said =
         refusal(Environment::on(azurite()).with("LEADER_STATE_URL", "https://a.blob.core.windows.net/s?sig=SECRET"));
