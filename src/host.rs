@@ -123,7 +123,7 @@ impl LeaderHost {
         self.vitals.check()
     }
 
-    /// Reads who leads, without contending. The request is sent from the keeper, as all of this host's are, and given up
+    /// Reads who leads, without contending, as far as the store can tell: see [`Observation`]. The request is sent from the keeper, as all of this host's are, and given up
     /// after [`attempt_timeout`](crate::TimingOptions::attempt_timeout).
     ///
     /// # Errors

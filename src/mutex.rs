@@ -169,16 +169,21 @@ pub enum Loss {
 }
 
 /// Who leads, seen without contending.
+///
+/// The lease of a blob, or of one's own store that expires leases, is free as soon as its leader is dead. In a document store
+/// (Cosmos DB, files) nothing expires: a leader that died stays on record, and `held`, until another worker has taken over. Whoever
+/// has to know compares the [fencing token](Leader::fencing_token) over time, asks a standby's
+/// [`status`](crate::LeaderHost::status), or runs `leader status`, which watches the record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observation {
-    /// Whether somebody holds the lease now.
+    /// Whether somebody holds the lease, as far as the store can tell.
     pub held: bool,
     /// The latest leader on record. It leads now if `held`; else it is the last one that did.
     pub latest: Option<Leader>,
 }
 
 impl Observation {
-    /// The one that leads now, if any.
+    /// The one that leads, as far as the store can tell, if any.
     #[must_use]
     pub fn leader(&self) -> Option<&Leader> {
         self.latest.as_ref().filter(|_| self.held)

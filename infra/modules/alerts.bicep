@@ -32,9 +32,10 @@ var leading = '''
 | where tostring(entry.event) == 'leading'
 '''
 
-// The ends of terms whose task failed.
+// The ends of terms whose task failed by itself: one that was told to end may say so by an error.
 var failed = '''
-| where tostring(entry.event) == 'ended' and tostring(entry.outcome) in ('failed', 'panicked')
+| where tostring(entry.event) == 'ended' and tostring(entry.reason) == 'task_ended'
+| where tostring(entry.outcome) in ('failed', 'panicked')
 '''
 
 // Logs arrive late, and a line that is still on its way must not count as missing: of the window of ten minutes the first five

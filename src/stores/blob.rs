@@ -143,8 +143,14 @@ impl BlobDistributedMutex {
     /// Replaces the options.
     ///
     /// # Errors
-    /// When a transport cannot be built.
+    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for a transport beside one's [own client](Self::from_container_client),
+    /// which keeps its own; and when a transport cannot be built.
     pub fn with_options(self, options: BlobMutexOptions) -> Result<Self> {
+        if options.transport.is_some() && matches!(self.access, Access::Client(_)) {
+            return Err(Error::setting(
+                "a container client of your own keeps its transport: set that where you make the client",
+            ));
+        }
         Self::assemble(self.blob.address().clone(), self.access, options, self.own_transport)
     }
 

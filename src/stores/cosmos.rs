@@ -42,8 +42,8 @@ use document::LeaderDocument;
 /// checked before the first write, and every [five minutes](CosmosMutexOptions::recheck_every). With several read regions the consistency should be Strong:
 /// below it, a forced failover can lose the latest writes, and with them a term and its token.
 ///
-/// With Entra ID the identity needs the data-plane role *Cosmos DB Built-in Data Contributor*, or one with
-/// `readMetadata` and reading, creating and replacing items, scoped to the container.
+/// With Entra ID the identity needs a data-plane role with reading, creating and replacing items, such as *Cosmos DB Built-in Data
+/// Contributor*, scoped to the container; and one with the action `readMetadata`, scoped to the account, as its regions are read.
 ///
 /// Requests are sent from the keeper thread; no secret is in `Debug`, errors or traces.
 ///

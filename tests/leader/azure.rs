@@ -135,7 +135,7 @@ async fn a_worker_leads_on_a_blob_and_its_lead_is_broken() {
         assert_eq!(asked.status.code(), Some(1));
         let output = answer(on(&store, "break", &["--yes", "--json", "--period", "60s"]), "");
         assert!(stderr(&output).contains("a longer period has no effect"), "{}", stderr(&output));
-        assert_eq!(worker.wait_for("ended")["reason"], "lease lost");
+        assert_eq!(worker.wait_for("ended")["reason"], "lease_lost");
         output
     })
     .await
@@ -166,7 +166,7 @@ fn a_worker_leads_in_cosmos_db_and_its_lead_is_broken() {
 
     let output = answer(on("break", &["--json"]), "nightly\n");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert_eq!(worker.wait_for("ended")["reason"], "lease lost");
+    assert_eq!(worker.wait_for("ended")["reason"], "lease_lost");
     drop(worker);
 
     let once = ["--json", "--lease", "3s", "--once", "--wait", "0s", "--"];

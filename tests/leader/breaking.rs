@@ -38,7 +38,7 @@ fn the_old_leaders_command_is_gone_before_another_one_starts() {
     let object: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("an object");
     assert_eq!(object["broken"], true);
     assert_eq!(object["leader"]["holder"], "first");
-    assert_eq!(first.wait_for("ended")["reason"], "lease lost");
+    assert_eq!(first.wait_for("ended")["reason"], "lease_lost");
     assert!(!group_runs(group));
     // Which of the two leads next is open; its token is above that of the break, and that above the first.
     election.assert_that_no_older_leader_wrote_after_a_newer_one();
@@ -57,7 +57,7 @@ fn a_period_shorter_than_the_lease_comes_with_a_warning() {
     assert_eq!(output.status.code(), Some(0));
     assert!(stderr(&output).contains("WARNING") && stderr(&output).contains("fence"), "{}", stderr(&output));
     assert_eq!(stdout(&output), "nightly: broken: another worker can lead now");
-    assert_eq!(worker.wait_for("ended")["reason"], "lease lost");
+    assert_eq!(worker.wait_for("ended")["reason"], "lease_lost");
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn a_command_that_ignores_sigterm_is_killed_by_the_deadline_when_the_lease_canno
     election.wait_for("command");
     let away = election.store_directory().with_extension("away");
     fs::rename(election.store_directory(), &away).expect("moved");
-    assert_eq!(leader.wait_for("stopping")["reason"], "renewal timed out");
+    assert_eq!(leader.wait_for("stopping")["reason"], "renewal_timed_out");
     let end = leader.wait_for("command_ended");
     assert_eq!((end["manner"].as_str(), end["code"].as_u64()), (Some("killed"), Some(137)));
     assert!(!group_runs(group));

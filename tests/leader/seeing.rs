@@ -26,6 +26,16 @@ fn status_tells_an_election_that_nobody_has_led() {
 }
 
 #[test]
+fn a_time_that_no_clock_can_count_is_refused() {
+    let election = Election::new();
+    for (action, option) in [("watch", "--for"), ("break", "--period"), ("status", "--wait")] {
+        let output = election.ask(action, &[option, "101y"]);
+        assert_eq!(output.status.code(), Some(64), "{}", stderr(&output));
+        assert!(stderr(&output).contains("longer than 100 years"), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn status_tells_who_leads_with_which_token_and_lease() {
     let election = Election::new();
     let mut worker = election.run("worker-7", &[], WAIT);

@@ -84,23 +84,23 @@ pub struct Run {
     #[arg(long, value_name = "NAME")]
     pub holder: Option<String>,
     /// Length of the lease: 15s to 60s on a blob, 1s to 1h elsewhere. All other times follow from it
-    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = time)]
     pub lease: Duration,
     /// How often to look whether the lead is free [default: a fifteenth of the lease]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub poll: Option<Duration>,
     /// How long before the end of its time the command gets SIGTERM [default: a fifth of the lease]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub grace: Option<Duration>,
     /// How long the command may take to end after a signal to this worker; the lease is kept meanwhile
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     pub drain: Duration,
     /// Lead once, and end with the command's exit code
     #[arg(long)]
     pub once: bool,
     /// Give up, with exit code 75, if another one leads when that time is up; 0s: at once. Of a file or Cosmos DB: as soon as
     /// the leader on record is seen to be alive; one that is not is replaced. 69, 77: the store gave no answer
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub wait: Option<Duration>,
     /// Also end when standard input ends, as it does when whoever started this worker is gone
     #[arg(long)]
@@ -115,10 +115,10 @@ pub struct Status {
     #[command(flatten)]
     pub which: Which,
     /// Of a file or Cosmos DB: how long to watch, at most, whether the leader on record still renews; 0s to believe the record
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
     pub wait: Duration,
     /// How long to wait for an answer of the store
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     pub timeout: Duration,
 }
 
@@ -127,10 +127,10 @@ pub struct Watch {
     #[command(flatten)]
     pub which: Which,
     /// How often to look
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = time)]
     pub every: Duration,
     /// End after this time
-    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub limit: Option<Duration>,
 }
 
@@ -140,14 +140,21 @@ pub struct Break {
     pub which: Which,
     /// How long nobody may lead, so that the leader learns of it [default: the time its lease may still run, which on a blob is
     /// the most, too]. 0s lets another one lead at once, beside the old leader
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub period: Option<Duration>,
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
     /// How long to wait for an answer of the store
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     pub timeout: Duration,
+}
+
+/// A time such as `90s` or `2h`; no longer than clocks can count.
+fn time(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time <= LONGEST { Ok(time) } else { Err("longer than 100 years".to_owned()) }
 }
 
 // Paragraphs are one line each, which is wrapped to the width of the terminal.
