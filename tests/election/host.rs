@@ -1,10 +1,12 @@
 //! A simulated host: an election with a clock of its own, a process that may pause, and a leader's task.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
-use azure_leader_election::FencingToken;
-use azure_leader_election::election::{Action, Election, Event, Moment, Settings};
+use azure_leader_election::election::{Action, Election, Entropy, Event, Moment, Settings};
+use azure_leader_election::{ClaimId, FencingToken};
 
 use crate::monitor::Monitor;
 use crate::random::Random;
@@ -54,14 +56,28 @@ pub struct Task {
     pub beats: bool,
 }
 
-#[derive(Debug)]
+/// Randomness that copies of a machine share: what one draws the other does not.
+#[derive(Debug, Clone)]
+pub struct Drawn(Rc<RefCell<Random>>);
+
+impl Entropy for Drawn {
+    fn claim_id(&mut self) -> ClaimId {
+        self.0.borrow_mut().claim_id()
+    }
+
+    fn fraction(&mut self) -> f64 {
+        self.0.borrow_mut().fraction()
+    }
+}
+
+#[derive(Debug, Clone)]
 pub struct Host {
     pub settings: Settings,
     pub clock: Clock,
     /// Counts the runs, so that nothing of an earlier one reaches a later one.
     pub run: u64,
     /// `None` while the process does not run.
-    pub election: Option<Election<Random>>,
+    pub election: Option<Election<Drawn>>,
     pub monitor: Monitor,
     pub task: Option<Task>,
     /// The process stands still until then.
@@ -98,7 +114,17 @@ impl Host {
 
     pub fn start(&mut self, real: Duration, clock: Clock, entropy: Random) {
         *self = Self { run: self.run + 1, wake_at: real, ..Self::new(self.settings.clone(), clock) };
+        let entropy = Drawn(Rc::new(RefCell::new(entropy)));
         self.election = Some(Election::new(self.settings.clone(), entropy, self.clock.at(real)));
+    }
+
+    /// This machine as it was, restored from a snapshot after this time. Its wall clock soon shows that.
+    pub fn restored(mut self, real: Duration, after: Duration) -> Self {
+        self.paused_until = Duration::ZERO;
+        self.wake_at = real;
+        self.jumped = true;
+        self.stop_by = self.stop_by.map(|by| by + after * 2);
+        self
     }
 
     /// The process is gone, and its task with it.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use azure_leader_election::election::{Event, TaskExit};
 
-use crate::bench::token;
+use crate::bench::{secs, token};
+use crate::host::Host;
 use crate::world::{Happening, World};
 
 impl World {
@@ -42,7 +43,13 @@ impl World {
             81..=88 => {
                 self.hosts[host].task.iter_mut().for_each(|task| task.beats = false);
             }
-            89..=91 => self.store.usurp(),
+            89..=90 => self.store.usurp(),
+            91 => {
+                self.say(host, "is copied");
+                let copy = Box::new(self.hosts[host].clone());
+                // Less than that is no jump of its clock.
+                self.after(secs(1) + time, Happening::Restored(copy, self.now));
+            }
             92..=95 => {
                 let per_mille = self.random.within(975, 1_026) as u32;
                 self.hosts[host].clock.run_at(self.now, per_mille);
@@ -55,6 +62,17 @@ impl World {
         }
         let next = self.random.millis(50, self.weather.pause);
         self.after(next, Happening::Mischief);
+    }
+
+    pub fn restored(&mut self, copy: Host, taken_at: Duration) {
+        if self.calm || copy.election.is_none() {
+            return;
+        }
+        *self.tally.entry("copies").or_default() += 1;
+        self.hosts.push(copy.restored(self.now, self.now - taken_at));
+        let host = self.hosts.len() - 1;
+        self.say(host, "is restored from a copy");
+        self.step(host);
     }
 
     /// What is on its way is lost; from here on everything answers.

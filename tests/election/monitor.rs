@@ -6,7 +6,7 @@ use azure_leader_election::{ClaimId, FencingToken};
 use crate::answered::answered;
 
 /// Looks at each event and the actions that followed, and panics when their order breaks an invariant.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Monitor {
     /// Whether a task was started of which no exit was told.
     task_runs: bool,

@@ -24,6 +24,8 @@ pub enum Happening {
     StepsDown(usize, FencingToken),
     Beats(usize, FencingToken),
     Restarts(usize),
+    /// A machine that was copied with its memory at that time goes on, beside the one that was copied.
+    Restored(Box<Host>, Duration),
     Mischief,
 }
 
@@ -219,6 +221,7 @@ impl World {
                     self.start(host);
                 }
             }
+            Happening::Restored(copy, taken_at) => self.restored(*copy, taken_at),
             Happening::Mischief => self.mischief(),
         }
     }
