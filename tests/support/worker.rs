@@ -206,13 +206,6 @@ pub fn now() -> u64 {
     u64::try_from(since.as_millis()).expect("before the year 584,000,000")
 }
 
-/// Prints how long the rounds of one kind took.
-pub fn report(kind: &str, waits: &[Duration]) {
-    let seconds = |wait: Option<&Duration>| wait.map_or(0.0, Duration::as_secs_f64);
-    let (least, most) = (seconds(waits.iter().min()), seconds(waits.iter().max()));
-    println!("{kind}: rounds={} takeover min={least:.2}s max={most:.2}s", waits.len());
-}
-
 /// Built here and not taken for granted: `cargo test --test processes` alone builds no examples.
 pub fn samples() -> &'static PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
