@@ -5,7 +5,7 @@
 //!
 //! The plain tests run a few rounds at the pace of real clocks. With `LEADER_FAKETIME=<path of libfaketime.so.1>` and
 //! `-- --ignored` the workers and Azurite live ten times as fast: `LEADER_ROUNDS=200` sets how many rounds. Every test ends
-//! with a line `rounds=<n> stale_accepted=<n> ...`.
+//! with a line `rounds=<n> stale_accepted=<n> p99=<s>`. `LEADER_SEED` is as in `tests/process_faults.rs`.
 
 #![cfg(all(feature = "blob", feature = "cosmos", unix))]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
@@ -62,13 +62,17 @@ fn without_fencing_many_stale_writes_to_a_document_are_accepted() {
 
 fn fenced(store: &'static str, pace: Pace) {
     let harms = &[Harm::Stop, Harm::Stop, Harm::Stop, Harm::Kill];
-    let verdict = run(&Plan { store, fencing: true, pace, harms, faulty_percent: None }).verdict;
-    assert_eq!((verdict.stale_accepted, verdict.lost), (0, 0), "{verdict:?}");
-    assert!(verdict.fenced > 0, "nothing was there to refuse: {verdict:?}");
+    let outcome = run(&Plan { store, fencing: true, pace, harms, faulty_percent: 0 });
+    outcome.print_last_line();
+    let (verdict, seed) = (&outcome.verdict, outcome.seed);
+    assert_eq!((verdict.stale_accepted, verdict.lost), (0, 0), "LEADER_SEED={seed}: {verdict:?}");
+    outcome.assert_that_it_bites();
 }
 
 /// The contrast, and the proof that the rounds reach what fencing is for.
 fn unfenced(store: &'static str, pace: Pace) {
-    let verdict = run(&Plan { store, fencing: false, pace, harms: &[Harm::Stop], faulty_percent: None }).verdict;
-    assert!(verdict.stale_accepted > 0 && verdict.lost > 0, "{verdict:?}");
+    let outcome = run(&Plan { store, fencing: false, pace, harms: &[Harm::Stop], faulty_percent: 0 });
+    outcome.print_last_line();
+    let (verdict, seed) = (&outcome.verdict, outcome.seed);
+    assert!(verdict.stale_accepted > 0 && verdict.lost > 0, "LEADER_SEED={seed}: {verdict:?}");
 }

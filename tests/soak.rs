@@ -77,7 +77,10 @@ fn run(environment: &[(&str, &str)], arguments: &[&str]) -> (bool, Vec<String>) 
     let mut figures = Vec::new();
     for line in BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok) {
         println!("{line}");
-        if ["violations=", "stale_accepted=", "missed=", "drawn:"].iter().any(|figure| line.contains(figure)) {
+        if ["violations=", "LEADER_SEED=", "takeover", "stale_accepted=", "missed=", "drawn:"]
+            .iter()
+            .any(|figure| line.contains(figure))
+        {
             figures.push(line);
         }
     }

@@ -7,6 +7,7 @@
 //! - [`cosmos`]: two Cosmos DB accounts on this machine;
 //! - [`critical_section`]: workers that read, think and write, and a checker of what comes of it;
 //! - [`faketime`]: clocks at another rate;
+//! - [`figures`]: what many rounds come to;
 //! - [`sas`]: signs shared access signatures for it;
 //! - [`credential`]: bearer tokens that it accepts, and ones that it refuses;
 //! - [`mischief`]: what goes wrong between a blob client and the service;
@@ -15,7 +16,7 @@
 //! - [`postgres`]: a PostgreSQL server that ends however the test process ends;
 //! - [`random`]: the same numbers for the same seed;
 //! - [`oracle`]: a strict blob service of the project's own, by the documentation;
-//! - [`worker`]: real worker processes;
+//! - [`worker`]: real worker processes, which end however the test process ends;
 //! - [`pair`]: two of them, of which one leads;
 //! - [`transport`]: an HTTP client that trusts its certificate.
 
@@ -33,6 +34,7 @@ pub mod credential;
 #[cfg(all(feature = "blob", feature = "cosmos", unix))]
 pub mod critical_section;
 pub mod faketime;
+pub mod figures;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 pub mod http;
 #[cfg(feature = "blob")]
@@ -44,13 +46,13 @@ pub mod node;
 pub mod operator;
 #[cfg(feature = "blob")]
 pub mod oracle;
-#[cfg(unix)]
+#[cfg(all(any(feature = "blob", feature = "cosmos"), unix))]
 pub mod pair;
 #[cfg(all(feature = "blob", feature = "cosmos", unix))]
 pub mod plot;
 #[cfg(unix)]
 pub mod postgres;
-#[cfg(all(feature = "blob", feature = "cosmos", unix))]
+#[cfg(all(any(feature = "blob", feature = "cosmos"), unix))]
 pub mod proxy;
 pub mod random;
 #[cfg(feature = "blob")]

@@ -6,15 +6,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use http_body_util::Full;
-use hyper::Response;
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode, Uri};
 use tokio::sync::watch;
 
 use super::http::{Answer, Threads, listen};
 use super::random::Random;
 
 const LEASE_ACTION: &str = "x-ms-lease-action";
+const TAGS: &str = "x-ms-tags";
 
 /// How bad the network is, while it is there.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,11 @@ pub struct Weather {
     /// How many times as fast as the test's own clock those of the workers run.
     pub rate: f64,
     pub seed: u64,
+}
+
+impl Weather {
+    /// Nothing goes wrong.
+    pub const CLEAR: Self = Self { faulty_percent: 0, rate: 1.0, seed: 0 };
 }
 
 /// What becomes of one request.
@@ -47,7 +53,7 @@ enum Fate {
 pub struct Proxy {
     address: SocketAddr,
     way: Arc<Way>,
-    _threads: Threads,
+    threads: Threads,
 }
 
 #[derive(Debug)]
@@ -61,6 +67,9 @@ struct Way {
     weather: Weather,
     random: Mutex<Random>,
     notes: Mutex<Vec<Note>>,
+    carried: Mutex<Vec<Carried>>,
+    /// How many requests are on their way to the server yet.
+    under_way: watch::Sender<usize>,
 }
 
 /// What became of a request: of all that write, and of those with which something went wrong.
@@ -68,8 +77,54 @@ struct Way {
 pub struct Note {
     pub at: Instant,
     pub text: String,
-    /// The service took or prolonged a lease because of it, or replaced a leader document.
-    pub keeps_lease: bool,
+}
+
+/// A request that reached the server, also one whose sender is gone, and what the server said.
+#[derive(Debug, Clone)]
+pub struct Carried {
+    /// The server dealt with it between these two.
+    pub sent: Instant,
+    pub answered: Instant,
+    pub method: Method,
+    pub uri: Uri,
+    pub body: Bytes,
+    /// The tags that the blob is to have.
+    pub tags: Option<String>,
+    /// What is to be done with the blob's lease.
+    pub action: Option<String>,
+    pub status: StatusCode,
+}
+
+impl Carried {
+    /// Whether somebody looked at the lease of a blob, or at a leader document.
+    pub fn is_look(&self) -> bool {
+        // A blob of the critical section's that is no lease.
+        self.reads() && !self.uri.path().contains("/register-") && (self.is_about_leader() || self.is_about_blob())
+    }
+
+    /// Whether a lease was taken, prolonged or released, or a leader document replaced.
+    pub fn concerns_lease(&self) -> bool {
+        let replaced = !self.reads() && self.is_about_leader();
+        self.status.is_success() && (self.action.is_some() || replaced)
+    }
+
+    /// Likewise, but for a release of a blob's lease. That of a leader document looks like any other.
+    pub fn keeps_lease(&self) -> bool {
+        self.concerns_lease() && self.action.as_deref() != Some("release")
+    }
+
+    fn reads(&self) -> bool {
+        self.method == Method::GET || self.method == Method::HEAD
+    }
+
+    fn is_about_leader(&self) -> bool {
+        self.uri.path().contains("/colls/leaders/docs")
+    }
+
+    fn is_about_blob(&self) -> bool {
+        // Account, container and blob.
+        self.uri.path().split('/').count() == 4
+    }
 }
 
 impl Proxy {
@@ -86,11 +141,13 @@ impl Proxy {
             weather,
             random: Mutex::new(Random::new(weather.seed)),
             notes: Mutex::default(),
+            carried: Mutex::default(),
+            under_way: watch::Sender::new(0),
         });
         let threads = Threads::start("proxy", 1);
         let answering = Arc::clone(&way);
         threads.serve(listener, move |head, body| Arc::clone(&answering).answer(head, body));
-        Self { address, way, _threads: threads }
+        Self { address, way, threads }
     }
 
     /// `host:port`, in place of the server's.
@@ -111,10 +168,42 @@ impl Proxy {
     pub fn notes(&self) -> Vec<Note> {
         self.way.notes.lock().expect("not poisoned").clone()
     }
+
+    /// All that reached the server, in the order of its answers.
+    pub fn carried(&self) -> Vec<Carried> {
+        self.way.carried.lock().expect("not poisoned").clone()
+    }
+
+    /// Waits until nothing is on its way any more, at most so long: no sender is left that could send more.
+    pub fn settle(&self, limit: Duration) {
+        let nothing = async {
+            // Fails only when the sender is gone, and this has it.
+            let _ = self.way.under_way.subscribe().wait_for(|requests| *requests == 0).await;
+        };
+        // What is late for longer than that is not waited for.
+        let _ = self.threads.runtime().block_on(async { tokio::time::timeout(limit, nothing).await });
+    }
+}
+
+/// A request is on its way as long as this is there.
+struct UnderWay(Arc<Way>);
+
+impl UnderWay {
+    fn new(way: &Arc<Way>) -> Self {
+        way.under_way.send_modify(|requests| *requests += 1);
+        Self(Arc::clone(way))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.send_modify(|requests| *requests -= 1);
+    }
 }
 
 impl Way {
     async fn answer(self: Arc<Self>, head: Parts, body: Bytes) -> Answer {
+        let under_way = UnderWay::new(&self);
         if is_unconditional(&head) && *self.cut.borrow() {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
@@ -124,7 +213,7 @@ impl Way {
             fate => fate,
         };
         if fate != Fate::Arrives {
-            self.note(&head, &format!("{fate:?}"), false);
+            self.note(&head, &format!("{fate:?}"));
         }
         match fate {
             Fate::IsDropped => return Err(io::ErrorKind::ConnectionReset.into()),
@@ -137,6 +226,7 @@ impl Way {
             Fate::IsSlow(millis) => self.wait(millis).await,
             Fate::IsDoubled(millis) => {
                 tokio::spawn(async move {
+                    let _under_way = under_way;
                     self.wait(millis).await;
                     self.mended().await;
                     // Nobody waits for this answer.
@@ -159,10 +249,21 @@ impl Way {
         headers.remove("host");
         let request =
             self.client.request(head.method.clone(), format!("http://{}{path}", self.server)).headers(headers);
-        let answer = request.body(body).send().await.map_err(io::Error::other)?;
-        if head.method != hyper::Method::GET && head.method != hyper::Method::HEAD {
-            self.note(head, answer.status().as_str(), answer.status().is_success() && keeps_lease(head));
+        let sent = Instant::now();
+        let answer = request.body(body.clone()).send().await.map_err(io::Error::other)?;
+        if head.method != Method::GET && head.method != Method::HEAD {
+            self.note(head, answer.status().as_str());
         }
+        self.carried.lock().expect("not poisoned").push(Carried {
+            sent,
+            answered: Instant::now(),
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            body,
+            tags: header(head, TAGS).map(str::to_owned),
+            action: header(head, LEASE_ACTION).map(str::to_owned),
+            status: answer.status(),
+        });
         let mut response = Response::builder().status(answer.status());
         for (name, value) in answer.headers() {
             if !["content-length", "transfer-encoding", "connection", "keep-alive"].contains(&name.as_str()) {
@@ -170,7 +271,7 @@ impl Way {
             }
         }
         // What a HEAD would have had as its body.
-        let length = answer.headers().get("content-length").cloned().filter(|_| head.method == hyper::Method::HEAD);
+        let length = answer.headers().get("content-length").cloned().filter(|_| head.method == Method::HEAD);
         if let Some(length) = length {
             response = response.header("content-length", length);
         }
@@ -187,11 +288,11 @@ impl Way {
         self.own_names.iter().fold(text.to_owned(), |text, name| text.replace(name.as_str(), &own)).into()
     }
 
-    fn note(&self, head: &Parts, outcome: &str, keeps_lease: bool) {
-        let action = head.headers.get(LEASE_ACTION).and_then(|action| action.to_str().ok()).unwrap_or_default();
+    fn note(&self, head: &Parts, outcome: &str) {
+        let action = header(head, LEASE_ACTION).unwrap_or_default();
         let part = head.uri.query().and_then(|query| query.split('&').find(|part| part.starts_with("comp=")));
         let text = format!("{} {} {}{action}: {outcome}", head.method, head.uri.path(), part.unwrap_or_default());
-        self.notes.lock().expect("not poisoned").push(Note { at: Instant::now(), text, keeps_lease });
+        self.notes.lock().expect("not poisoned").push(Note { at: Instant::now(), text });
     }
 
     fn fate(&self) -> Fate {
@@ -222,17 +323,15 @@ impl Way {
 /// Azurite it would lower the fence. So this one is never late: it arrives at once, once, or not at all. What comes of a late one
 /// is tested on the oracle, in `tests/fencing_blob/strict.rs`.
 fn is_unconditional(head: &Parts) -> bool {
-    head.method == hyper::Method::PUT && head.uri.query().is_some_and(|query| query.contains("comp=tags"))
+    head.method == Method::PUT && head.uri.query().is_some_and(|query| query.contains("comp=tags"))
 }
 
-/// Whether this request takes or prolongs a leader's lease if it succeeds.
-fn keeps_lease(head: &Parts) -> bool {
-    let action = head.headers.get(LEASE_ACTION).map(hyper::header::HeaderValue::as_bytes);
-    matches!(action, Some(b"acquire" | b"renew")) || head.uri.path().contains("/colls/leaders/docs")
+fn header<'a>(head: &'a Parts, name: &str) -> Option<&'a str> {
+    head.headers.get(name)?.to_str().ok()
 }
 
 fn unavailable() -> Response<Full<Bytes>> {
     let mut answer = Response::new(Full::new(Bytes::from_static(b"out of order")));
-    *answer.status_mut() = hyper::StatusCode::SERVICE_UNAVAILABLE;
+    *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     answer
 }

@@ -1,8 +1,9 @@
 //! Real worker processes: the worker samples, built by cargo, watched by their output.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -28,7 +29,7 @@ impl Line {
     }
 }
 
-/// A worker process; killed when dropped.
+/// A worker process; killed when dropped, and also when this process ends in another way.
 #[derive(Debug)]
 pub struct Worker {
     pub holder: String,
@@ -55,6 +56,7 @@ impl Worker {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the worker starts");
+        watcher().tell('+', child.id());
         let output = Arc::<Output>::default();
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         let reader = std::thread::spawn({
@@ -119,9 +121,7 @@ impl Worker {
     }
 
     fn last_words(&mut self) -> Vec<Line> {
-        // Fails only when it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
         if let Some(reader) = self.reader.take() {
             reader.join().expect("the reader does not panic");
         }
@@ -130,16 +130,64 @@ impl Worker {
 
     /// Waits for the process to end by itself.
     pub fn ended(mut self) -> std::process::ExitStatus {
-        self.child.wait().expect("reaped")
+        let status = self.child.wait().expect("reaped");
+        watcher().tell('-', self.child.id());
+        status
+    }
+
+    fn end(&mut self) {
+        // Fails only when it has ended already.
+        let _ = self.child.kill();
+        // Before its id is free for another process.
+        watcher().tell('-', self.child.id());
+        let _ = self.child.wait();
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // Fails only when it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
+}
+
+/// A process that kills those workers that are left when the test process is gone: stopped ones cannot notice that themselves.
+#[derive(Debug)]
+pub struct Watcher {
+    shell: Child,
+    input: Mutex<ChildStdin>,
+}
+
+impl Watcher {
+    pub fn start() -> Self {
+        let mut shell = Command::new("sh")
+            .args(["-c", include_str!("worker/watch.sh")])
+            .stdin(Stdio::piped())
+            // A Ctrl-C is for the test process, whose end then ends the workers.
+            .process_group(0)
+            .spawn()
+            .expect("a shell");
+        let input = Mutex::new(shell.stdin.take().expect("piped"));
+        Self { shell, input }
+    }
+
+    /// `+`: the worker of this process id is to be killed at the end; `-`: it is not, any more.
+    pub fn tell(&self, sign: char, worker: u32) {
+        let mut input = self.input.lock().expect("not poisoned");
+        // Fails only when somebody has killed the watcher, which is no matter of a test's.
+        let _ = writeln!(input, "{sign} {worker}");
+    }
+
+    /// What the end of the test process does.
+    pub fn end(mut self) {
+        drop(self.input);
+        self.shell.wait().expect("reaped");
+    }
+}
+
+/// The one of this process, for as long as it lives.
+fn watcher() -> &'static Watcher {
+    static WATCHER: OnceLock<Watcher> = OnceLock::new();
+    WATCHER.get_or_init(Watcher::start)
 }
 
 impl Output {
@@ -156,13 +204,6 @@ impl Output {
 pub fn now() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).expect("after 1970");
     u64::try_from(since.as_millis()).expect("before the year 584,000,000")
-}
-
-/// Prints how long the rounds of one kind took.
-pub fn report(kind: &str, waits: &[Duration]) {
-    let seconds = |wait: Option<&Duration>| wait.map_or(0.0, Duration::as_secs_f64);
-    let (least, most) = (seconds(waits.iter().min()), seconds(waits.iter().max()));
-    println!("{kind}: rounds={} takeover min={least:.2}s max={most:.2}s", waits.len());
 }
 
 /// Built here and not taken for granted: `cargo test --test processes` alone builds no examples.

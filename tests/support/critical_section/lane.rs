@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::history::word;
+use super::service::Write;
 use super::story::{Round, Teller};
 use crate::support::faketime::Clocks;
 use crate::support::proxy::{Proxy, Weather};
+use crate::support::random::Random;
 use crate::support::worker::{Line, Worker};
 
 /// How long to wait for what must come: generous, as the machine may be busy.
@@ -36,18 +38,30 @@ pub struct Setting {
     pub lease: f64,
     pub poll: f64,
     pub think: f64,
-    /// How many times as fast as this process's clock those of the workers run.
-    pub rate: f64,
-    /// One for each worker in turn.
-    pub clocks: Vec<Clocks>,
+    /// The clocks of the two workers that there are at a time.
+    pub clocks: [Clock; 2],
     pub environment: Vec<(&'static str, &'static str)>,
-    /// The server's `host:port`, all that it calls itself, and the weather on the way to it; `None`: the way is clear.
-    pub way: Option<(String, Vec<String>, Weather)>,
+    /// The server's `host:port`, and all that it calls itself.
+    pub server: String,
+    pub own_names: Vec<String>,
+    /// On each worker's way to the server, with a seed of its own.
+    pub weather: Weather,
+}
+
+/// The clock of a worker.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    /// How many times as fast as this process's it runs.
+    pub rate: f64,
+    /// `None`: it is this machine's.
+    pub hurried: Option<Clocks>,
 }
 
 #[derive(Debug)]
 pub struct Lane {
     setting: Setting,
+    /// Of the ways' weather, and of the pauses before a harm.
+    random: Random,
     members: Vec<Member>,
     began: Instant,
     started: usize,
@@ -60,27 +74,34 @@ pub struct Lane {
 #[derive(Debug)]
 struct Member {
     worker: Worker,
-    way: Option<Proxy>,
+    way: Proxy,
+    clock: Clock,
+}
+
+/// All that a lane has to tell when nothing is on its way any more.
+#[derive(Debug)]
+pub struct Told {
+    pub lines: Vec<Line>,
+    pub service: Vec<Write>,
+    pub story: Vec<String>,
 }
 
 impl Lane {
     pub fn start(setting: Setting) -> Self {
-        let mut lane =
-            Self { setting, members: vec![], began: Instant::now(), started: 0, past: vec![], past_ways: vec![] };
-        lane.join();
-        lane.join();
+        let random = Random::new(setting.weather.seed);
+        let (members, past, past_ways) = (vec![], vec![], vec![]);
+        let mut lane = Self { setting, random, members, began: Instant::now(), started: 0, past, past_ways };
+        for clock in lane.setting.clocks {
+            lane.join(clock);
+        }
         lane
     }
 
-    fn join(&mut self) {
+    fn join(&mut self, clock: Clock) {
         let setting = &self.setting;
-        let mut url = setting.url.clone();
-        let way = setting.way.as_ref().map(|(server, own_names, weather)| {
-            let seed = weather.seed.wrapping_add(self.started as u64);
-            let proxy = Proxy::start(server, own_names, Weather { seed, ..*weather });
-            url = url.replace(server, &proxy.address());
-            proxy
-        });
+        let weather = Weather { seed: self.random.next(), ..setting.weather };
+        let way = Proxy::start(&setting.server, &setting.own_names, weather);
+        let url = setting.url.replace(&setting.server, &way.address());
         let (lease, poll) = (setting.lease.to_string(), setting.poll.to_string());
         let think = (setting.think * 1_000.0).to_string();
         let mut arguments = vec![setting.store, &url, &setting.name];
@@ -89,117 +110,127 @@ impl Lane {
             arguments.push("--no-fencing");
         }
         let mut environment = setting.environment.clone();
-        if !setting.clocks.is_empty() {
-            environment.extend(setting.clocks[self.started % setting.clocks.len()].environment());
-        }
+        environment.extend(clock.hurried.iter().flat_map(|clocks| clocks.environment()));
         let holder = format!("{}-{}", setting.name, self.started);
         let worker = Worker::start("critical_section", &arguments, &holder, &environment);
-        self.members.push(Member { worker, way });
+        self.members.push(Member { worker, way, clock });
         self.started += 1;
     }
 
     /// Does this to the leader while it thinks, and another one watches it; what came of it until that one led.
     pub fn harm(&mut self, harm: Harm) -> Round {
+        self.watched_thinker();
+        self.pause();
         let (leader, thought) = self.watched_thinker();
         let began = Instant::now();
+        let harmed = writes_of(&thought);
         let from = self.members[1 - leader].worker.lines().len();
         match harm {
             Harm::Kill => {
-                let Member { worker, way } = self.members.remove(leader);
+                let Member { worker, way, clock } = self.members.remove(leader);
                 let holder = worker.holder.clone();
                 self.past.extend(worker.kill());
-                let harmed = self.past_ways.len();
-                self.past_ways.extend(way.map(|way| (holder, way)));
+                self.past_ways.push((holder, way));
                 let led = succession(&self.members[0].worker, from);
-                let harmed = self.past_ways.get(harmed).map(|(_, way)| way);
-                let round = self.teller(began, led).round(harm, harmed);
-                self.join();
+                let (_, way) = self.past_ways.last().expect("just put there");
+                let round = self.teller(began, led, &self.members[0]).round(harm, harmed, way, &self.members[0].way);
+                // With the same clock again, so that those of the two differ as before.
+                self.join(clock);
                 round
             }
-            Harm::Stop => {
-                self.members[leader].worker.signal(Signal::SIGSTOP);
-                let led = succession(&self.members[1 - leader].worker, from);
-                let round = self.teller(began, led).round(harm, self.members[leader].way.as_ref());
-                self.members[leader].worker.signal(Signal::SIGCONT);
-                self.wait_for_outcome(leader, &thought);
-                round
-            }
-            Harm::Cut => {
-                self.way(leader).cut();
-                let led = succession(&self.members[1 - leader].worker, from);
-                let round = self.teller(began, led).round(harm, Some(self.way(leader)));
-                self.way(leader).mend();
-                self.wait_for_outcome(leader, &thought);
+            Harm::Stop | Harm::Cut => {
+                let (member, successor) = (&self.members[leader], &self.members[1 - leader]);
+                match harm {
+                    Harm::Stop => member.worker.signal(Signal::SIGSTOP),
+                    _ => member.way.cut(),
+                }
+                let led = succession(&successor.worker, from);
+                let round = self.teller(began, led, successor).round(harm, harmed, &member.way, &successor.way);
+                match harm {
+                    Harm::Stop => member.worker.signal(Signal::SIGCONT),
+                    _ => member.way.mend(),
+                }
+                wait_for_outcome(&member.worker, &thought);
                 round
             }
         }
     }
 
-    /// What was said between these instants, and a while before.
-    fn teller(&self, began: Instant, ended: Instant) -> Teller {
-        let mut teller = Teller::new(began, ended, self.setting.rate);
+    /// Up to the time between two renewals, so that the rounds meet the leaders at different points of their rhythm, and those of
+    /// several lanes do not all come at once.
+    fn pause(&mut self) {
+        let share = self.random.below(1_000) as f64 / 1_000.0;
+        let seconds = self.setting.lease / 3.0 * share / self.setting.weather.rate;
+        std::thread::sleep(Duration::from_secs_f64(seconds));
+    }
+
+    /// What was said between these instants, and a while before, on that one's clock.
+    fn teller(&self, began: Instant, ended: Instant, member: &Member) -> Teller {
+        let mut teller = Teller::new(began, ended, member.clock.rate);
+        self.tell(&mut teller);
+        teller
+    }
+
+    fn tell(&self, teller: &mut Teller) {
         teller.lines(&self.past);
         for (holder, way) in &self.past_ways {
             teller.notes(holder, way);
         }
-        for Member { worker, way } in &self.members {
+        for Member { worker, way, .. } in &self.members {
             teller.lines(&worker.lines());
-            way.iter().for_each(|way| teller.notes(&worker.holder, way));
+            teller.notes(&worker.holder, way);
         }
-        teller
     }
 
-    fn way(&self, member: usize) -> &Proxy {
-        self.members[member].way.as_ref().expect("a lane whose ways can be cut has proxies")
-    }
-
-    fn wait_for_outcome(&self, member: usize, thought: &Line) {
-        let id = format!(" id={} ", word(thought, "id"));
-        let done = |line: &Line| line.text.contains(&id) && !line.text.contains(" thinking ");
-        self.members[member].worker.wait_until(0, done, "what became of its write", PATIENCE);
-    }
-
-    /// As [`thinker`](Self::thinker), while the other worker watches that leader: one that has just started, or rests after its
-    /// own term, would have to begin with it.
+    /// The worker that begins to think from now on, while the other one watches it: one that has just started, or rests after its
+    /// own term, would have to begin with it. With its line about it.
     fn watched_thinker(&self) -> (usize, Line) {
-        loop {
-            let (leader, thought) = self.thinker();
+        let end = Instant::now() + PATIENCE;
+        while let Some((leader, thought)) = self.thinker(end) {
             let token = format!(" watching token={} ", thought.token());
             let standby = &self.members[1 - leader].worker;
             if standby.lines().iter().any(|line| line.text.contains(&token)) {
                 return (leader, thought);
             }
         }
+        let mut teller = Teller::new(self.began, Instant::now(), self.setting.weather.rate);
+        self.tell(&mut teller);
+        panic!("nobody led and was watched within {PATIENCE:?}:\n{}", teller.story().join("\n"));
     }
 
-    /// The worker that begins to think from now on, and its line about it.
-    fn thinker(&self) -> (usize, Line) {
+    /// The worker that begins to think from now on, and its line about it; `None` if nobody does until then.
+    fn thinker(&self, end: Instant) -> Option<(usize, Line)> {
         let begun: Vec<_> = self.members.iter().map(|member| member.worker.lines().len()).collect();
-        let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             for (number, member) in self.members.iter().enumerate() {
                 let mut lines = member.worker.lines().into_iter().skip(begun[number]);
                 if let Some(line) = lines.find(|line| line.text.contains(" thinking ")) {
-                    return (number, line);
+                    return Some((number, line));
                 }
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        panic!("nobody led within {PATIENCE:?}: {:#?}", self.members);
+        None
     }
 
-    /// Ends the workers; what they said, and the same as a story. Nothing writes to the register any more.
-    pub fn stop(mut self) -> (Vec<Line>, Vec<String>) {
+    /// Ends the workers, and waits for what is late. Nothing writes to the register any more.
+    pub fn stop(mut self) -> Told {
         for member in &self.members {
             member.worker.signal(Signal::SIGTERM);
         }
-        for Member { worker, way } in std::mem::take(&mut self.members) {
+        for Member { worker, way, .. } in std::mem::take(&mut self.members) {
             let holder = worker.holder.clone();
             self.past.extend(worker.finish(PATIENCE));
-            self.past_ways.extend(way.map(|way| (holder, way)));
+            self.past_ways.push((holder, way));
         }
-        let story = self.teller(self.began, Instant::now()).story();
-        (self.past, story)
+        let mut service = Vec::new();
+        for (_, way) in &self.past_ways {
+            way.settle(PATIENCE);
+            service.extend(way.carried().iter().filter_map(Write::of));
+        }
+        let mut teller = Teller::new(self.began, Instant::now(), self.setting.weather.rate);
+        self.tell(&mut teller);
+        Told { lines: self.past, service, story: teller.story() }
     }
 }
 
@@ -208,4 +239,15 @@ fn succession(worker: &Worker, from: usize) -> Instant {
     let (_, elected) = worker.wait_for(from, " elected ", PATIENCE);
     worker.wait_for(from, " accepted ", PATIENCE);
     elected.read_at
+}
+
+fn wait_for_outcome(worker: &Worker, thought: &Line) {
+    let id = format!(" id={} ", word(thought, "id"));
+    let done = |line: &Line| line.text.contains(&id) && !line.text.contains(" thinking ");
+    worker.wait_until(0, done, "what became of its write", PATIENCE);
+}
+
+/// What the names of this leader's writes begin with.
+fn writes_of(thought: &Line) -> String {
+    word(thought, "id").rsplit_once('/').expect("holder/token/number").0.to_owned()
 }

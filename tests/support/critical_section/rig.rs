@@ -1,14 +1,16 @@
 //! Several elections at once, round by round.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::history::{Verdict, judge};
-use super::lane::{Harm, Lane, Setting};
+use super::history::{Verdict, judge, unseen};
+use super::lane::{Clock, Harm, Lane, Setting, Told};
+use super::outcome::Outcome;
+use super::seed::{seed, seed_of};
 use super::story::Round;
 use crate::support::azurite::{Azurite, AzuriteOptions};
 use crate::support::cosmos::{Emulator, EmulatorOptions, KEY};
 use crate::support::faketime::Clocks;
+use crate::support::figures::asked_for;
 use crate::support::proxy::Weather;
 use crate::support::{names, operator, sas};
 
@@ -17,6 +19,9 @@ const LANES: usize = 4;
 
 /// How many times as fast as real clocks, unless `LEADER_PACE` says otherwise.
 const FAST: f64 = 10.0;
+
+/// The workers' clocks are this far from the store's, one ahead and one behind: 4 % apart, of the 5 % that may be.
+const DRIFT: f64 = 0.02;
 
 /// What is to be done.
 #[derive(Debug, Clone)]
@@ -27,8 +32,15 @@ pub struct Plan {
     pub pace: Pace,
     /// In turn, round by round.
     pub harms: &'static [Harm],
-    /// Of so many requests in a hundred something goes wrong; `None`: nothing can, not even a cut.
-    pub faulty_percent: Option<u64>,
+    /// Of so many requests in a hundred something goes wrong.
+    pub faulty_percent: u64,
+}
+
+impl Plan {
+    pub fn name(&self) -> String {
+        let fencing = if self.fencing { "fenced" } else { "unfenced" };
+        format!("{} {fencing}, {:?}, {} % faulty", self.store, self.harms, self.faulty_percent)
+    }
 }
 
 /// How fast clocks run, and for how many rounds.
@@ -37,147 +49,86 @@ pub struct Pace {
     pub rounds: usize,
     /// How many times as fast as real ones.
     pub rate: f64,
-    clocks: Vec<Clocks>,
+    /// `None`: it is this machine's.
+    store: Option<Clocks>,
+    workers: [Clock; 2],
 }
 
 impl Pace {
     pub fn real(rounds: usize) -> Self {
-        Self { rounds: asked_for("LEADER_ROUNDS").unwrap_or(rounds), rate: 1.0, clocks: vec![] }
+        let clock = Clock { rate: 1.0, hurried: None };
+        Self { rounds: asked_for("LEADER_ROUNDS").unwrap_or(rounds), rate: 1.0, store: None, workers: [clock; 2] }
     }
 
-    /// Hurried, and not all alike: the store's clock is right, and the workers' drift apart by up to 4 %.
+    /// Hurried, and not all alike: the store's clock is right, one worker's is ahead and the other's behind.
     ///
     /// Panics without libfaketime.
     pub fn fast(rounds: usize) -> Self {
         let rate = asked_for("LEADER_PACE").unwrap_or(FAST);
-        let clocks = |drift: f64| Clocks::times(rate * drift).expect("LEADER_FAKETIME is the path of libfaketime.so.1");
+        let times = |rate: f64| Some(Clocks::times(rate).expect("LEADER_FAKETIME is the path of libfaketime.so.1"));
+        let worker = |drift: f64| Clock { rate: rate * drift, hurried: times(rate * drift) };
         Self {
             rounds: asked_for("LEADER_ROUNDS").unwrap_or(rounds),
             rate,
-            clocks: [1.0, 0.98, 1.02].map(clocks).to_vec(),
+            store: times(rate),
+            workers: [worker(1.0 - DRIFT), worker(1.0 + DRIFT)],
         }
     }
 }
 
-fn asked_for<T: std::str::FromStr>(variable: &str) -> Option<T> {
-    std::env::var(variable).ok()?.parse().ok()
-}
-
-/// What came of it.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    pub verdict: Verdict,
-    pub rounds: Vec<Round>,
-    pub lease: Duration,
-    pub poll: Duration,
-}
-
-/// Runs the plan, and prints a line about it.
+/// Runs the plan, and prints what came of it.
 pub fn run(plan: &Plan) -> Outcome {
+    let seed = seed();
+    println!("{}, {} times as fast: LEADER_SEED={seed}", plan.name(), plan.pace.rate);
     let runtime = tokio::runtime::Runtime::new().expect("threads");
     let servers = runtime.block_on(Servers::start(plan));
     let lanes = asked_for("LEADER_LANES").unwrap_or(LANES).min(plan.pace.rounds);
-    let mut outcome = Outcome::default();
+    let mut outcome = Outcome { seed, ..Outcome::default() };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..lanes)
             .map(|lane| {
-                let setting = servers.setting(plan, lane);
+                let setting = servers.setting(plan, seed_of(seed, &format!("{} {lane}", plan.name())));
                 outcome.lease = Duration::from_secs_f64(setting.lease);
                 outcome.poll = Duration::from_secs_f64(setting.poll);
                 let rounds = (lane..plan.pace.rounds).step_by(lanes);
+                let harms = rounds.map(move |round| plan.harms[(round / lanes + lane) % plan.harms.len()]);
                 let (servers, runtime) = (&servers, runtime.handle());
-                scope.spawn(move || {
-                    let name = setting.name.clone();
-                    let mut workers = Lane::start(setting);
-                    let mut harmed = Vec::new();
-                    for round in rounds {
-                        let harm = plan.harms[(round / lanes + lane) % plan.harms.len()];
-                        harmed.push(workers.harm(harm));
-                    }
-                    let (history, story) = workers.stop();
-                    let register = runtime.block_on(servers.register(&name));
-                    let verdict = judge(&history, &register);
-                    if plan.fencing && (verdict.stale_accepted, verdict.lost) != (0, 0) {
-                        println!("{verdict:?}, of {register:?}:");
-                        story.iter().for_each(|line| println!("  {line}"));
-                    }
-                    (verdict, harmed)
-                })
+                scope.spawn(move || run_lane(plan, setting, harms, |name| runtime.block_on(servers.register(name))))
             })
             .collect();
         for thread in threads {
-            let (verdict, harmed) = thread.join().expect("a lane that holds");
+            let (verdict, rounds) = thread.join().unwrap_or_else(|_| panic!("a lane of LEADER_SEED={seed} has failed"));
             outcome.verdict += verdict;
-            outcome.rounds.extend(harmed);
+            outcome.rounds.extend(rounds);
         }
     });
-    outcome.print(plan);
+    outcome.print();
     outcome
 }
 
-impl Outcome {
-    pub fn harms(&self) -> BTreeSet<Harm> {
-        self.rounds.iter().map(|round| round.harm).collect()
+fn run_lane(
+    plan: &Plan,
+    setting: Setting,
+    harms: impl Iterator<Item = Harm>,
+    register: impl Fn(&str) -> Vec<String>,
+) -> (Verdict, Vec<Round>) {
+    let name = setting.name.clone();
+    let mut lane = Lane::start(setting);
+    let mut rounds: Vec<_> = harms.map(|harm| lane.harm(harm)).collect();
+    let Told { lines, service, story } = lane.stop();
+    let register = register(&name);
+    let verdict = judge(&lines, &service, &register);
+    let unseen = unseen(&lines, &service);
+    assert!(unseen.is_empty(), "accepted, and the ways have not seen it, so they overlook stale ones too: {unseen:?}");
+    for round in &mut rounds {
+        let its_writes = format!("{}/", round.harmed);
+        round.refused = verdict.refused.iter().any(|id| id.starts_with(&its_writes));
     }
-
-    /// How long the takeovers took, the fastest first, by the workers' clocks.
-    pub fn takeovers(&self, harm: Harm) -> Vec<Duration> {
-        self.sorted(harm, |round| round.takeover)
+    if plan.fencing && (verdict.stale_accepted, verdict.lost) != (0, 0) {
+        println!("{verdict:?}, of {register:?}:");
+        story.iter().for_each(|line| println!("  {line}"));
     }
-
-    /// How long they took from the last request on that prolonged the lease of the harmed one.
-    pub fn since_the_last_request(&self, harm: Harm) -> Vec<Duration> {
-        self.sorted(harm, |round| round.takeover.saturating_sub(round.kept_for))
-    }
-
-    fn sorted(&self, harm: Harm, time: impl Fn(&Round) -> Duration) -> Vec<Duration> {
-        let mut times: Vec<_> = self.rounds.iter().filter(|round| round.harm == harm).map(time).collect();
-        times.sort();
-        times
-    }
-
-    fn print(&self, plan: &Plan) {
-        let Verdict { stale_accepted, accepted, lost, fenced, unknown } = self.verdict;
-        let figures = |harm: Harm| {
-            let (takeovers, last) = (self.takeovers(harm), self.since_the_last_request(harm));
-            let prolonged =
-                self.rounds.iter().filter(|round| round.harm == harm && round.kept_for >= self.poll).count();
-            format!(
-                "{harm:?}: p50={:.1} p99={:.1} max={:.1}, prolonged={prolonged} since_the_last_request: p99={:.1} max={:.1}",
-                percentile(&takeovers, 50),
-                percentile(&takeovers, 99),
-                percentile(&takeovers, 100),
-                percentile(&last, 99),
-                percentile(&last, 100),
-            )
-        };
-        let figures: Vec<_> = self.harms().into_iter().map(figures).collect();
-        println!(
-            "{} {}, {} % faulty: rounds={} stale_accepted={stale_accepted} accepted={accepted} lost={lost} \
-             fenced={fenced} unknown={unknown} {}",
-            plan.store,
-            if plan.fencing { "fenced" } else { "unfenced" },
-            plan.faulty_percent.unwrap_or_default(),
-            plan.pace.rounds,
-            figures.join("; "),
-        );
-        self.print_slowest(asked_for("LEADER_SLOWEST").unwrap_or(0));
-    }
-
-    fn print_slowest(&self, count: usize) {
-        let mut slowest: Vec<_> = self.rounds.iter().collect();
-        slowest.sort_by_key(|round| std::cmp::Reverse(round.takeover));
-        for round in slowest.into_iter().take(count) {
-            println!("{:?}, {:.2} s:", round.harm, round.takeover.as_secs_f64());
-            round.story.iter().for_each(|line| println!("  {line}"));
-        }
-    }
-}
-
-/// Of so many in a hundred, how long the slowest took, in seconds.
-pub fn percentile(sorted: &[Duration], percent: usize) -> f64 {
-    let rank = (sorted.len() * percent).div_ceil(100);
-    sorted.get(rank.saturating_sub(1)).map_or(f64::NAN, Duration::as_secs_f64)
+    (verdict, rounds)
 }
 
 enum Servers {
@@ -188,8 +139,7 @@ enum Servers {
 impl Servers {
     async fn start(plan: &Plan) -> Self {
         if plan.store == "blob" {
-            let azurite =
-                Azurite::start(AzuriteOptions { https: false, clocks: plan.pace.clocks.first().copied() }).await;
+            let azurite = Azurite::start(AzuriteOptions { https: false, clocks: plan.pace.store }).await;
             let container = names::unique("registers");
             operator::container_client(&azurite, &container).create(None).await.expect("created");
             return Self::Blob(azurite, container);
@@ -200,7 +150,7 @@ impl Servers {
         Self::Cosmos(emulator)
     }
 
-    fn setting(&self, plan: &Plan, lane: usize) -> Setting {
+    fn setting(&self, plan: &Plan, seed: u64) -> Setting {
         let (url, server, own_names) = match self {
             Self::Blob(azurite, container) => {
                 // The workers' clocks are hours ahead when the test is done.
@@ -214,23 +164,22 @@ impl Servers {
                 (url, server.clone(), vec![server, region])
             }
         };
-        let hurried = !plan.pace.clocks.is_empty();
+        let Plan { store, fencing, faulty_percent, ref pace, .. } = *plan;
+        // A blob's lease is 15 s at the least; a document's is shorter where no clock is hurried.
+        let lease = if store == "blob" || pace.store.is_some() { 15.0 } else { 3.0 };
         Setting {
-            store: plan.store,
+            store,
             url,
-            name: names::unique(plan.store),
-            rate: plan.pace.rate,
-            fencing: plan.fencing,
-            // A blob's lease is 15 s at the least; a document's is shorter where no clock is hurried.
-            lease: if plan.store == "blob" || hurried { 15.0 } else { 3.0 },
-            poll: 1.0,
+            name: names::unique(store),
+            fencing,
+            lease,
+            poll: lease / 15.0,
             think: 1.0,
-            clocks: plan.pace.clocks.clone(),
+            clocks: pace.workers,
             environment: vec![("COSMOS_KEY", KEY), ("COSMOS_DISABLE_IMDS", "1")],
-            way: plan.faulty_percent.map(|faulty_percent| {
-                let weather = Weather { faulty_percent, rate: plan.pace.rate, seed: 1_000 * (lane as u64 + 1) };
-                (server, own_names, weather)
-            }),
+            server,
+            own_names,
+            weather: Weather { faulty_percent, rate: pace.rate, seed },
         }
     }
 

@@ -3,18 +3,24 @@
 use std::time::{Duration, Instant};
 
 use super::lane::Harm;
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Carried, Proxy};
 use crate::support::worker::Line;
 
-/// One harm, and what came of it. Times are those of the workers' clocks.
+/// One harm, and what came of it. Times are those of the successor's clock.
 #[derive(Debug, Clone)]
 pub struct Round {
     pub harm: Harm,
+    /// Who was harmed, and its token: what its writes begin with.
+    pub harmed: String,
     /// From the harm until another one led.
     pub takeover: Duration,
     /// From the harm until the last request of the harmed one that prolonged its lease: what is on its way arrives although its
     /// sender is gone, and a lease counts from there. Zero when there was none.
     pub kept_for: Duration,
+    /// How often the successor looked at the lease meanwhile.
+    pub looks: usize,
+    /// Whether the service refused a write of the harmed one as stale; known when the lane has ended.
+    pub refused: bool,
     /// All that was said, from a lease before the harm on, in order.
     pub story: Vec<String>,
 }
@@ -47,13 +53,15 @@ impl Teller {
         }
     }
 
-    /// The round that this is the story of; `harmed` is the way of the worker that was harmed.
-    pub fn round(self, harm: Harm, harmed: Option<&Proxy>) -> Round {
-        let notes = harmed.map(Proxy::notes).unwrap_or_default();
-        let kept_at = notes.iter().filter(|note| note.keeps_lease && note.at <= self.ended).map(|note| note.at).max();
+    /// The round that this is the story of, by the ways of the worker that was harmed and of its successor.
+    pub fn round(self, harm: Harm, harmed: String, way: &Proxy, successor: &Proxy) -> Round {
+        let meanwhile = |at: &Instant| self.began <= *at && *at <= self.ended;
+        let kept = way.carried().into_iter().filter(Carried::keeps_lease).map(|request| request.answered);
+        let kept_at = kept.filter(meanwhile).max();
+        let looks = successor.carried().iter().filter(|request| meanwhile(&request.sent) && request.is_look()).count();
         let passed = |until: Instant| until.saturating_duration_since(self.began).mul_f64(self.rate);
         let (takeover, kept_for) = (passed(self.ended), kept_at.map_or(Duration::ZERO, passed));
-        Round { harm, takeover, kept_for, story: self.story() }
+        Round { harm, harmed, takeover, kept_for, looks, refused: false, story: self.story() }
     }
 
     pub fn story(mut self) -> Vec<String> {
