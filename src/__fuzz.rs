@@ -31,6 +31,10 @@ pub fn cosmos_account(data: &[u8]) {
     crate::stores::cosmos::account_checks::properties(data);
 }
 
+pub fn file_record(data: &[u8]) {
+    crate::stores::file::record_checks::content(data);
+}
+
 pub fn fence_document(data: &[u8]) {
     if let Ok(document) = serde_json::from_slice(data) {
         partition_checks::document(document);
