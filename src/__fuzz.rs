@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use azure_core::error::ErrorKind as SdkKind;
 
-use crate::fencing::{blob_checks, partition_checks};
+use crate::fenced::{blob_checks, partition_checks};
 use crate::stores::{blob::checks as blob, checks as texts, cosmos::checks as cosmos};
 
 /// The parts of the input: text, one part a line.
