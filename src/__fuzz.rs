@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use azure_core::error::ErrorKind as SdkKind;
 
-use crate::fencing::{blob_checks, partition_checks};
+use crate::fenced::{blob_checks, partition_checks};
 use crate::stores::{blob::checks as blob, checks as texts, cosmos::checks as cosmos};
 
 /// The parts of the input: text, one part a line.
@@ -29,6 +29,10 @@ pub fn cosmos_document(data: &[u8]) {
 
 pub fn cosmos_account(data: &[u8]) {
     crate::stores::cosmos::account_checks::properties(data);
+}
+
+pub fn file_record(data: &[u8]) {
+    crate::stores::file::record_checks::content(data);
 }
 
 pub fn fence_document(data: &[u8]) {

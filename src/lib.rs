@@ -5,7 +5,7 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(all(fuzzing, feature = "blob", feature = "cosmos"))]
+#[cfg(all(fuzzing, feature = "blob", feature = "cosmos", feature = "file"))]
 #[doc(hidden)]
 pub mod __fuzz;
 #[cfg(all(any(test, fuzzing), any(feature = "blob", feature = "cosmos")))]

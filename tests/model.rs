@@ -10,6 +10,7 @@
 //! - `cargo test --test model` exhausts the small worlds, `cargo test --release --test model` those that every change must
 //!   pass, and `MODEL_TIER=soak cargo test --release --test model` the large ones.
 //! - A broken promise is told as a list of what happened when, with the command that follows that path again.
+//! - The last line says `unique_states=<n> violations=<n>`.
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
@@ -52,58 +53,99 @@ mod world;
 #[path = "model/worlds.rs"]
 mod worlds;
 
+use std::process::ExitCode;
+use std::sync::OnceLock;
+
 use broken::Broken;
+use libtest_mimic::{Arguments, Failed, Trial};
 use worlds::Tier;
+
+/// What was looked at, for the last line.
+static FIGURES: OnceLock<(usize, usize)> = OnceLock::new();
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let aloud = arguments.nocapture;
+    let trials = match std::env::var("MODEL_PATH") {
+        Ok(given) => vec![Trial::test("replay", move || replay(&given))],
+        Err(_) => vec![
+            Trial::test("every_promise_is_kept_in_every_state_that_can_be_reached", move || exhaust(aloud)),
+            Trial::test("a_promise_that_cannot_be_kept_is_found_broken", blindness),
+            Trial::test("states_of_one_digest_behave_alike", digests),
+        ],
+    };
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if let Some((unique, violations)) = FIGURES.get() {
+        println!("unique_states={unique} violations={violations}");
+    }
+    conclusion.exit_code()
+}
 
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-#[test]
-fn every_promise_is_kept_in_every_state_that_can_be_reached() {
+fn exhaust(aloud: bool) -> Result<(), Failed> {
+    let tier = Tier::chosen();
     let (mut unique, mut violations, mut missed) = (0, 0, vec![]);
-    for config in Tier::chosen().worlds() {
+    for config in tier.worlds() {
         let outcome = checker::exhaust(config, threads());
-        outcome.print();
+        if aloud || outcome.violations() > 0 {
+            outcome.print();
+        }
         unique += outcome.unique;
         violations += outcome.violations();
         missed.extend(outcome.missed().into_iter().map(|seen| (outcome.config.name, seen)));
     }
-    println!("unique_states={unique} violations={violations}");
-    assert_eq!(violations, 0, "a promise was broken; the path to it is told above");
-    assert!(missed.is_empty(), "never came to pass: {missed:?}");
+    FIGURES.get_or_init(|| (unique, violations));
+    if violations > 0 {
+        return Err("a promise was broken; the path to it is told above".into());
+    }
+    if !missed.is_empty() {
+        return Err(format!("never came to pass: {missed:?}").into());
+    }
+    // A reduction that merges too much, or a world that lost its trouble, would pass all of the above.
+    if unique < tier.floor() {
+        return Err(format!("{unique} unique states: the worlds of this tier have {} at least", tier.floor()).into());
+    }
+    Ok(())
 }
 
-#[test]
-fn a_promise_that_cannot_be_kept_is_found_broken() {
-    let found: Vec<_> = worlds::impossible()
+/// A model that finds nothing in the worlds in which a promise cannot be kept is blind; one that finds it broken in those that
+/// are hardly less hard is too strict.
+fn blindness() -> Result<(), Failed> {
+    let found: Vec<_> = worlds::just_possible()
         .into_iter()
+        .chain(worlds::impossible())
         .map(|config| (config.name, checker::exhaust(config, 1).broken.map(|(broken, _)| broken)))
         .collect();
     let expected = [
+        ("tame-clocks", None),
+        ("tame-clocks-document", None),
         ("wild-clocks", Some(Broken::Covered)),
         ("wild-clocks-document", Some(Broken::OneValid)),
         ("broken-yet-exclusive", Some(Broken::Covered)),
         ("rolled-back-counter", Some(Broken::TokensRise)),
     ];
-    assert_eq!(found, expected);
+    if found == expected { Ok(()) } else { Err(format!("found: {found:?}").into()) }
 }
 
-#[test]
-fn states_of_one_digest_behave_alike() {
+fn digests() -> Result<(), Failed> {
     let pairs = if cfg!(debug_assertions) { 300 } else { 3_000 };
     for config in Tier::Quick.worlds() {
         let name = config.name;
-        assert!(alike::compare(config, pairs) > 0, "{name}: nothing was merged");
+        if alike::compare(config, pairs) == 0 {
+            return Err(format!("{name}: nothing was merged").into());
+        }
     }
+    Ok(())
 }
 
-/// Follows the path that `MODEL_PATH` names, as it was told when a promise was found broken.
-#[test]
-fn replay() {
-    let Ok(given) = std::env::var("MODEL_PATH") else { return };
-    let (name, path) =
-        given.split_once(':').expect("MODEL_PATH is a world's name, a colon, and numbers with dots between");
-    let config = worlds::named(name).expect("a world of that name");
+/// Follows a path as it was told when a promise was found broken.
+fn replay(given: &str) -> Result<(), Failed> {
+    let told = "MODEL_PATH is a world's name, a colon, and numbers with dots between";
+    let (name, path) = given.split_once(':').ok_or(told)?;
+    let config = worlds::named(name).ok_or("there is no world of that name")?;
     println!("{}", path::Path::parse(path).tell(Box::leak(Box::new(config))));
+    Ok(())
 }

@@ -20,6 +20,8 @@ use crate::keeper;
 use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
 use disk::Disk;
 use document::LeaderFile;
+#[cfg(fuzzing)]
+pub(crate) use record::checks as record_checks;
 
 /// Elects on a file, among the processes of one machine, or the containers that share one of its volumes. No service is
 /// needed.

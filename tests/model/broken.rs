@@ -19,8 +19,10 @@ pub enum Broken {
     Granted,
     JumpEnds,
     Wakes,
+    Paced,
     DrainBounded,
     Alternates,
+    Revoked,
 }
 
 impl Broken {
@@ -47,8 +49,10 @@ impl Broken {
                 "invariant 12: a jump of the clock ends the term, and nothing is sent under its claim any more"
             }
             Self::Wakes => "invariant 13: no candidate waits for an answer beyond its time, or sleeps for ever",
+            Self::Paced => "invariant 13: after an acquire that failed the next one waits for half a poll at the least",
             Self::DrainBounded => "invariant 15: a drain is bounded, and an end leaves no task",
             Self::Alternates => "invariant 16: elected and ended alternate",
+            Self::Revoked => "invariant 17: who was told of a loss, or whose clock jumped, is not valid any more",
         }
     }
 }

@@ -284,6 +284,8 @@ impl Ghost {
         let lease = look.config.timing.lease();
         let unsettled = self.ambiguous.is_some_and(|since| look.now < since + lease);
         look.demand(claim.unsettled || !unsettled, Broken::Settled);
+        let paced = self.ambiguous.is_none_or(|since| look.now >= since + look.config.timing.poll_every() / 2);
+        look.demand(paced, Broken::Paced);
         self.send(look, attempt, What::Acquire, claim);
     }
 

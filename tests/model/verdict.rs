@@ -36,6 +36,7 @@ impl Ghost {
             look.demand(counted, Broken::Counted);
             look.demand(self.task.is_some(), Broken::StaysEnded);
             look.demand(!self.over || until <= now, Broken::StaysEnded);
+            look.demand(!self.forsaken, Broken::Revoked);
         }
         let idle = self.flight.is_none();
         // Even after the longest rest.

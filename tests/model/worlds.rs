@@ -45,11 +45,21 @@ impl Tier {
             Self::Soak => soak(),
         }
     }
+
+    /// How many unique states there are at the least.
+    pub fn floor(self) -> usize {
+        match self {
+            Self::Quick => 250_000,
+            Self::Ci => 1_400_000,
+            Self::Soak => 18_000_000,
+        }
+    }
 }
 
 /// A world of this name, of any tier.
 pub fn named(name: &str) -> Option<Config> {
-    let all = [Tier::Quick, Tier::Ci, Tier::Soak].into_iter().flat_map(Tier::worlds).chain(impossible());
+    let all = [Tier::Quick, Tier::Ci, Tier::Soak].into_iter().flat_map(Tier::worlds);
+    let all = all.chain(just_possible()).chain(impossible());
     all.into_iter().find(|config| config.name == name)
 }
 
@@ -299,17 +309,32 @@ fn soak() -> Vec<Config> {
     }]
 }
 
+/// Half a per cent of a clock's rate is all that lies between these two. A lease of 15 s with a skew of 1 s holds as long as
+/// clocks run less than 15 : 14 apart, which is 7.14 %; the crate asks for 5 %.
+const HARDLY_TAME: (u32, u32) = (966, 1_034);
+const HARDLY_WILD: (u32, u32) = (965, 1_035);
+
+/// A slow leader, a fast challenger and a fast store, in ticks of half a second: at 14.5 s the one is valid by its own clock if
+/// it is slower than 14 : 14.5, and its lease is over by the store's if that is faster than 15 : 14.5.
+fn apart(name: &'static str, kind: Kind, (slow, fast): (u32, u32)) -> Config {
+    Config {
+        kind,
+        rates: vec![(vec![slow, fast], fast)],
+        tick_ms: 500,
+        ..fifteen(pair(name, Budget { losses: 3, ..none() }))
+    }
+}
+
+/// The same worlds as some of the impossible ones, but for the little that makes those impossible.
+pub fn just_possible() -> Vec<Config> {
+    vec![apart("tame-clocks", LEASE, HARDLY_TAME), apart("tame-clocks-document", Kind::Document, HARDLY_TAME)]
+}
+
 /// Worlds in which a promise cannot be kept. A model that finds nothing in them is blind.
 pub fn impossible() -> Vec<Config> {
-    // Clocks that run further apart than the crate allows.
-    let wild = vec![(vec![880, 1_120], 1_120)];
     vec![
-        Config { rates: wild.clone(), ..fifteen(pair("wild-clocks", Budget { losses: 3, ..none() })) },
-        Config {
-            rates: wild,
-            kind: Kind::Document,
-            ..fifteen(pair("wild-clocks-document", Budget { losses: 3, ..none() }))
-        },
+        apart("wild-clocks", LEASE, HARDLY_WILD),
+        apart("wild-clocks-document", Kind::Document, HARDLY_WILD),
         // Not in exclusive leadership, while a third party breaks the lease.
         Config { exclusive: true, ..pair("broken-yet-exclusive", Budget { breaks: 1, ..none() }) },
         // Not in rising tokens, when the record falls back and tokens are only counted.

@@ -66,7 +66,12 @@ fn number(variable: &str) -> Option<u64> {
 fn run(seed: u64, recording: bool, printing: bool) -> Log {
     PANICS.take();
     let outcome = catch_unwind(AssertUnwindSafe(|| schedule::run(seed, recording, printing)));
-    let mut log = outcome.unwrap_or_default();
+    let mut log = outcome.unwrap_or_else(|panic| {
+        // No schedule passes that did not come to its end: not even one that unwinds without the hook above being asked.
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        Log { violations: vec![format!("the schedule did not come to its end: {text}")], ..Log::default() }
+    });
     log.violations.extend(PANICS.take());
     log
 }

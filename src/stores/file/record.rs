@@ -1,5 +1,10 @@
 //! What stands in the leader record: JSON, indented for those who look at it.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod checks;
+#[cfg(test)]
+mod properties;
+
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};

@@ -23,7 +23,7 @@ pub(crate) fn properties(body: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
+mod properties {
     use proptest::prelude::*;
     use serde_json::json;
 
