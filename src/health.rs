@@ -88,6 +88,8 @@ struct Run {
     skew: Duration,
     /// When the driver has something to do at the latest.
     due: Option<Moment>,
+    /// Whether the store has answered in this run.
+    reached: bool,
     failing: Option<Failing>,
     /// Of the term whose task runs.
     term: Option<Term>,
@@ -139,6 +141,10 @@ impl Vitals {
         Ok(())
     }
 
+    pub(crate) fn has_reached_store(&self) -> bool {
+        self.run().as_ref().is_some_and(|run| run.reached)
+    }
+
     /// The term whose task runs.
     #[cfg(feature = "otel")]
     pub(crate) fn term(&self) -> Option<TermNow> {
@@ -163,7 +169,7 @@ impl Vitals {
         let (lease, skew) = (timing.lease(), timing.skew());
         // The first attempt is due at once.
         let due = Some(clock.now());
-        *self.run() = Some(Run { clock, lease, skew, due, failing: None, term: None });
+        *self.run() = Some(Run { clock, lease, skew, due, reached: false, failing: None, term: None });
     }
 
     pub(crate) fn run_ended(&self) {
@@ -175,7 +181,7 @@ impl Vitals {
     }
 
     pub(crate) fn store_answered(&self) {
-        self.update(|run| run.failing = None);
+        self.update(|run| (run.reached, run.failing) = (true, None));
     }
 
     pub(crate) fn store_failed(&self, now: Moment) {

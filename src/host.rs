@@ -123,6 +123,13 @@ impl LeaderHost {
         self.vitals.check()
     }
 
+    /// Whether the store has answered this host since it began to run, so that it would lead if nobody else did: what a readiness
+    /// probe asks for. It stays true while the store is out of reach later on.
+    #[must_use]
+    pub fn has_reached_store(&self) -> bool {
+        self.vitals.has_reached_store()
+    }
+
     /// Reads who leads, without contending, as far as the store can tell: see [`Observation`]. The request is sent from the keeper, as all of this host's are, and given up
     /// after [`attempt_timeout`](crate::TimingOptions::attempt_timeout).
     ///

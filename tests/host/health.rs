@@ -158,6 +158,24 @@ async fn an_election_that_was_never_pumped_is_red_after_a_lease() {
     assert!(matches!(worker.host.health(), Err(Unhealthy::Stuck { .. })), "{:?}", worker.host.health());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_host_has_reached_the_store_from_its_first_answer_on_until_its_run_ends() {
+    let bench = Bench::new();
+    let worker = bench.worker("a");
+    worker.store.always_all(Fault::Hang);
+    let run = worker.run(until_cancelled);
+    tokio::time::sleep(secs(60)).await;
+    assert!(!worker.host.has_reached_store());
+    worker.store.heal();
+    worker.leads().await;
+    assert!(worker.host.has_reached_store());
+    worker.store.always_all(Fault::Hang);
+    tokio::time::sleep(secs(60)).await;
+    assert!(worker.host.has_reached_store());
+    run.stop().await.0.unwrap();
+    assert!(!worker.host.has_reached_store());
+}
+
 #[test]
 fn what_is_wrong_is_one_sentence() {
     let health = LeaderHost::new(MemoryMutex::new()).health();

@@ -1,7 +1,7 @@
 //! What the status page shows: the latest events, and where things stand.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -46,7 +46,6 @@ pub enum Weight {
 #[derive(Debug, Default)]
 pub struct Board {
     phase: AtomicU8,
-    answered: AtomicBool,
     content: Mutex<Content>,
 }
 
@@ -70,17 +69,6 @@ impl Board {
     pub fn enter(&self, phase: Phase) {
         // A signal can come before the host has begun.
         self.phase.fetch_max(phase as u8, Ordering::AcqRel);
-    }
-
-    /// The store has answered this worker, once at least.
-    pub fn store_answered(&self) {
-        self.answered.store(true, Ordering::Release);
-    }
-
-    /// Whether a deployment may go on: this worker would lead if nobody else did. It stays so while the store is out of reach,
-    /// as taking the status page off the network would help nobody.
-    pub fn is_ready(&self) -> bool {
-        self.phase() == Phase::Contending && self.answered.load(Ordering::Acquire)
     }
 
     pub fn note(&self, entry: Entry) {
@@ -171,15 +159,12 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_is_ready_from_the_first_answer_of_the_store_until_it_is_told_to_end() {
+    fn a_worker_that_was_told_to_end_does_not_begin_again() {
         let board = Board::default();
-        board.store_answered();
-        assert!(!board.is_ready(), "it does not contend yet");
         board.enter(Phase::Contending);
-        assert!(board.is_ready());
+        assert_eq!(board.phase(), Phase::Contending);
         board.enter(Phase::Draining);
-        assert!(!board.is_ready());
         board.enter(Phase::Contending);
-        assert_eq!(board.phase(), Phase::Draining, "a worker that was told to end does not begin again");
+        assert_eq!(board.phase(), Phase::Draining);
     }
 }

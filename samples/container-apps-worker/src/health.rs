@@ -16,6 +16,12 @@ pub fn needs_restart(ailment: &Unhealthy) -> bool {
     !matches!(ailment, Unhealthy::StoreOutOfReach { .. })
 }
 
+/// Whether a deployment may go on: this worker would lead if nobody else did. It stays so while the store is out of reach, as
+/// taking the status page off the network would help nobody.
+pub fn is_ready(host: &LeaderHost, board: &Board) -> bool {
+    board.phase() == Phase::Contending && host.has_reached_store()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

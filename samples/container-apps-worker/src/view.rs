@@ -70,7 +70,7 @@ impl View {
                 holder: config.holder.to_string(),
                 revision: config.revision.clone(),
                 role: role(&status, board.phase()),
-                ready: board.is_ready(),
+                ready: health::is_ready(host, board),
                 unhealthy: health::ailment(host, board).map(|ailment| ailment.to_string()),
                 store: config.lease_place.to_string(),
                 lease_seconds: config.timing.lease().as_secs(),

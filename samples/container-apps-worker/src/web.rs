@@ -48,7 +48,7 @@ async fn healthz(State(app): State<Arc<App>>) -> Response {
 async fn readyz(State(app): State<Arc<App>>) -> Response {
     let not_yet = |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
     match app.board.phase() {
-        _ if app.board.is_ready() => "contending\n".into_response(),
+        _ if health::is_ready(&app.host, &app.board) => "contending\n".into_response(),
         Phase::Starting => not_yet("starting\n"),
         Phase::Contending => not_yet("the store has not answered yet\n"),
         Phase::Draining => not_yet("told to end\n"),
