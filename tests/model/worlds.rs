@@ -303,10 +303,16 @@ fn ci() -> Vec<Config> {
 }
 
 fn soak() -> Vec<Config> {
-    vec![Config {
-        expects: vec![Seen::Takeover, Seen::WokeInvalid, Seen::ZombieGranted, Seen::Overrun, Seen::ReleaseFailed],
-        ..trio("soak-pause", Budget { pauses: 1, losses: 1, delays: 1, ..none() })
-    }]
+    vec![
+        Config {
+            expects: vec![Seen::Takeover, Seen::WokeInvalid, Seen::ZombieGranted, Seen::Overrun, Seen::ReleaseFailed],
+            ..trio("soak-pause", Budget { pauses: 1, losses: 1, delays: 1, ..none() })
+        },
+        Config {
+            expects: vec![Seen::Takeover, Seen::ZombieGranted, Seen::AmbiguousAcquireSettled],
+            ..trio("soak-jump", Budget { jumps: 1, losses: 1, delays: 1, ..none() })
+        },
+    ]
 }
 
 /// Half a per cent of a clock's rate is all that lies between these two. A lease of 15 s with a skew of 1 s holds as long as
