@@ -12,7 +12,7 @@
 //! FAULTS_TABLE=write cargo test --test planted_faults                           # tests/faults/README.md anew
 //! ```
 //!
-//! One run at a time: two would build under the same names. It takes a quarter of an hour on two cores, and Node, as some of the
+//! One run at a time: two would build under the same names. It takes a quarter of an hour on two cores of their own, and Node, as some of the
 //! tests talk to Azurite.
 
 #![allow(clippy::expect_used)]

@@ -85,11 +85,11 @@ pub fn chosen(mut faults: Vec<Fault>) -> Vec<Fault> {
     faults
 }
 
-/// So many at even distances in the order of the invariants: the same each time.
+/// So many at even distances in the order of the invariants, from the first to the last: the same each time.
 fn spread(mut faults: Vec<Fault>, number: usize) -> Vec<Fault> {
     faults.sort_by(|one, other| one.rank().cmp(&other.rank()));
-    let (all, number) = (faults.len(), number.clamp(1, faults.len()));
-    let wanted: Vec<_> = (0..number).map(|index| index * all / number).collect();
+    let (last, gaps) = (faults.len() - 1, number.clamp(2, faults.len()) - 1);
+    let wanted: Vec<_> = (0..=gaps).map(|index| index * last / gaps).collect();
     let mut index = 0..;
     faults.retain(|_| index.next().is_some_and(|index| wanted.contains(&index)));
     faults
