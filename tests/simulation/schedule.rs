@@ -51,7 +51,7 @@ impl Crowd {
         let lease = self.longest_lease();
         let poll = self.longest_poll();
         let drain = settings.iter().map(|settings| settings.drain_limit).max().unwrap_or_default();
-        let leads = self.another_leads(None, slack(drain + lease + poll)).await;
+        let leads = self.another_leads(None, slack(drain + lease + self.orphaned_lease() + poll)).await;
         if !leads {
             self.world.violation("world", format_args!("nobody leads although everybody could (invariant 13)"));
             return;
