@@ -118,10 +118,8 @@ fn the_alerts_look_for_lines_that_are_documented() {
     let documented = read(repository().join("infra/README.md"));
     for (query, fields) in [
         ("tostring(entry.event) == 'leading'", ["`event`", "`leading`"]),
-        (
-            "tostring(entry.event) == 'ended' and tostring(entry.outcome) in ('failed', 'panicked')",
-            ["`outcome`", "`ended`"],
-        ),
+        ("tostring(entry.event) == 'ended' and tostring(entry.reason) == 'task_ended'", ["`reason`", "`task_ended`"]),
+        ("tostring(entry.outcome) in ('failed', 'panicked')", ["`outcome`", "`ended`"]),
         ("dcount(tostring(entry.fencing_token))", ["`fencing_token`", "`holder`"]),
     ] {
         assert!(alerts.contains(query), "no {query}");
