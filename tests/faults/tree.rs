@@ -105,7 +105,7 @@ impl Tree {
             if net.package() == "proof" { self.folder.path().join("proof") } else { self.folder.path().into() };
         let mut command = Command::new(executable);
         command.args(&net.filter).current_dir(&package).env("CARGO_MANIFEST_DIR", package);
-        command.env("SIM_SEEDS", schedules.to_string()).env("MODEL_TIER", "quick");
+        command.envs([("SIM_SEEDS", schedules.to_string().as_str()), ("SIM_ENOUGH", "10"), ("MODEL_TIER", "quick")]);
         Ready { net: net.clone(), command, output: self.folder.path().join("output") }
     }
 }

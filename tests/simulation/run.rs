@@ -110,12 +110,14 @@ fn explore(aloud: bool) -> Result<(), libtest_mimic::Failed> {
     // The seeds from this one on, so that a soak need not repeat what was seen before.
     let from = number("SIM_FROM").unwrap_or(0);
     let seeds = number("SIM_SEEDS").unwrap_or(SCHEDULES);
+    // For those who know that it fails, and only want to see how.
+    let enough = number("SIM_ENOUGH").unwrap_or(u64::MAX);
     let (next, failures) = (AtomicU64::new(from), AtomicU64::new(0));
     let work = || {
         let mut sum = Sum::default();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= from + seeds {
+            if seed >= from + seeds || failures.load(Ordering::Relaxed) >= enough {
                 return sum;
             }
             let log = run(seed, false, false);
