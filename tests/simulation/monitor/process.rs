@@ -58,6 +58,8 @@ pub(super) struct Asked {
     pub(super) jumps: u32,
     /// Its wall clock was set back since: a jump after that may only make up for it.
     pub(super) set_back: bool,
+    /// In the very instant in which it went on: decided before it stood still, perhaps, and counted from there.
+    pub(super) resumed: bool,
     pub(super) unknown: bool,
 }
 

@@ -121,14 +121,15 @@ impl Monitor {
             // One that has lapsed is asked for at once, but once only.
             let lapses = lapsed && !asked.lapsed;
             let early = at + tolerance < asked.at + gap;
-            if early && !lapses && !jumped {
+            if early && !lapses && !jumped && !asked.resumed {
                 wrong.push("it is not time for the next poll (invariant 13)");
             }
         }
         state.claim = Some(claim.id);
         state.answered &= state.began;
         state.began = true;
-        state.asked = Some(Asked { at, lapsed, jumps: state.jumps, set_back: false, unknown: false });
+        let resumed = state.resumed_at == state.clock.truth();
+        state.asked = Some(Asked { at, lapsed, jumps: state.jumps, set_back: false, resumed, unknown: false });
         if claim.unsettled {
             self.log.count("repeated claims");
         }
