@@ -23,8 +23,8 @@ use azure_storage_blob::BlobContainerClient;
 
 use crate::claim::Claim;
 use crate::error::{Error, Result};
-use crate::keeper;
 use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
+use crate::requests;
 use address::Address;
 use client::LeaseBlob;
 use transport::Access;
@@ -198,7 +198,7 @@ impl BlobDistributedMutex {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        if self.own_transport.is_some() { keeper::run(request).await? } else { request.await }
+        if self.own_transport.is_some() { requests::run(request).await? } else { request.await }
     }
 }
 

@@ -22,8 +22,8 @@ use azure_core::credentials::{Secret, TokenCredential};
 use crate::claim::Claim;
 use crate::document::DocumentMutex;
 use crate::error::{Error, Result};
-use crate::keeper;
 use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
+use crate::requests;
 use account::Access;
 #[cfg(fuzzing)]
 pub(crate) use account::checks as account_checks;
@@ -161,7 +161,7 @@ impl CosmosDistributedMutex {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        keeper::run(request).await?
+        requests::run(request).await?
     }
 }
 

@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use crate::claim::Claim;
 use crate::document::DocumentMutex;
 use crate::error::{Error, Result};
-use crate::keeper;
 use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
+use crate::requests;
 use disk::Disk;
 use document::LeaderFile;
 #[cfg(fuzzing)]
@@ -96,7 +96,7 @@ impl FileMutex {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        keeper::run(request).await?
+        requests::run(request).await?
     }
 }
 
