@@ -10,6 +10,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use tracing::{Span, debug_span, info_span};
 
+use crate::caught::caught_call;
 use crate::claim::HolderId;
 use crate::election::Moment;
 use crate::error::{Error, ErrorKind};
@@ -170,20 +171,26 @@ impl RequestOutcome {
 /// The span of a host's run.
 pub(crate) fn run_span(identity: &Identity) -> Span {
     let Identity { election, holder } = identity;
-    info_span!(target: TARGET, parent: None, "leader_election", election, %holder)
+    guarded(|| info_span!(target: TARGET, parent: None, "leader_election", election, %holder))
 }
 
 /// The span of a term, in which the leader's task runs: what it logs bears the token. It stands alone, as it says whose term
 /// it is by itself.
 pub(crate) fn term_span(identity: &Identity, fencing_token: FencingToken) -> Span {
     let Identity { election, holder } = identity;
-    info_span!(target: TARGET, parent: None, "leadership", election, %holder, fencing_token = fencing_token.get())
+    let fencing_token = fencing_token.get();
+    guarded(|| info_span!(target: TARGET, parent: None, "leadership", election, %holder, fencing_token))
 }
 
 /// The span of a request, which the spans of the store's client nest in. It is made inside the run's, and not as its child by
 /// name: the subscriber of this thread may be another one than that of the thread on which the run began.
 pub(crate) fn request_span(run: &Span, operation: Operation) -> Span {
-    run.in_scope(|| debug_span!(target: TARGET, "request", %operation))
+    guarded(|| run.in_scope(|| debug_span!(target: TARGET, "request", %operation)))
+}
+
+/// No span, where the subscriber panics.
+fn guarded(make: impl FnOnce() -> Span) -> Span {
+    caught_call(make).unwrap_or_else(|_| Span::none())
 }
 
 /// A resource refused an older leader.

@@ -6,6 +6,9 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+#[cfg(unix)]
+#[path = "blocked_runtime/children.rs"]
+mod children;
 #[path = "blocked_runtime/dropped.rs"]
 mod dropped;
 #[path = "blocked_runtime/panics.rs"]
