@@ -218,3 +218,43 @@ async fn a_write_that_a_fence_refused_is_a_warning_with_both_tokens() {
     assert_eq!((&*line.fields["fencing_token"], &*line.fields["fenced_by"]), ("41", "42"));
     tokio::time::sleep(millis(1)).await;
 }
+
+/// Two that alternate are two, and no more.
+#[tokio::test(start_paused = true)]
+async fn failures_that_alternate_are_a_warning_each_and_then_twice_a_minute() {
+    let (log, _guard) = Capture::begin();
+    let bench = Bench::new();
+    let worker = bench.worker("a");
+    for _ in 0..20 {
+        worker.store.next(Operation::Acquire, Fault::Fail(ErrorKind::Unavailable));
+        worker.store.next(Operation::Acquire, Fault::Fail(ErrorKind::Unreachable));
+    }
+    let run = worker.run(until_cancelled);
+    tokio::time::sleep(secs(25)).await;
+    let warnings =
+        log.lines().into_iter().filter(|line| line.is("attempt_failed") && line.level == Level::WARN).count();
+    assert_eq!(warnings, 2);
+    run.stop().await.0.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rest_is_told_with_its_length_and_a_subtask_writes_in_the_span_of_its_term() {
+    let (log, _guard) = Capture::begin();
+    let bench = Bench::new();
+    let worker = bench.worker("a");
+    let run = worker.run(|leader| {
+        let subtask = leader.spawn(async { tracing::info!(target: "task", "a part") });
+        async move {
+            subtask.await?;
+            Ok(())
+        }
+    });
+    worker.gone(1).await;
+    tokio::time::sleep(millis(100)).await;
+    let rest = log.event("resting");
+    assert_eq!((rest.level, fields(&rest)), (Level::INFO, vec![("seconds", "2.0")]));
+    assert!(rest.spans.is_empty(), "election and holder stand in the event, and once is enough");
+    let part = log.all().into_iter().find(|line| line.target == "task").expect("written");
+    assert_eq!(part.spans.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["leadership"]);
+    run.stop().await.0.unwrap();
+}
