@@ -11,14 +11,14 @@ use crate::election::{EndReason, Report};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A driver that leaves in order however it ends.
-pub(in crate::host) struct Running(Option<Box<Driver>>);
+pub(in super::super) struct Running(Option<Box<Driver>>);
 
 impl Running {
-    pub(in crate::host) fn new(driver: Driver) -> Self {
+    pub(in super::super) fn new(driver: Driver) -> Self {
         Self(Some(Box::new(driver)))
     }
 
-    pub(in crate::host) async fn run(mut self) {
+    pub(in super::super) async fn run(mut self) {
         if let Some(driver) = &mut self.0 {
             let outcome = driver.drive().await;
             if let Some(driver) = self.0.take() {
