@@ -2,8 +2,10 @@
 
 mod append;
 mod fence;
+mod tail;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ use crate::fenced::{ROUNDS, fenced};
 use crate::fencing::FencingToken;
 use crate::stores::blob::address::Address;
 use fence::{Absent, Fence};
+use tail::Tail;
 
 /// An Azure blob that only the latest leader can write to, enforced by the service in the same request.
 ///
@@ -77,19 +80,23 @@ pub struct FencedBlob {
     limit: Duration,
     /// Whether the fence was seen to be this leadership's.
     raised: AtomicBool,
+    tail: Arc<Tail>,
 }
 
 impl FencedBlob {
     /// The blob `name` in that container, written to under `token`. Nothing is sent yet.
     ///
-    /// Requests are sent with the client's own settings, on the runtime that calls. Its retries do no harm.
+    /// Requests are sent with the client's own settings, on the runtime that calls. Its retries do no harm, as none of these
+    /// requests can be carried out twice: a write that is repeated finds its own mark in the tag, and a block that is repeated
+    /// finds its place taken.
     ///
     /// # Errors
     /// [`InvalidSetting`](ErrorKind::InvalidSetting) for a name or a URL that cannot be.
     pub fn new(container: &BlobContainerClient, name: &str, token: FencingToken) -> Result<Self> {
         let address = Address::of_client(container.url(), name)?;
         let blob = container.blob_client(name);
-        Ok(Self { blob, address, token, limit: LIMIT, raised: AtomicBool::new(false) })
+        let tail = tail::of(&address, token);
+        Ok(Self { blob, address, token, limit: LIMIT, raised: AtomicBool::new(false), tail })
     }
 
     /// Sets how long an operation may take, all its requests together. Default 60 s; give large streams more.
