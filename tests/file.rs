@@ -131,6 +131,31 @@ async fn the_token_of_a_deleted_election_goes_on_rising() {
     assert!(second > first, "{second} follows {first}");
 }
 
+/// Were it followed, nobody could lead after the next term; and a deleted record would begin below what fences have seen.
+#[tokio::test]
+async fn a_token_near_the_highest_is_refused_before_anybody_is_granted_one_above_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, mutex) = (directory.path().join("nightly.json"), open(directory.path()));
+    let first = claim("first");
+    let token = granted(mutex.try_acquire(&first, None).await);
+    mutex.release(&first).await.unwrap();
+    let sound = std::fs::read_to_string(&path).unwrap();
+    let said = |token: u64| format!("\"fencingToken\": {token}");
+    for edited in [FencingToken::MAX - 1, FencingToken::MAX] {
+        std::fs::write(&path, sound.replace(&said(token.get()), &said(edited))).unwrap();
+        let error = mutex.try_acquire(&claim("second"), None).await.expect_err("must be refused");
+        assert_eq!(error.kind(), ErrorKind::CorruptRecord);
+        assert!(
+            error.to_string().contains("somebody has edited it") && error.to_string().contains("delete it"),
+            "{error}"
+        );
+    }
+    // What the sentence says.
+    std::fs::remove_file(&path).unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(granted(mutex.try_acquire(&claim("third"), None).await) > token);
+}
+
 #[tokio::test]
 async fn a_missing_directory_is_created_by_who_contends_and_not_by_who_looks() {
     let directory = tempfile::tempdir().unwrap();

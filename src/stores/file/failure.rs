@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind};
+use crate::fencing::begin_anew;
 
 /// At which step.
 #[derive(Clone, Copy)]
@@ -94,9 +95,9 @@ pub(super) fn corrupt(record: &Path, what: &str) -> Error {
     Error::new(
         ErrorKind::CorruptRecord,
         format!(
-            "{} {what}; something else writes to it. Nothing was changed: restore the file, or delete it to begin anew \
-             (fencing tokens go on rising, by this machine's clock)",
-            record.display()
+            "{} {what}; something else writes to it. Nothing was changed: {}",
+            record.display(),
+            begin_anew("the file", "this machine's time")
         ),
     )
 }
