@@ -119,10 +119,10 @@ impl HolderId {
         let name = name.as_ref();
         let printable = name.bytes().all(|b| (0x20..=0x7e).contains(&b));
         if name.is_empty() || name.len() > 128 || !printable || name.trim() != name {
-            return Err(Error::setting(format!(
-                "the holder id must be 1 to 128 printable ASCII characters without a space at either end, not {:?}",
-                name.chars().take(140).collect::<String>()
-            )));
+            // Not quoted: somebody may have put a secret there.
+            return Err(Error::setting(
+                "the holder id must be 1 to 128 printable ASCII characters without a space at either end",
+            ));
         }
         Ok(Self(name.into()))
     }

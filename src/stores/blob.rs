@@ -5,6 +5,7 @@ pub(crate) mod address;
 pub(crate) mod checks;
 mod client;
 pub(crate) mod failure;
+mod fresh;
 #[cfg(test)]
 mod properties;
 mod record;
@@ -131,7 +132,8 @@ impl BlobDistributedMutex {
     }
 
     /// With a container client that you have made, and with its settings: its transport, its retries, its credential.
-    /// Let it have no retries and a connection pool of its own; attempts are bounded all the same.
+    /// Let it have no retries and a connection pool of its own; attempts are bounded all the same. Where a cache is on the way, let
+    /// it send `Cache-Control: no-cache`, as the other constructors do.
     ///
     /// # Errors
     /// As [`new`](Self::new).

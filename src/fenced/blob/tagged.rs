@@ -24,6 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fenced::{ROUNDS, fenced};
 use crate::fencing::FencingToken;
 use crate::stores::blob::address::Address;
+use crate::stores::etag::strong_etag;
 use fence::{Absent, Fence};
 use tail::Tail;
 
@@ -236,7 +237,8 @@ impl FencedBlob {
     }
 
     fn version(&self, etag: Option<Etag>) -> Result<Etag> {
-        etag.ok_or_else(|| Error::new(ErrorKind::Refused, format!("the answer about {} has no ETag", self.address)))
+        etag.map(strong_etag)
+            .ok_or_else(|| Error::new(ErrorKind::Refused, format!("the answer about {} has no ETag", self.address)))
     }
 
     /// The version that was written with this mark, if it still stands.
