@@ -100,3 +100,18 @@ pub(super) fn silence(doing: &str, address: &Address, error: &(dyn StdError + 's
     };
     Error::new(kind, format!("{doing} {address} failed: {why}")).with_source(cause)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_that_does_not_fit_the_partition_key_is_said_to_need_another_container() {
+        let address =
+            Address::new("https://acct.documents.azure.com/", "workers", "leaders", "nightly").expect("valid");
+        let error = status("creating", &address, 400, Some(1001), None);
+        assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+        assert!(error.to_string().contains("needs the partition key /id"), "{error}");
+        assert!(!status("creating", &address, 400, None, None).to_string().contains("partition key"));
+    }
+}
