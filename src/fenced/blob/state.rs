@@ -30,7 +30,8 @@ use crate::stores::etag::strong_etag;
 /// The same keeps off late duplicates of this leader's own writes, and those of programs that use no fence at all.
 ///
 /// Opening costs two requests, once per leadership; a write costs one. Other than [`FencedBlob`](crate::FencedBlob) it must
-/// be opened before it is written to, and has one writer at a time. It needs no right but to read and write blobs: the role
+/// be opened before it is written to, and has one writer at a time. Keep the account's lifecycle rules from deleting the blob: its
+/// fence goes with it. It needs no right but to read and write blobs: the role
 /// *Storage Blob Data Contributor*, scoped to the container. See
 /// [conditional headers](https://learn.microsoft.com/rest/api/storageservices/specifying-conditional-headers-for-blob-service-operations).
 ///

@@ -44,6 +44,9 @@ use tail::Tail;
 /// [`Conflict`](ErrorKind::Conflict). To read, and act elsewhere on what was read, [`raise`](Self::raise) first. All tokens
 /// must come from one election: those of another say nothing about who is newer.
 ///
+/// It goes with its blob: keep the account's lifecycle rules from deleting that, or an older leader can write again. A cache on
+/// the way must not answer for the service: let your client send `Cache-Control: no-cache` where there is one.
+///
 /// # Rights
 /// Reading and writing blobs and their tags: the role *Storage Blob Data Owner* scoped to the container, or a role of
 /// one's own with `blobs/read`, `blobs/write`, `blobs/tags/read` and `blobs/tags/write`; of a shared access signature the
