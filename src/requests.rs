@@ -48,6 +48,19 @@ where
         .map_err(|error| Error::new(ErrorKind::Runtime, "the store's code panicked").with_source(error))
 }
 
+/// Runs a future on a thread where nothing else runs, as the requests of a store that blocks do.
+#[cfg(feature = "contract")]
+pub(crate) async fn run_alone<F>(future: F) -> Result<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let failed =
+        |error: Box<dyn std::error::Error + Send + Sync>| Error::new(ErrorKind::Runtime, FAILED).with_source(error);
+    let (handle, _end) = own().map_err(|error| failed(error.into()))?;
+    AbortOnDropHandle::new(handle.spawn(future)).await.map_err(|error| failed(error.into()))
+}
+
 /// Where a host's requests run.
 #[derive(Debug)]
 pub(crate) enum Requests {
@@ -86,8 +99,8 @@ impl Requests {
         if nanos == 0 {
             return None;
         }
-        if let Ok(own) = own() {
-            *self = own;
+        if let Ok((handle, end)) = own() {
+            *self = Self::Own { handle, _end: end };
         }
         Some(Duration::from_nanos(nanos))
     }
@@ -154,7 +167,8 @@ fn start() -> Result<Runtime> {
     }
 }
 
-fn own() -> std::io::Result<Requests> {
+/// A thread of its own, which ends when the guard is dropped.
+fn own() -> std::io::Result<(Handle, DropGuard)> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     let end = CancellationToken::new();
@@ -165,5 +179,5 @@ fn own() -> std::io::Result<Requests> {
         // What blocks must not keep the thread that ends the runtime for good.
         runtime.shutdown_background();
     })?;
-    Ok(Requests::Own { handle, _end: end.drop_guard() })
+    Ok((handle, end.drop_guard()))
 }

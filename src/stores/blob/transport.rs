@@ -9,6 +9,7 @@ use azure_core::http::{ClientOptions, RetryOptions, Transport};
 use azure_storage_blob::{BlobContainerClient, BlobContainerClientOptions};
 
 use super::address::Address;
+use super::fresh::Fresh;
 use super::shared_key::EmulatorKey;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stores::cause::scrubbed;
@@ -37,6 +38,7 @@ impl Access {
             Self::EmulatorKey => (None, vec![Arc::new(EmulatorKey) as Arc<dyn Policy>]),
         };
         let client_options = ClientOptions {
+            per_call_policies: vec![Arc::new(Fresh)],
             per_try_policies: policies,
             // The SDK's own retries outlive a lease. The election repeats what is worth repeating.
             retry: RetryOptions::none(),

@@ -14,6 +14,7 @@ use azure_core::hmac::hmac_sha256;
 use azure_core::time::{OffsetDateTime, parse_rfc7231, to_rfc7231};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use super::address::Address;
 use super::failure;
@@ -43,11 +44,7 @@ impl Account {
     pub(super) async fn fetch(address: &Address, access: &Access) -> Result<Self> {
         let date = to_rfc7231(&OffsetDateTime::now_utc());
         let authorization = access.authorization(address, &date).await?;
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(5))
-            .build()
-            .map_err(|error| failure::silence("reading the properties of", address, &error))?;
+        let client = client(address).await?;
         let response = client
             .get(address.endpoint().clone())
             .header("authorization", authorization)
@@ -93,12 +90,34 @@ impl Account {
     }
 }
 
+/// The client of all accounts, made once and on a thread that may block: that takes milliseconds, and this runs where leases are
+/// renewed.
+async fn client(address: &Address) -> Result<&'static reqwest::Client> {
+    static CLIENT: OnceCell<reqwest::Client> = OnceCell::const_new();
+    CLIENT
+        .get_or_try_init(|| async {
+            let built = tokio::task::spawn_blocking(|| {
+                reqwest::Client::builder()
+                    .redirect(reqwest::redirect::Policy::none())
+                    .timeout(Duration::from_secs(5))
+                    // One request in minutes: by then the server has closed what was kept.
+                    .pool_max_idle_per_host(0)
+                    .build()
+            });
+            let built = built.await.map_err(|error| {
+                Error::new(ErrorKind::Runtime, "the client for account checks could not be made").with_source(error)
+            })?;
+            built.map_err(|error| failure::silence("reading the properties of", address, &error))
+        })
+        .await
+}
+
 impl Access {
     async fn authorization(&self, address: &Address, date: &str) -> Result<String> {
         let plain = match self {
             Self::Key(key) => {
                 let signature = hmac_sha256(&format!("get\n\n\n{}\n\n", date.to_lowercase()), key)
-                    .map_err(|_| Error::setting("the account key of Cosmos DB is not base64"))?;
+                    .map_err(|_| Error::setting("the account key of Cosmos DB is not base64: give the key alone, neither a connection string nor a line break with it"))?;
                 format!("type=master&ver=1.0&sig={signature}")
             }
             Self::Credential(credential) => {
@@ -118,6 +137,16 @@ impl Access {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_checks_have_one_client_also_on_a_runtime_that_comes_later() {
+        let address = Address::new("https://acct.documents.azure.com", "db", "leases", "nightly").expect("valid");
+        let made = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(client(&address)).expect("a client")
+        };
+        assert!(std::ptr::eq(made(), made()), "none is made for each check");
+    }
 
     fn account(flag: bool, writable: usize, readable: usize, consistency: &str) -> Option<Account> {
         let regions = |count: usize| vec![serde_json::json!({"name": "somewhere"}); count];
