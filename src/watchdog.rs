@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::caught::caught_call;
 use crate::clock::{Clock, SystemClock};
-use crate::election::{EndReason, Moment};
+use crate::election::{Deadlines, EndReason, Moment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::Vitals;
 use crate::leadership::Shared;
@@ -31,6 +31,8 @@ pub(crate) struct Watched {
     pub(crate) last_words: Arc<LastWords>,
     /// Where it is dropped, as there are values of users in it.
     pub(crate) lane: Lane,
+    /// When the watchdog aborted the task.
+    pub(crate) aborted_at: Option<Moment>,
 }
 
 /// Starts the thread, unless it runs.
@@ -88,7 +90,7 @@ impl Watchdog {
                     late.push(Arc::clone(&look.watched.term));
                 }
             }
-            for look in due.drain(..) {
+            for mut look in due.drain(..) {
                 match look.watched.act(&late) {
                     Some(again) => self.push(again, look.watched),
                     None => look.watched.lane.clone().discard(look.watched),
@@ -144,7 +146,7 @@ impl Watched {
     }
 
     /// Does what is due, and returns when to look again; `None` when there is nothing more to watch.
-    fn act(&self, late: &[Arc<Shared>]) -> Option<Instant> {
+    fn act(&mut self, late: &[Arc<Shared>]) -> Option<Instant> {
         // A clock that panics has ended the driver, too, which has ended the term.
         let now = self.now()?;
         if late.iter().any(|term| Arc::ptr_eq(term, &self.term)) {
@@ -155,8 +157,11 @@ impl Watched {
         let steps = self.term.deadline().steps?;
         if now >= steps.abort_at + self.slack {
             self.term.work().abort();
+            self.aborted_at = self.aborted_at.or(Some(now));
         }
-        if now >= steps.overrun_at + self.slack {
+        let late_by = self.aborted_at.filter(|at| *at > steps.overrun_at).map(|at| at + Deadlines::LATE_MARGIN);
+        let overrun_at = (steps.overrun_at + self.slack).max(late_by.unwrap_or_default());
+        if now >= overrun_at {
             if !self.term.work().is_idle() {
                 if let Some(vitals) = self.vitals.upgrade() {
                     vitals.overrun(now);
@@ -168,8 +173,8 @@ impl Watched {
             }
             return None;
         }
-        let next = [steps.cancel_at, Some(steps.abort_at), Some(steps.overrun_at)].into_iter().flatten();
-        let next = next.map(|step| step + self.slack).find(|step| *step > now)?;
+        let steps = [steps.cancel_at, Some(steps.abort_at)].into_iter().flatten().map(|step| step + self.slack);
+        let next = steps.chain([overrun_at]).find(|step| *step > now)?;
         Some(Instant::now() + next.since(now))
     }
 

@@ -102,6 +102,11 @@ pub struct Deadlines {
     pub overrun_at: Moment,
 }
 
+impl Deadlines {
+    /// How long an abortion that comes late, as the process stood still or the lease was lost, may take to show effect.
+    pub const LATE_MARGIN: Duration = Duration::from_millis(250);
+}
+
 /// How an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Failure {

@@ -119,11 +119,15 @@ impl<E: Entropy> Election<E> {
         }
     }
 
-    /// When the task overruns that was aborted at `aborted_at`: a little after the end of validity, as an abortion takes a
-    /// moment to show effect; and as soon as that after the abortion where the lease is not this host's any more.
+    /// When the task overruns that was aborted at `aborted_at`: a moment after the end of validity, as an abortion takes that
+    /// to show effect. Where it came too late, since this process stood still or the lease was lost, another may lead already;
+    /// then it has as long as a busy machine takes to wake all threads, or each suspension would end processes whose tasks heed it.
     fn overrun_at(&self, term: &Term, stop: &Stop, aborted_at: Moment) -> Moment {
-        let lease_is_over = if stop.forsaken { aborted_at } else { term.valid_until.max(aborted_at) };
-        lease_is_over + self.overrun_margin()
+        if stop.forsaken || aborted_at > term.valid_until {
+            aborted_at + self.overrun_margin().max(Deadlines::LATE_MARGIN)
+        } else {
+            term.valid_until + self.overrun_margin()
+        }
     }
 
     /// See [`Deadlines`].

@@ -438,7 +438,7 @@ fn invariant_4_after_a_loss_an_abortion_has_a_moment_only() {
     bench.lost();
     bench.run_to(secs(60));
     let overruns: Vec<_> = bench.reports.iter().filter(|(_, r)| matches!(r, Report::Overrun { .. })).collect();
-    assert_eq!(overruns, [&(ms(8_100), Report::Overrun { token: token(1) })], "aborted after the grace of 3 s");
+    assert_eq!(overruns, [&(ms(8_250), Report::Overrun { token: token(1) })], "aborted after the grace of 3 s");
 }
 
 #[test]

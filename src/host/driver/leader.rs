@@ -69,6 +69,7 @@ impl Leader {
                 abort_process: driver.run.options.abort_process_on_overrun,
                 last_words: Arc::clone(&driver.last_words),
                 lane: driver.announcer.lane().clone(),
+                aborted_at: None,
             });
         }
         let ending = driver.run.spawner.start(shared.leadership(), driver.run.identity.clone());
