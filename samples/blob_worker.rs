@@ -28,7 +28,7 @@ struct Arguments {
     /// Name of the lease blob: the workers that share it elect one leader
     #[arg(default_value = "MyLeaderCoordinatorTask")]
     blob: String,
-    /// Who this worker is [default: the process id and a random part]
+    /// Who this worker is [default: the machine's name, the process id and a random part]
     #[arg(long)]
     holder: Option<String>,
     /// Length of the lease in seconds, 15 to 60

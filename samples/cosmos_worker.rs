@@ -32,7 +32,7 @@ struct Arguments {
     /// Name of the election: the id of its document
     #[arg(default_value = "MyLeaderCoordinatorTask")]
     election: String,
-    /// Who this worker is [default: the process id and a random part]
+    /// Who this worker is [default: the machine's name, the process id and a random part]
     #[arg(long)]
     holder: Option<String>,
     /// Length of the lease in seconds, from 1 up

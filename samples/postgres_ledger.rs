@@ -30,7 +30,7 @@ struct Arguments {
     container_url: String,
     /// Connection string of the database
     database: Config,
-    /// Who this worker is [default: the process id and a random part]
+    /// Who this worker is [default: the machine's name, the process id and a random part]
     #[arg(long)]
     holder: Option<String>,
 }

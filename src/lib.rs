@@ -50,6 +50,9 @@ pub use mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observatio
 pub use options::{LeaderHostOptions, Pump};
 pub use status::{LeaderEvent, Operation, Status, StatusWatch, TaskOutcome};
 #[cfg(feature = "blob")]
+#[doc(hidden)]
+pub use stores::blob::LeaseSight;
+#[cfg(feature = "blob")]
 pub use stores::blob::{BlobDistributedMutex, BlobMutexOptions, Create};
 #[cfg(feature = "cosmos")]
 pub use stores::cosmos::{CosmosDistributedMutex, CosmosMutexOptions};

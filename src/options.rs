@@ -26,7 +26,7 @@ use crate::timing::Timing;
 /// ```
 #[derive(Debug, Clone)]
 pub struct LeaderHostOptions {
-    /// The name to lead under. Default: made of the process id and a random part. Set it to the pod's or replica's name.
+    /// The name to lead under. Default: made of the machine's name, the process id and a random part. Set it to the pod's or replica's name.
     pub holder: HolderId,
     /// All durations that safety depends on. Default: those of a 15 s lease.
     pub timing: Timing,

@@ -10,6 +10,9 @@
 
 #[path = "canary/blob.rs"]
 mod blob;
+#[cfg(unix)]
+#[path = "canary/command.rs"]
+mod command;
 #[path = "canary/cosmos.rs"]
 mod cosmos;
 #[path = "canary/recorder.rs"]

@@ -14,9 +14,18 @@ mod command;
 mod demo;
 #[path = "leader/ends.rs"]
 mod ends;
+#[cfg(target_os = "linux")]
+#[path = "leader/foreign.rs"]
+mod foreign;
 #[path = "leader/rig.rs"]
 mod rig;
 #[path = "leader/seeing.rs"]
 mod seeing;
+#[path = "leader/signals.rs"]
+mod signals;
 #[cfg(all(feature = "blob", feature = "cosmos"))]
 mod support;
+#[path = "leader/unread.rs"]
+mod unread;
+#[path = "leader/words.rs"]
+mod words;

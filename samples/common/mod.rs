@@ -1,11 +1,19 @@
 //! What the worker samples share: the leader's task, the signals, and a line of output for each event.
 
+// A writer of lines that never makes a leader wait for a reader; the command `leader` has it, too.
+#[path = "../../src/bin/leader/lines.rs"]
+#[allow(dead_code)]
+mod lines;
+
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use azure_core::credentials::TokenCredential;
-use azure_identity::{DeveloperToolsCredential, ManagedIdentityCredential, WorkloadIdentityCredential};
+use azure_identity::{
+    DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
+    WorkloadIdentityCredential,
+};
 use azure_leader_election::{
     CancellationToken, Error, ErrorKind, HolderId, LeaderEvent, LeaderHost, Leadership, Status, StatusWatch, TaskError,
 };
@@ -21,17 +29,34 @@ pub enum Credential {
 
 /// Ends the process: well, or with the error and all its causes.
 pub fn end(outcome: Result<(), TaskError>) -> ExitCode {
-    let Err(error) = outcome else { return ExitCode::SUCCESS };
-    eprintln!("error: {error}");
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.for_each(|cause| eprintln!("  because: {cause}"));
-    ExitCode::FAILURE
+    let code = match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            lines::stderr().write(format!("error: {error}"));
+            let causes = std::iter::successors(error.source(), |cause| cause.source());
+            causes.for_each(|cause| lines::stderr().write(format!("  because: {cause}")));
+            ExitCode::FAILURE
+        }
+    };
+    finish();
+    code
+}
+
+/// Gives the last lines a moment to be read.
+fn finish() {
+    stdout().finish(lines::LAST_WORDS);
+    lines::stderr().finish(lines::LAST_WORDS);
+}
+
+fn stdout() -> &'static lines::Lines {
+    static STDOUT: OnceLock<lines::Lines> = OnceLock::new();
+    STDOUT.get_or_init(|| lines::Lines::to(std::io::stdout(), lines::in_words))
 }
 
 /// Log lines go to stderr; `RUST_LOG=info` shows more of them.
 pub fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines::stderr).init();
 }
 
 /// Contends, and runs the task while leading, until a signal comes.
@@ -68,13 +93,20 @@ pub async fn my_leader_coordinator_task(leader: Leadership) -> Result<(), TaskEr
 pub fn sign_in(credential: Credential) -> azure_leader_election::Result<Arc<dyn TokenCredential>> {
     let opened: azure_core::Result<Arc<dyn TokenCredential>> = match credential {
         Credential::DeveloperTools => DeveloperToolsCredential::new(None).map(|credential| credential as _),
-        Credential::ManagedIdentity => ManagedIdentityCredential::new(None).map(|credential| credential as _),
+        Credential::ManagedIdentity => managed_identity().map(|credential| credential as _),
         Credential::WorkloadIdentity => WorkloadIdentityCredential::new(None).map(|credential| credential as _),
     };
     opened.map_err(|error| {
         let message = format!("signing in to Azure failed: {error}");
         Error::new(ErrorKind::Credential, message)
     })
+}
+
+/// That of this machine, app or pod; `AZURE_CLIENT_ID` names a user-assigned one.
+fn managed_identity() -> azure_core::Result<Arc<ManagedIdentityCredential>> {
+    let id = std::env::var("AZURE_CLIENT_ID").ok().filter(|id| !id.is_empty()).map(UserAssignedId::ClientId);
+    let options = ManagedIdentityCredentialOptions { user_assigned_id: id, ..Default::default() };
+    ManagedIdentityCredential::new(Some(options))
 }
 
 async fn narrate(holder: HolderId, mut events: tokio::sync::broadcast::Receiver<LeaderEvent>) {
@@ -104,6 +136,7 @@ async fn cancel_on_signal(shutdown: CancellationToken) {
     signal().await;
     shutdown.cancel();
     signal().await;
+    finish();
     std::process::exit(130);
 }
 
@@ -130,5 +163,5 @@ async fn signal() {
 /// A line per event, with the time in milliseconds since 1970, so that the output of several workers can be merged.
 pub fn tell(holder: &HolderId, event: &str) {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    println!("{} {holder} {event}", now.as_millis());
+    stdout().write(format!("{} {holder} {event}", now.as_millis()));
 }

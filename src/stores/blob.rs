@@ -84,6 +84,19 @@ pub struct BlobMutexOptions {
     pub transport: Option<Transport>,
 }
 
+/// What a look at a blob's lease shows: for the command `leader`, and none of the port's matters.
+#[doc(hidden)]
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct LeaseSight {
+    /// What the port tells.
+    pub observation: Observation,
+    /// Somebody has broken it, and it runs on for the rest of the break period.
+    pub breaking: bool,
+    /// It has no end, which an election's lease never is.
+    pub endless: bool,
+}
+
 /// What a [`BlobDistributedMutex`] may create.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Create {
@@ -131,6 +144,19 @@ impl BlobDistributedMutex {
         Self::open(address, access)
     }
 
+    /// As [`for_emulator`](Self::for_emulator), for an emulator on another host, such as `http://azurite:10000/devstoreaccount1/leases`
+    /// in another container. Its key is known to everybody, and plain HTTP can be read and changed on the way: use it for tests alone.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) when the URL is not of the account `devstoreaccount1`, or as
+    /// [`new`](Self::new).
+    #[doc(hidden)]
+    pub fn for_emulator_elsewhere(container_url: &str, blob_name: &str) -> Result<Self> {
+        let address = Address::emulator_elsewhere(container_url, blob_name)?;
+        let access = if address.has_query() { Access::Url } else { Access::EmulatorKey };
+        Self::open(address, access)
+    }
+
     /// With a container client that you have made, and with its settings: its transport, its retries, its credential.
     /// Let it have no retries and a connection pool of its own; attempts are bounded all the same. Where a cache is on the way, let
     /// it send `Cache-Control: no-cache`, as the other constructors do.
@@ -172,6 +198,13 @@ impl BlobDistributedMutex {
         let period = period.map(break_seconds).transpose()?;
         let blob = Arc::clone(&self.blob);
         self.send(async move { blob.break_lease(period).await }).await
+    }
+
+    /// As [`observe`](DistributedMutex::observe), with what else the service tells of the lease.
+    #[doc(hidden)]
+    pub async fn look(&self) -> Result<LeaseSight> {
+        let blob = Arc::clone(&self.blob);
+        self.send(async move { blob.look().await }).await
     }
 
     fn open(address: Address, access: Access) -> Result<Self> {
@@ -229,8 +262,7 @@ impl DistributedMutex for BlobDistributedMutex {
     }
 
     async fn observe(&self) -> Result<Observation> {
-        let blob = Arc::clone(&self.blob);
-        self.send(async move { blob.observe().await }).await
+        Ok(self.look().await?.observation)
     }
 
     fn election(&self) -> &str {

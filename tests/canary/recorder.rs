@@ -51,7 +51,8 @@ pub fn show_debug(anything: &dyn Debug) {
     note(&format!("shown: {anything:?}\nshown: {anything:#?}\n"));
 }
 
-fn note(text: &str) {
+/// Records a text.
+pub fn note(text: &str) {
     RECORD.lock().expect("not poisoned").extend_from_slice(text.as_bytes());
 }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::rig::{Worker, answer, leader, stderr, stdout};
+use crate::rig::{Worker, answer, leader, not_tested, stderr, stdout};
 use crate::support::azurite::Azurite;
 use crate::support::cosmos::{Emulator, EmulatorOptions, KEY};
 use crate::support::{names, operator, sas};
@@ -112,7 +112,7 @@ async fn a_worker_that_gives_up_waiting_for_a_store_says_what_is_wrong_with_it()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_cannot_sign_in_says_so_when_it_gives_up_waiting() {
     // It takes a token before anything is sent, from programs that it does not find.
-    let mut run = on("https://leases.blob.invalid/leases", "run", &["--quiet", "--wait", "0s", "--", "true"]);
+    let mut run = on("https://leases.blob.invalid/leases", "run", &["--quiet", "--wait", "0s", "--", "/bin/true"]);
     run.env("PATH", "");
     let (code, said) = refusal(&ask(run).await);
     assert_eq!(code, 77, "{said}");
@@ -176,4 +176,105 @@ fn a_worker_leads_in_cosmos_db_and_its_lead_is_broken() {
     dead.signal(Signal::SIGKILL);
     dead.ended();
     assert_eq!(run(&["sh", "-c", "exit 7"]).exit_code(), 7);
+}
+
+/// A lease that another tool has taken, without end, as the portal's "Acquire lease" does; after a worker has led.
+async fn endless_lease(azurite: &Azurite, container: &str) -> String {
+    let store = azurite.container_url(container);
+    let run = on(&store, "run", &["--quiet", "--once", "--holder", "worker-old", "--", "true"]);
+    assert_eq!(ask(run).await.status.code(), Some(0));
+    operator::blob_client(azurite, container, "nightly").acquire_lease(-1, None).await.expect("acquired");
+    store
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_without_end_is_no_workers_and_breaking_it_frees_it_as_promised() {
+    let azurite = Azurite::http().await;
+    let store = endless_lease(azurite, &names::unique("leader-endless")).await;
+    let output = ask(on(&store, "status", &[])).await;
+    let said = stdout(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("no worker leads") && said.contains("`leader break`"), "{said}");
+    assert!(said.contains("worker-old led last"), "{said}");
+    let output = ask(on(&store, "status", &["--json"])).await;
+    assert!(stdout(&output).contains(r#""state":"foreign""#), "{}", stdout(&output));
+
+    let output = tokio::task::spawn_blocking({
+        let store = store.clone();
+        move || {
+            // In words, and as JSON.
+            let mut worker = Worker::start(on(&store, "run", &["--holder", "worker-old", "--", "true"]));
+            let standby = worker.wait_for_text("standby");
+            assert!(!standby.contains("worker-old leads"), "{standby}");
+            let said = worker.wait_for_text("without end");
+            assert!(said.contains("`leader break`") && !said.contains("ForeignLease"), "{said}");
+            let mut worker = Worker::start(on(&store, "run", &["--json", "--", "true"]));
+            let event = worker.wait_for("foreign_lease");
+            assert_eq!((&event["endless"], &event["lease_ms"]), (&Value::Bool(true), &Value::Null), "{event}");
+            drop(worker);
+            answer(on(&store, "break", &["--yes"]), "")
+        }
+    });
+    let output = output.await.expect("it plays");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let announced = stderr(&output);
+    assert!(
+        announced.contains("without end") && announced.contains("at once") && !announced.contains("15s"),
+        "{announced}"
+    );
+    assert!(stdout(&output).contains("another worker can lead now"), "{}", stdout(&output));
+    let output = ask(on(&store, "run", &["--quiet", "--once", "--wait", "0s", "--", "true"])).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lead_that_was_broken_is_shown_as_such_while_its_lease_runs_on() {
+    let azurite = Azurite::http().await;
+    let store = azurite.container_url(&names::unique("leader-breaking"));
+    let run = on(&store, "run", &["--quiet", "--holder", "worker-7", "--", "sleep", "1000"]);
+    let worker = tokio::task::spawn_blocking(move || Worker::start(run)).await.expect("it starts");
+    loop {
+        if ask(on(&store, "status", &[])).await.status.code() == Some(0) {
+            break;
+        }
+    }
+    // Its renewals are refused from now on, and the lease runs on for a while.
+    assert_eq!(ask(on(&store, "break", &["--yes"])).await.status.code(), Some(0));
+    let output = ask(on(&store, "status", &["--json"])).await;
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    assert!(stdout(&output).contains(r#""state":"breaking""#), "{}", stdout(&output));
+    let output = ask(on(&store, "status", &[])).await;
+    assert!(
+        stdout(&output).contains("the lead of worker-7") && stdout(&output).contains("broken"),
+        "{}",
+        stdout(&output)
+    );
+    drop(worker);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emulator_on_another_host_takes_a_word_of_its_own() {
+    let azurite = Azurite::http().await;
+    // This machine by an address that is not its own alone: as another host, to the command. Nothing is sent by this.
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
+    let Ok(host) = socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()).map(|address| address.ip()) else {
+        not_tested("an emulator on another host", "this machine has no network");
+        return;
+    };
+    let relay = tokio::net::TcpListener::bind((host, 0)).await.expect("a port");
+    let (port, emulator) = (relay.local_addr().expect("an address").port(), azurite.port());
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = relay.accept().await {
+            tokio::spawn(async move {
+                let mut server = tokio::net::TcpStream::connect(("127.0.0.1", emulator)).await.expect("it listens");
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    let elsewhere = format!("http://{host}:{port}/devstoreaccount1/{}", names::unique("leader-elsewhere"));
+    let (code, said) = refusal(&ask(on(&format!("blob+{elsewhere}"), "status", &[])).await);
+    assert!(code == 64 && said.contains("emulator+http://"), "{said}");
+    let run = on(&format!("emulator+{elsewhere}"), "run", &["--quiet", "--once", "--", "true"]);
+    let output = ask(run).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }

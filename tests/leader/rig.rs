@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -42,13 +43,17 @@ impl Election {
     }
 
     pub fn run_command(&self, holder: &str, options: &[&str], command: &[&str]) -> Worker {
-        let mut leader = leader();
+        Worker::start(self.run_by(leader(), holder, options, command))
+    }
+
+    /// The same, started by that program, which may be `leader` or what starts it in its turn.
+    pub fn run_by(&self, mut leader: Command, holder: &str, options: &[&str], command: &[&str]) -> Command {
         leader.args(["run", "--json", "--store", &self.store(), "--election", "nightly", "--holder", holder]);
         if !options.contains(&"--lease") {
             leader.args(["--lease", "3s"]);
         }
         leader.args(options).arg("--").args(command).env("written", self.written_file());
-        Worker::start(leader)
+        leader
     }
 
     /// What `leader <action>` says, and how it ends.
@@ -68,6 +73,18 @@ impl Election {
         eventually(&format!("{part:?} is written"), || self.written().iter().any(|line| line.contains(part)));
     }
 
+    /// Lets workers of other users take part.
+    pub fn open_to_all(&self) {
+        for path in [self.directory.path(), &self.store_directory()] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("opened");
+        }
+        fs::set_permissions(self.written_file(), fs::Permissions::from_mode(0o666)).expect("opened");
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     fn written_file(&self) -> PathBuf {
         self.directory.path().join("written")
     }
@@ -81,11 +98,44 @@ impl Election {
 }
 
 pub fn leader() -> Command {
-    let mut leader = Command::new(env!("CARGO_BIN_EXE_leader"));
-    for name in ["LEADER_STORE_URL", "LEADER_ELECTION", "LEADER_CREDENTIAL", "COSMOS_KEY", "RUST_LOG"] {
+    // These tests may have been started to ignore some signals, which is inherited.
+    let mut leader = Command::new("/usr/bin/env");
+    if cfg!(target_os = "linux") {
+        leader.arg("--default-signal=HUP,INT,QUIT");
+    }
+    leader.arg(env!("CARGO_BIN_EXE_leader"));
+    without_settings(leader)
+}
+
+/// Without what the environment of these tests may say to a worker.
+pub fn without_settings(mut leader: Command) -> Command {
+    for name in [
+        "LEADER_STORE_URL",
+        "LEADER_ELECTION",
+        "LEADER_CREDENTIAL",
+        "LEADER_HOLDER",
+        "LEADER_WITHIN",
+        "COSMOS_KEY",
+        "RUST_LOG",
+        "CONTAINER_APP_REPLICA_NAME",
+    ] {
         leader.env_remove(name);
     }
     leader
+}
+
+/// Whether these tests may do what takes root; says so where they may not. CI runs them as root.
+pub fn is_root(what: &str) -> bool {
+    let is_root = nix::unistd::geteuid().is_root();
+    if !is_root {
+        not_tested(what, "it takes root");
+    }
+    is_root
+}
+
+/// Says so in the output of the tests, which does not show what a test that passes has printed.
+pub fn not_tested(what: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "NOT TESTED, as {why}: {what}");
 }
 
 /// What the command says when it is told this, and how it ends; it must end by itself.
@@ -156,6 +206,25 @@ impl Worker {
         }
     }
 
+    /// Whatever it says next.
+    pub fn next(&mut self) -> Value {
+        let event = self.events.recv_timeout(PATIENCE);
+        let event = event.unwrap_or_else(|error| panic!("nothing: {error}; but {:#?}", self.seen));
+        self.seen.push(event.clone());
+        event
+    }
+
+    /// The next line that contains this, which may be no event.
+    pub fn wait_for_text(&mut self, part: &str) -> String {
+        loop {
+            let said = self.next();
+            let text = said.as_str().map_or_else(|| said.to_string(), str::to_owned);
+            if text.contains(part) {
+                return text;
+            }
+        }
+    }
+
     /// Waits until the command runs; returns its process.
     pub fn wait_for_command(&mut self) -> Pid {
         let started = self.wait_for("started");
@@ -189,6 +258,16 @@ impl Worker {
     pub fn exit_code(mut self) -> i32 {
         let status = self.ended();
         status.code().unwrap_or_else(|| panic!("{status}"))
+    }
+
+    /// What it has said so far and was not waited for.
+    pub fn said(&mut self) -> &[Value] {
+        self.seen.extend(self.events.try_iter());
+        &self.seen
+    }
+
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
     }
 
     /// All events, once it has ended.
@@ -236,6 +315,14 @@ pub fn process_runs(process: Pid) -> bool {
     } else {
         kill(process, None).is_ok()
     }
+}
+
+/// The time that a process has had of processors so far, in hundredths of a second.
+#[cfg(target_os = "linux")]
+pub fn processor_time(process: Pid) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
+    let fields: Vec<_> = stat.rsplit_once(") ").expect("a name").1.split(' ').collect();
+    fields[11..13].iter().map(|field| field.parse::<u64>().expect("a number")).sum()
 }
 
 /// What `process` has started, and runs.

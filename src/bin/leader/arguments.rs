@@ -3,7 +3,10 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::exit;
+use crate::place::hides_nothing;
 
 /// Runs a program only while this machine leads an election; shows who leads; breaks a lead.
 #[derive(Parser)]
@@ -17,6 +20,61 @@ pub struct Arguments {
     /// Tell the causes of errors, too
     #[arg(long, short, global = true)]
     pub verbose: bool,
+}
+
+/// What stands in for options.
+const VARIABLES: [(&str, &str); 3] =
+    [("store", "LEADER_STORE_URL"), ("election", "LEADER_ELECTION"), ("credential", "LEADER_CREDENTIAL")];
+
+impl Arguments {
+    /// Those of this process; or the exit code, after help or a refusal was printed.
+    pub fn read() -> Result<Self, u8> {
+        let matched = command().try_get_matches().and_then(|mut matched| Self::from_arg_matches_mut(&mut matched));
+        matched.map_err(|refusal| {
+            // Help and version are no failures. Nobody may be there to read.
+            if !refusal.use_stderr() {
+                let _ = refusal.print();
+                return 0;
+            }
+            let text = refusal.render().to_string();
+            let shown = without_secrets(text, given());
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), shown.as_bytes());
+            exit::USAGE
+        })
+    }
+}
+
+/// As it is declared, but that a variable which is set to nothing is none.
+fn command() -> clap::Command {
+    let empty = VARIABLES.iter().filter(|(_, name)| std::env::var_os(name).is_some_and(|value| value.is_empty()));
+    let empty: Vec<_> = empty.map(|(option, _)| *option).collect();
+    let mut command = Arguments::command();
+    for action in ["run", "status", "watch", "break"] {
+        command = command.mut_subcommand(action, |mut action| {
+            for option in &empty {
+                action = action.mut_arg(option, |argument| argument.env(None::<&'static str>));
+            }
+            action
+        });
+    }
+    command
+}
+
+/// All that was given, on the command line or by the environment.
+fn given() -> impl Iterator<Item = String> {
+    let variables = VARIABLES.iter().filter_map(|(_, name)| std::env::var_os(name));
+    std::env::args_os().chain(variables).map(|word| word.to_string_lossy().into_owned())
+}
+
+/// A refusal of the parser, which quotes what it refuses: a store's URL, say, whose option was forgotten.
+fn without_secrets(mut text: String, given: impl Iterator<Item = String>) -> String {
+    for word in given {
+        let value = word.split_once('=').filter(|_| word.starts_with('-')).map_or(word.as_str(), |(_, value)| value);
+        if !hides_nothing(value) {
+            text = text.replace(value, "...");
+        }
+    }
+    text
 }
 
 #[derive(Subcommand)]
@@ -40,6 +98,14 @@ pub enum Action {
         #[arg(trailing_var_arg = true, required = true)]
         command: Vec<OsString>,
     },
+    /// What turns into the command, once the kernel is told to end it with the guardian
+    #[command(hide = true)]
+    Command {
+        #[arg(long)]
+        parent: u32,
+        #[arg(trailing_var_arg = true, required = true)]
+        command: Vec<OsString>,
+    },
     /// What the workers of the demo do while they lead
     #[command(hide = true)]
     DemoWork,
@@ -55,10 +121,10 @@ pub struct Which {
     // Parsed later on: a refusal by the parser of arguments would show the text, in which a signature may stand.
     pub store: String,
     /// Its name; all workers of one election share store and name
-    #[arg(long, value_name = "NAME", env = "LEADER_ELECTION")]
+    #[arg(long, value_name = "NAME", env = "LEADER_ELECTION", hide_env_values = true)]
     pub election: String,
     /// How to sign in to Azure. COSMOS_KEY in the environment signs in to Cosmos DB by key, a URL with `?...sig=` by signature
-    #[arg(long, value_enum, default_value_t = Credential::DeveloperTools, env = "LEADER_CREDENTIAL")]
+    #[arg(long, value_enum, default_value_t = Credential::DeveloperTools, env = "LEADER_CREDENTIAL", hide_env_values = true)]
     pub credential: Credential,
 }
 
@@ -80,7 +146,7 @@ pub struct Run {
     /// The program and its arguments, after `--`
     #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
-    /// Name of this worker [default: CONTAINER_APP_REPLICA_NAME, or the process id and a random part]
+    /// Name of this worker [default: CONTAINER_APP_REPLICA_NAME, or the machine's name (HOSTNAME), the process id and a random part]
     #[arg(long, value_name = "NAME")]
     pub holder: Option<String>,
     /// Length of the lease: 15s to 60s on a blob, 1s to 1h elsewhere. All other times follow from it
@@ -153,7 +219,8 @@ pub struct Break {
 /// A time such as `90s` or `2h`; no longer than clocks can count.
 fn time(text: &str) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    // What was given is not shown.
+    let time = humantime::parse_duration(text).map_err(|_| "a time is a number and its unit, such as 90s, 5m or 2h")?;
     if time <= LONGEST { Ok(time) } else { Err("longer than 100 years".to_owned()) }
 }
 
@@ -175,10 +242,12 @@ Stores:
 Exit codes:
    0  done
    1  nobody leads; or not confirmed
+   2  the lease is held by something that is no worker of the election
   64  wrong arguments
   65  the store's record cannot be read
   69  the store cannot be reached
   70  a bug, or a failure of this machine
+  71  the command could not be ended
   75  not led, or led too short: try again
   77  a right is missing, or signing in failed
   78  a setting that cannot work, or that names what does not exist
@@ -192,7 +261,7 @@ up.
 It runs in a process group of its own, with an empty standard input. When the lease cannot be renewed, the group gets SIGTERM, \
 and SIGKILL before anybody else can lead; also when `leader run` itself is killed, stopped or hangs. SIGTERM, SIGINT, SIGHUP and \
 SIGQUIT are passed on, and end this worker when the command has ended; a second one kills the command. SIGUSR1, SIGUSR2 and \
-SIGWINCH are passed on. What the command leaves running ends with it. The lease is released when nothing of it runs any more.
+SIGWINCH are passed on. One that the worker was started to ignore (nohup) stays ignored. What the command leaves running ends with it. The lease is released when nothing of it runs any more.
 
 When the command ends by itself, this worker rests and contends again, ever more slowly if that repeats; with --once it ends, \
 too.
@@ -202,6 +271,8 @@ Exit codes:
   128 + n      signal n ended this worker: 130 after Ctrl-C, 143 after SIGTERM
   75           with --once, the lead was lost before the command had ended;
                with --wait, another worker leads
+  71           the command runs as another user, and could not be ended; the
+               lease is left to run out
   69, 77       with --wait, no attempt was answered, or none could sign in;
                without it, this worker goes on trying
   126, 127     the command could not be started, or was not found
@@ -209,7 +280,7 @@ Exit codes:
 
 const STATUS_HELP: &str = "\
 Exit codes: 0 somebody leads, or does so on record and was not watched for long enough, which a --wait longer than its lease \
-excludes; 1 nobody leads; others as in `leader --help`.";
+excludes; 1 nobody leads, or the lead was broken; 2 the lease is held by something that is no worker of the election; others as in `leader --help`.";
 
 const BREAK_HELP: &str = "\
 The leader learns of it with its next renewal, and then ends its work. On a blob, the service lets the lease run on for the \

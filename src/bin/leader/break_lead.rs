@@ -1,6 +1,6 @@
 //! `leader break`: takes the lead away from whoever has it.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, IsTerminal, Write};
 use std::time::Duration;
 
 use azure_leader_election::{Acquire, Claim, HolderId, Leader, Renew, Timing};
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::arguments::Break;
 use crate::exit::{Failure, NO, TRY_AGAIN, UNAVAILABLE};
-use crate::say::leader_json;
-use crate::sight::{within, words};
-use crate::store::{Opened, Purpose};
+use crate::say::{leader_json, words};
+use crate::sight::within;
+use crate::store::{Opened, Purpose, Seen};
 
 /// How often to try again when the leader renews in the same instant.
 const ROUNDS: usize = 10;
@@ -20,17 +20,17 @@ const CLOCK_RATE: f64 = 1.05;
 
 pub async fn break_lead(arguments: Break, json: bool) -> Result<u8, Failure> {
     let opened = Opened::open(&arguments.which, Purpose::Look)?;
-    let seen = within(arguments.timeout, &opened.place, opened.mutex.observe()).await?;
+    let seen = within(arguments.timeout, &opened.place, opened.look()).await?;
     if !seen.held {
         tell(json, &opened, json!({ "broken": false }), "nobody leads: there is nothing to break");
         return Ok(0);
     }
-    announce(&opened, seen.latest.as_ref(), arguments.period);
+    say(&announcement(&opened, &seen, arguments.period));
     if !arguments.yes && !confirmed(&opened.election)? {
         return Err(Failure::new(NO, "not confirmed: nothing was changed"));
     }
-    let free_in = match &opened.break_lease {
-        Some(break_lease) => within(arguments.timeout, &opened.place, break_lease(arguments.period)).await?,
+    let free_in = match &opened.service {
+        Some(service) => within(arguments.timeout, &opened.place, (service.break_lease)(arguments.period)).await?,
         None => seize(&opened, seen.latest.as_ref(), &arguments).await?,
     };
     let leader = seen.latest.as_ref().map(leader_json);
@@ -53,30 +53,49 @@ fn tell(json: bool, opened: &Opened, mut object: Value, sentence: &str) {
     }
 }
 
-/// What is about to happen, on standard error, also to those who do not want to be asked.
-fn announce(opened: &Opened, leader: Option<&Leader>, period: Option<Duration>) {
+/// What is about to happen, also for those who do not want to be asked.
+fn announcement(opened: &Opened, seen: &Seen, period: Option<Duration>) -> String {
+    let place = format!("in the election {:?} in {}", opened.election, opened.place);
+    if seen.endless {
+        let free = match period.unwrap_or_default() {
+            Duration::ZERO => "A worker can lead at once".to_owned(),
+            period => format!("A worker can lead in {}", words(period)),
+        };
+        return format!(
+            "This ends a lease without end {place}, which no worker has taken: some other tool has, or somebody by the portal.\n\
+             {free}, beside whatever that tool keeps others from."
+        );
+    }
+    let leader = seen.latest.as_ref();
     let who = leader.map_or_else(|| "a leader that is not on record".to_owned(), |leader| leader.holder.to_string());
     let token = leader.map(|leader| format!(" (token {})", leader.fencing_token)).unwrap_or_default();
+    if seen.breaking {
+        return format!(
+            "The lead of {who}{token} {place} was broken already, and ends by itself.\nOnly a shorter --period ends it sooner."
+        );
+    }
     let learns = leader.and_then(|leader| leader.renew_every).map_or_else(
         || "with its next renewal".to_owned(),
         |every| format!("with its next renewal, within {}", words(every)),
     );
-    let lease = leader.and_then(|leader| leader.lease);
+    format!(
+        "This breaks the lead of {who}{token} {place}.\n\
+         It learns of it {learns}, and ends its work then; if it cannot reach the store, when its lease runs out.\n{}",
+        next_lead(leader.and_then(|leader| leader.lease), period, opened.service.is_some())
+    )
+}
+
+/// When another one can lead. A service keeps a lease no longer than it still runs.
+fn next_lead(lease: Option<Duration>, period: Option<Duration>, of_service: bool) -> String {
     let safe = lease.map_or_else(|| "the length of its lease".to_owned(), words);
-    eprintln!("This breaks the lead of {who}{token} in the election {:?} in {}.", opened.election, opened.place);
-    eprintln!(
-        "It learns of it {learns}, and ends its work then; if it cannot reach the store, when its lease runs out."
-    );
+    let at_the_latest = format!("Nobody else can lead before that lease would have run out, at the latest in {safe}");
     match period {
-        None => eprintln!("Nobody else can lead before that lease would have run out, at the latest in {safe}."),
-        Some(period) if lease.is_some_and(|lease| period >= lease) => match opened.break_lease {
-            // The service keeps a lease no longer than it still runs.
-            Some(_) => eprintln!(
-                "Nobody else can lead before that lease would have run out, at the latest in {safe}: a longer period has no effect."
-            ),
-            None => eprintln!("Nobody else can lead for {}.", words(period)),
+        None => format!("{at_the_latest}."),
+        Some(period) if lease.is_some_and(|lease| period >= lease) => match of_service {
+            true => format!("{at_the_latest}: a longer period has no effect."),
+            false => format!("Nobody else can lead for {}.", words(period)),
         },
-        Some(period) => eprintln!(
+        Some(period) => format!(
             "WARNING: another one can lead in {}, while the old leader may go on for up to {safe}. Only a fence at the resource \
              then keeps the old one from writing.",
             words(period)
@@ -84,11 +103,19 @@ fn announce(opened: &Opened, leader: Option<&Leader>, period: Option<Duration>) 
     }
 }
 
+/// On standard error, of which nobody may read anything.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 fn confirmed(election: &str) -> Result<bool, Failure> {
-    eprint!("Type the election's name to confirm: ");
-    std::io::stderr().flush()?;
+    let _ = write!(std::io::stderr(), "Type the election's name to confirm: ").and_then(|()| std::io::stderr().flush());
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
+    if !std::io::stdin().is_terminal() {
+        // Nobody has ended the line by typing.
+        say("");
+    }
     Ok(answer.trim_end_matches(['\r', '\n']) == election)
 }
 

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::clock;
 use crate::exit::{Failure, INTERNAL};
+use crate::say::words;
 use crew::{Crew, Event};
 use ledger::Ledger;
 use stage::Stage;
@@ -36,8 +37,9 @@ pub async fn demo(json: bool) -> Result<u8, Failure> {
         "start",
         json!({ "lease_ms": LEASE.as_millis() }),
         &format!(
-            "three workers contend for one lead, on files in {}; the lease is {LEASE:?}",
-            directory.path().display()
+            "three workers contend for one lead, on files in {}; the lease is {}",
+            directory.path().display(),
+            words(LEASE)
         ),
     );
     let outcome = play.perform().await;
@@ -102,10 +104,10 @@ impl Play {
             "overlaps": overlaps,
         });
         self.stage.tell("measured", measured, &format!(
-            "takeover after SIGKILL: {:.2} s, with a lease of {LEASE:?}; what the killed leader ran was gone after {:.2} s\n\
+            "takeover after SIGKILL: {:.2} s, with a lease of {}; what the killed leader ran was gone after {:.2} s\n\
              hand-over after SIGTERM: {:.2} s\n\
              steps of work: {}, by two leaders at once: {overlaps}",
-            takeover.as_secs_f64(), outlived.as_secs_f64(), hand_over.as_secs_f64(), self.ledger.steps(),
+            takeover.as_secs_f64(), words(LEASE), outlived.as_secs_f64(), hand_over.as_secs_f64(), self.ledger.steps(),
         ));
         Ok(if overlaps == 0 { 0 } else { INTERNAL })
     }
@@ -118,7 +120,7 @@ impl Play {
                 return Ok(next);
             }
             if !self.hear(end).await {
-                return Err(Failure::new(INTERNAL, format!("nobody took over within {PATIENCE:?}")));
+                return Err(Failure::new(INTERNAL, format!("nobody took over within {}", words(PATIENCE))));
             }
         }
     }

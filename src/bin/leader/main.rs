@@ -11,9 +11,11 @@ mod break_lead;
 mod clock;
 #[cfg(all(unix, feature = "file"))]
 mod demo;
+mod environment;
 mod exit;
 #[cfg(unix)]
 mod guardian;
+mod lines;
 mod place;
 #[cfg(unix)]
 mod run;
@@ -27,43 +29,42 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use arguments::{Action, Arguments};
 use exit::Failure;
 
+/// One of them may be killing what does not end, and the others go on.
+const WORKERS: usize = 3;
+
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
-        Err(refusal) => {
-            // Help and version are no failures. Nobody may be there to read.
-            let code = if refusal.use_stderr() { exit::USAGE } else { 0 };
-            let _ = refusal.print();
-            return code.into();
-        }
+        Err(code) => return code.into(),
     };
     let Arguments { action, json, verbose } = arguments;
-    // Before there is any other thread: it decides for itself which.
+    // Before there is any other thread: they decide for themselves which.
     #[cfg(unix)]
-    if let Action::Guardian { command } = &action {
-        return guardian::guard(command);
+    match &action {
+        Action::Guardian { command } => return guardian::guard(command),
+        Action::Command { parent, command } => return guardian::become_command(*parent, command),
+        _ => {}
+    }
+    if json {
+        lines::stderr_is_json();
     }
     log();
-    match perform(action, json) {
-        Ok(code) => code.into(),
-        Err(failure) => failure.report(json, verbose).into(),
-    }
+    let code = perform(action, json, verbose).unwrap_or_else(|failure| failure.report(json, verbose));
+    exit::leave(code)
 }
 
-fn perform(action: Action, json: bool) -> Result<u8, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
+fn perform(action: Action, json: bool, verbose: bool) -> Result<u8, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+    let outcome = runtime.block_on(async {
         match action {
             Action::Status(arguments) => status::status(arguments, json).await,
             Action::Watch(arguments) => watch::watch(arguments, json).await,
             Action::Break(arguments) => break_lead::break_lead(arguments, json).await,
             #[cfg(unix)]
-            Action::Run(arguments) => run::run(arguments, json).await,
+            Action::Run(arguments) => run::run(arguments, json, verbose).await,
             #[cfg(all(unix, feature = "file"))]
             Action::Demo => demo::demo(json).await,
             #[cfg(all(unix, feature = "file"))]
@@ -75,11 +76,14 @@ fn perform(action: Action, json: bool) -> Result<u8, Failure> {
                  status, watch and break work everywhere",
             )),
         }
-    })
+    });
+    // What still blocks a thread of it, such as a read of standard input, is not waited for.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Log lines go to standard error, if `RUST_LOG` asks for them.
 fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines::stderr).init();
 }

@@ -1,55 +1,71 @@
 //! Where an election is kept, by URL.
+//!
+//! A refusal never quotes what it refuses: a signature or a key may stand anywhere in a text that is no URL of a store.
+
+mod advice;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+pub use advice::hides_nothing;
 
 /// What a store's URL says. The store itself checks the rest of it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Place {
     /// A directory.
     File(PathBuf),
-    /// A container of blobs; in an emulator on this machine, or in Azure.
-    Blob { container_url: String, emulator: bool },
+    /// A container of blobs.
+    Blob { container_url: String, server: Server },
     /// A container of Cosmos DB.
     Cosmos { endpoint: String, database: String, container: String },
+}
+
+/// Where a container of blobs is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    Azure,
+    /// An emulator on this machine.
+    Emulator,
+    /// An emulator on another host, as was said explicitly.
+    EmulatorElsewhere,
 }
 
 impl FromStr for Place {
     type Err = String;
 
-    /// The error never shows the URL's query, where a signature may stand.
-    fn from_str(url: &str) -> Result<Self, String> {
-        if let Some(path) = url.strip_prefix("file:") {
-            return file(path);
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        advice::refuse_connection_string(text)?;
+        if let Some(path) = text.split_at_checked(5).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("file:")) {
+            return file(path.1);
         }
-        let Some((scheme, rest)) = url.split_once("://") else {
-            return Err(format!("{} is no store. {KNOWN}", shown(url)));
-        };
-        match scheme {
-            "blob+https" | "blob+http" => Ok(blob(&scheme[5..], rest)),
-            "cosmos+https" | "cosmos+http" => cosmos(&scheme[7..], rest),
-            "https" | "http" => match kind(rest) {
-                Some(Kind::Blob) => Ok(blob(scheme, rest)),
-                Some(Kind::Cosmos) => cosmos(scheme, rest),
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| format!("the store is no URL. {KNOWN}"))?;
+        let (prefix, scheme) = split_scheme(&scheme.to_ascii_lowercase())?;
+        let url = Url::read(scheme, rest)?;
+        match prefix {
+            Prefix::Blob => url.blob(),
+            Prefix::Cosmos => url.cosmos(),
+            Prefix::Emulator => url.emulator_elsewhere(),
+            Prefix::None => match url.kind() {
+                Some(Kind::Blob) => url.blob(),
+                Some(Kind::Cosmos) => url.cosmos(),
                 None => Err(format!(
-                    "{} does not tell whether it is a blob container or a Cosmos DB container: write blob+{scheme}://... or \
-                     cosmos+{scheme}://...",
-                    shown(url)
+                    "the store's URL does not tell whether it is a blob container or a Cosmos DB container: write \
+                     blob+{scheme}://... or cosmos+{scheme}://..."
                 )),
             },
-            _ => Err(format!("there is no store {scheme}://. {KNOWN}")),
         }
     }
 }
 
-/// Without the query, and without what could be a user's password.
+/// Without the query.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(directory) => write!(f, "file:{}", directory.display()),
-            Self::Blob { container_url, .. } => f.write_str(&shown(container_url)),
-            Self::Cosmos { endpoint, database, container } => write!(f, "{}/{database}/{container}", shown(endpoint)),
+            Self::Blob { container_url, .. } => f.write_str(container_url.split('?').next().unwrap_or_default()),
+            Self::Cosmos { endpoint, database, container } => write!(f, "{endpoint}/{database}/{container}"),
         }
     }
 }
@@ -60,45 +76,155 @@ impl fmt::Debug for Place {
     }
 }
 
+impl Place {
+    /// The same text for the same place, wherever a process runs.
+    pub fn identity(&self) -> String {
+        match self {
+            Self::File(directory) => {
+                let path = directory.canonicalize().or_else(|_| std::path::absolute(directory));
+                Self::File(path.unwrap_or_else(|_| directory.clone())).to_string()
+            }
+            _ => self.to_string(),
+        }
+    }
+}
+
 const KNOWN: &str = "Write file:/directory, https://ACCOUNT.blob.core.windows.net/CONTAINER, \
                      https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, or the URL of an emulator";
+
+/// What stands before `https` or `http` where the URL itself does not tell.
+enum Prefix {
+    None,
+    Blob,
+    Cosmos,
+    Emulator,
+}
+
+fn split_scheme(scheme: &str) -> Result<(Prefix, &'static str), String> {
+    let (prefix, scheme) = match scheme.rsplit_once('+') {
+        None => (Prefix::None, scheme),
+        Some(("blob", scheme)) => (Prefix::Blob, scheme),
+        Some(("cosmos", scheme)) => (Prefix::Cosmos, scheme),
+        Some(("emulator", scheme)) => (Prefix::Emulator, scheme),
+        Some(_) => (Prefix::None, ""),
+    };
+    let scheme = ["https", "http"].into_iter().find(|known| *known == scheme);
+    scheme.map(|scheme| (prefix, scheme)).ok_or_else(|| format!("there is no store with that scheme. {KNOWN}"))
+}
 
 enum Kind {
     Blob,
     Cosmos,
 }
 
-fn kind(rest: &str) -> Option<Kind> {
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let (host, port) = split_port(authority);
-    let host = host.to_ascii_lowercase();
-    if is_loopback(&host) {
-        return match port {
-            _ if path.split('/').next() == Some("devstoreaccount1") => Some(Kind::Blob),
-            "10000" => Some(Kind::Blob),
-            "8081" => Some(Kind::Cosmos),
-            _ => None,
+/// The parts of a URL over HTTP.
+struct Url<'a> {
+    scheme: &'static str,
+    /// In lower case.
+    authority: String,
+    path: &'a str,
+    query: Option<&'a str>,
+}
+
+impl<'a> Url<'a> {
+    fn read(scheme: &'static str, rest: &'a str) -> Result<Self, String> {
+        if rest.contains('#') {
+            return Err("the store's URL must not have a fragment (#...)".to_owned());
+        }
+        let (before, query) = rest.split_once('?').map_or((rest, None), |(before, query)| (before, Some(query)));
+        let (authority, path) = before.split_once('/').unwrap_or((before, ""));
+        if authority.contains('@') {
+            return Err(
+                "the store's URL must not hold a user name or password: leave away what stands before the @".to_owned()
+            );
+        }
+        advice::refuse_other_endpoints(&authority.to_ascii_lowercase())?;
+        Ok(Self { scheme, authority: authority.to_ascii_lowercase(), path: path.trim_end_matches('/'), query })
+    }
+
+    fn kind(&self) -> Option<Kind> {
+        let (host, port) = self.host_and_port();
+        if self.is_loopback() {
+            return match port {
+                _ if self.path.split('/').next() == Some("devstoreaccount1") => Some(Kind::Blob),
+                "10000" => Some(Kind::Blob),
+                "8081" => Some(Kind::Cosmos),
+                _ => None,
+            };
+        }
+        // Also in the clouds of governments, and behind private endpoints.
+        if host.contains(".blob.") {
+            Some(Kind::Blob)
+        } else if host.contains(".documents.") {
+            Some(Kind::Cosmos)
+        } else {
+            None
+        }
+    }
+
+    fn host_and_port(&self) -> (&str, &str) {
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (host, port),
+            _ => (&self.authority, ""),
+        }
+    }
+
+    fn is_loopback(&self) -> bool {
+        let host = self.host_and_port().0;
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
+
+    fn blob(self) -> Result<Place, String> {
+        let server = match self.is_loopback() {
+            true => Server::Emulator,
+            false if self.scheme == "http" => {
+                return Err(
+                    "plain http is for an emulator, and this one is not on this machine: if the way to it may be read \
+                            and changed by others, write emulator+http://HOST:PORT/devstoreaccount1/CONTAINER"
+                        .to_owned(),
+                );
+            }
+            false => Server::Azure,
         };
+        self.container_of_blobs(server)
     }
-    // Also in the clouds of governments, and behind private endpoints.
-    if host.contains(".blob.") {
-        Some(Kind::Blob)
-    } else if host.contains(".documents.") {
-        Some(Kind::Cosmos)
-    } else {
-        None
-    }
-}
 
-fn split_port(authority: &str) -> (&str, &str) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (host, port),
-        _ => (authority, ""),
+    fn emulator_elsewhere(self) -> Result<Place, String> {
+        match self.path.split('/').next() {
+            Some("devstoreaccount1") => self.container_of_blobs(Server::EmulatorElsewhere),
+            _ => Err("an emulator's URL is emulator+http://HOST:PORT/devstoreaccount1/CONTAINER".to_owned()),
+        }
     }
-}
 
-fn is_loopback(host: &str) -> bool {
-    matches!(host, "127.0.0.1" | "localhost" | "[::1]")
+    fn container_of_blobs(self, server: Server) -> Result<Place, String> {
+        advice::check_container(self.path)?;
+        advice::check_signature(self.path, self.query)?;
+        let Self { scheme, authority, path, query } = self;
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        Ok(Place::Blob { container_url: format!("{scheme}://{authority}/{path}{query}"), server })
+    }
+
+    fn cosmos(self) -> Result<Place, String> {
+        let names: Vec<_> = self.path.split('/').collect();
+        match names[..] {
+            // The second form is that of Cosmos DB's own links, as the worker for Container Apps has it in LEADER_STORE_URL.
+            [database, container] | ["dbs", database, "colls", container]
+                if !self.authority.is_empty() && self.query.is_none() =>
+            {
+                Ok(Place::Cosmos {
+                    endpoint: format!("{}://{}", self.scheme, self.authority),
+                    database: database.to_owned(),
+                    container: container.to_owned(),
+                })
+            }
+            _ => Err(
+                "a store in Cosmos DB is https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, and no more: its key \
+                      belongs into the environment variable COSMOS_KEY"
+                    .to_owned(),
+            ),
+        }
+    }
 }
 
 fn file(path: &str) -> Result<Place, String> {
@@ -115,42 +241,6 @@ fn file(path: &str) -> Result<Place, String> {
         return Err("file: names no directory: write file:/directory".to_owned());
     }
     Ok(Place::File(PathBuf::from(path)))
-}
-
-fn blob(scheme: &str, rest: &str) -> Place {
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let emulator = scheme == "http" || is_loopback(split_port(authority).0);
-    Place::Blob { container_url: format!("{scheme}://{rest}"), emulator }
-}
-
-fn cosmos(scheme: &str, rest: &str) -> Result<Place, String> {
-    let names: Vec<_> = rest.trim_end_matches('/').split('/').collect();
-    match names[..] {
-        // The second form is that of Cosmos DB's own links, as the worker for Container Apps has it in LEADER_STORE_URL.
-        [authority, database, container] | [authority, "dbs", database, "colls", container]
-            if !authority.is_empty() && !rest.contains(['?', '#']) =>
-        {
-            Ok(Place::Cosmos {
-                endpoint: format!("{scheme}://{authority}"),
-                database: database.to_owned(),
-                container: container.to_owned(),
-            })
-        }
-        _ => {
-            Err("a store in Cosmos DB is https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, and no more: its key \
-                  belongs into the environment variable COSMOS_KEY"
-                .to_owned())
-        }
-    }
-}
-
-fn shown(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    match url.split_once("://") {
-        // Whatever stands before an @ is for nobody's eyes.
-        Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or_default()),
-        None => url.rsplit('@').next().unwrap_or_default().to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -178,7 +268,7 @@ mod tests {
     #[test]
     fn hosts_of_azure_tell_blobs_from_cosmos() {
         for url in ["https://acct.blob.core.windows.net/leases", "https://acct.blob.core.usgovcloudapi.net/leases"] {
-            assert_eq!(place(url), Place::Blob { container_url: url.to_owned(), emulator: false });
+            assert_eq!(place(url), Place::Blob { container_url: url.to_owned(), server: Server::Azure });
         }
         for path in ["workers/leaders/", "dbs/workers/colls/leaders"] {
             assert_eq!(
@@ -194,7 +284,7 @@ mod tests {
 
     #[test]
     fn emulators_are_told_by_account_or_port_and_else_by_the_scheme() {
-        let blob = |url: &str| matches!(place(url), Place::Blob { emulator: true, .. });
+        let blob = |url: &str| matches!(place(url), Place::Blob { server: Server::Emulator, .. });
         assert!(blob("http://127.0.0.1:10000/devstoreaccount1/leases"));
         assert!(blob("http://localhost:4711/devstoreaccount1/leases"));
         assert!(blob("blob+http://127.0.0.1:4711/another/leases"));
@@ -220,6 +310,52 @@ mod tests {
     }
 
     #[test]
+    fn what_people_write_instead_is_taken_or_answered_with_the_next_step() {
+        let plain = place("https://acct.blob.core.windows.net/leases");
+        for url in ["HTTPS://acct.Blob.core.windows.net/leases", " https://acct.blob.core.windows.net/leases/ "] {
+            assert_eq!(place(url), plain, "{url}");
+        }
+        let blob = "https://acct.blob.core.windows.net";
+        for (url, step) in [
+            (format!("{blob}/leases?sp=rcw"), "in quotes"),
+            (format!("{blob}/leases?sp=rcw&sv=2025"), "sig="),
+            (format!("{blob}/leases&sv=1&sig=SECRET"), "`?`"),
+            (format!("{blob}/UPPER"), "lower-case"),
+            ("https://acct-secondary.blob.core.windows.net/leases".to_owned(), "without -secondary"),
+            ("https://acct-secondary.documents.azure.com/a/b".to_owned(), "without -secondary"),
+            ("https://acct.dfs.core.windows.net/leases".to_owned(), ".blob."),
+            ("blob+https://acct.dfs.core.windows.net/leases".to_owned(), ".blob."),
+            ("https://acct.file.core.windows.net/leases".to_owned(), ".blob."),
+            ("https://portal.azure.com/#@tenant/resource".to_owned(), "fragment"),
+            ("https://portal.azure.com/leases".to_owned(), "portal"),
+            ("http://azurite:10000/devstoreaccount1/leases".to_owned(), "blob+http"),
+            ("blob+http://azurite:10000/devstoreaccount1/leases".to_owned(), "emulator+http://"),
+            ("emulator+http://azurite:10000/leases".to_owned(), "devstoreaccount1"),
+        ] {
+            assert!(refusal(&url).contains(step), "{url}: {}", refusal(&url));
+        }
+        let elsewhere = place("emulator+http://azurite:10000/devstoreaccount1/leases");
+        assert!(matches!(elsewhere, Place::Blob { server: Server::EmulatorElsewhere, .. }));
+    }
+
+    #[test]
+    fn a_connection_string_is_recognised_and_never_shown() {
+        for (text, step) in [
+            (
+                "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=SECRET==;EndpointSuffix=core.windows.net",
+                "--credential",
+            ),
+            ("BlobEndpoint=https://a.blob.core.windows.net/;SharedAccessSignature=sv=1&sig=SECRET", "CONTAINER?"),
+            ("AccountEndpoint=https://a.documents.azure.com:443/;AccountKey=SECRET==;", "COSMOS_KEY"),
+            ("UseDevelopmentStorage=true", "devstoreaccount1"),
+            ("https://a.blob.core.windows.net/leases;accountkey=SECRET", "--credential"),
+        ] {
+            let refusal = refusal(text);
+            assert!(refusal.contains(step) && refusal.contains("URL") && !refusal.contains("SECRET"), "{refusal}");
+        }
+    }
+
+    #[test]
     fn no_signature_or_key_is_shown() {
         let signed = place("https://acct.blob.core.windows.net/leases?sv=1&sig=SECRET");
         assert_eq!(signed.to_string(), "https://acct.blob.core.windows.net/leases");
@@ -229,6 +365,10 @@ mod tests {
             "https://acct.documents.azure.com/a/b?key=SECRET",
             "acct.blob.core.windows.net/leases?sig=SECRET",
             "https://user:SECRET@example.com/leases",
+            "SECRET://example.com/leases",
+            "https://acct.blob.core.windows.net/leases#SECRET",
+            "https://acct.blob.core.windows.net/SECRET+/=",
+            "SECRET",
         ] {
             assert!(!refusal(url).contains("SECRET"), "{url}");
         }

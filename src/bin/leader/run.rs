@@ -2,6 +2,9 @@
 
 mod job;
 mod leash;
+mod nested;
+mod program;
+mod reaper;
 mod signals;
 mod wait;
 
@@ -9,11 +12,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use azure_leader_election::{
-    CancellationToken, EndReason, HolderId, LeaderHost, LeaderHostOptions, Timing, TimingOptions,
+    CancellationToken, EndReason, Error, ErrorKind, HolderId, LeaderEvent, LeaderHost, LeaderHostOptions, Timing,
+    TimingOptions,
 };
+use tokio::sync::broadcast;
 
 use crate::arguments::Run;
-use crate::exit::{Failure, INTERNAL, TRY_AGAIN};
+use crate::environment::environment;
+use crate::exit::{self, Failure, INTERNAL, NOT_ENDED, TRY_AGAIN};
 use crate::guardian;
 use crate::say::{Form, Voice};
 use crate::store::{Opened, Purpose};
@@ -21,15 +27,19 @@ use job::{Job, Outcome};
 use signals::Signals;
 use wait::Wait;
 
-/// By how much the host waits longer than the command is given to end.
+/// By how much the host waits longer than this worker does.
 const DRAIN_MARGIN: Duration = Duration::from_secs(2);
 /// How long those who listen to the host may take to notice its end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-pub async fn run(arguments: Run, json: bool) -> Result<u8, Failure> {
+pub async fn run(arguments: Run, json: bool, verbose: bool) -> Result<u8, Failure> {
     let opened = Opened::open(&arguments.which, Purpose::Contend)?;
+    let within = nested::enter(&opened, environment(nested::VARIABLE), environment("LEADER_HOLDER"))?;
     let holder = holder(arguments.holder.as_deref())?;
     let timing = timing(&arguments)?;
+    if let Some(program) = arguments.command.first() {
+        program::check(program)?;
+    }
     let form = if arguments.quiet {
         Form::Quiet
     } else if json {
@@ -40,6 +50,7 @@ pub async fn run(arguments: Run, json: bool) -> Result<u8, Failure> {
     let voice = Voice::new(holder.clone(), &opened.election, form);
     // Of a guardian that is killed, this process takes over the children.
     guardian::adopt_orphans();
+    tokio::spawn(reaper::reap());
 
     let shutdown = CancellationToken::new();
     let signals = Signals::listen(&shutdown)?;
@@ -51,11 +62,14 @@ pub async fn run(arguments: Run, json: bool) -> Result<u8, Failure> {
     let host = LeaderHost::new(mutex).with_options(LeaderHostOptions {
         holder,
         timing: timing.clone(),
-        drain_limit: arguments.drain.saturating_add(DRAIN_MARGIN),
+        // As long as a command that cannot be ended is waited for.
+        drain_limit: arguments.drain.saturating_add(timing.lease() + job::GUARDIAN_LIMIT + DRAIN_MARGIN),
+        // The guardian and this worker see to the end of the command. One that cannot be ended is to be reported, and an abort
+        // would end nothing but the report.
+        abort_process_on_overrun: false,
         ..LeaderHostOptions::default()
     });
-    let telling = tokio::spawn(voice.clone().narrate(host.events()));
-    tokio::spawn(voice.clone().narrate_standby(host.watch_status()));
+    let telling = tokio::spawn(voice.clone().narrate(host.events(), host.watch_status()));
     let gave_up = wait.map(|wait| tokio::spawn(wait.give_up(host.events(), shutdown.clone())));
     if arguments.until_stdin_ends {
         end_with_stdin(shutdown.clone())?;
@@ -68,11 +82,22 @@ pub async fn run(arguments: Run, json: bool) -> Result<u8, Failure> {
         drain,
         signals: signals.clone(),
         voice,
-        shutdown,
+        within,
+        gave_up: CancellationToken::new(),
         outcome: Mutex::default(),
     });
 
-    let outcome = if once { lead_once(&host, &job).await } else { lead(&host, &job).await };
+    tokio::spawn(end_without_command(Arc::clone(&job), host.events(), shutdown.clone()));
+    let outcome = {
+        let led =
+            async { if once { lead_once(&host, &job, &shutdown).await } else { lead(&host, &job, &shutdown).await } };
+        let mut led = std::pin::pin!(led);
+        tokio::select! {
+            outcome = &mut led => outcome,
+            // With all that there is: a host that ends in order would give the lease back.
+            () = job.gave_up.cancelled() => exit::leave(not_ended().report(json, verbose)),
+        }
+    };
     // Their last words: the events end with the host.
     drop(host);
     let _ = tokio::time::timeout(LAST_WORDS, telling).await;
@@ -84,35 +109,54 @@ pub async fn run(arguments: Run, json: bool) -> Result<u8, Failure> {
     if let Some(Outcome::NotStarted(code, why)) = job.outcome() {
         return Err(Failure::new(code, why));
     }
-    let by_itself = outcome?;
+    let by_itself = match outcome {
+        Err(error) if error.kind() == ErrorKind::Overrun => return Err(not_ended()),
+        outcome => outcome?,
+    };
     match (signals.first(), by_itself, gave_up) {
         (Some(signal), ..) => Ok(u8::try_from(128 + signal).unwrap_or(INTERNAL)),
         (None, Some(code), _) => Ok(code),
         (None, None, Some(failure)) => Err(failure),
         // By the end of standard input.
-        (None, None, None) if job.shutdown.is_cancelled() => Ok(0),
+        (None, None, None) if shutdown.is_cancelled() => Ok(0),
         (None, None, None) => Err(Failure::new(TRY_AGAIN, "the lead was lost before the command had ended")),
     }
 }
 
 /// Contends until told to end.
-async fn lead(host: &LeaderHost, job: &Arc<Job>) -> Result<Option<u8>, Failure> {
+async fn lead(host: &LeaderHost, job: &Arc<Job>, shutdown: &CancellationToken) -> Result<Option<u8>, Error> {
     let each = Arc::clone(job);
-    let led = host.run_task_when_mutex_acquired(job.shutdown.clone(), move |leader| Arc::clone(&each).lead(leader));
+    let led = host.run_task_when_mutex_acquired(shutdown.clone(), move |leader| Arc::clone(&each).lead(leader));
     led.await?;
     Ok(None)
 }
 
 /// Leads for one term; returns the command's exit code, if it ended by itself.
-async fn lead_once(host: &LeaderHost, job: &Arc<Job>) -> Result<Option<u8>, Failure> {
+async fn lead_once(host: &LeaderHost, job: &Arc<Job>, shutdown: &CancellationToken) -> Result<Option<u8>, Error> {
     let only = Arc::clone(job);
-    let term = host.run_one_term(job.shutdown.clone(), move |leader| only.lead(leader)).await;
+    let term = host.run_one_term(shutdown.clone(), move |leader| only.lead(leader)).await;
     let Some(term) = term? else { return Ok(None) };
     match (term.reason, term.output, job.outcome()) {
         (EndReason::TaskEnded, _, Some(Outcome::Ended(end))) => Ok(Some(end.code())),
-        (EndReason::TaskEnded, Some(Err(error)), _) => Err(Failure::new(INTERNAL, error.to_string())),
+        (EndReason::TaskEnded, Some(Err(error)), _) => Err(Error::new(ErrorKind::TaskFailed, error.to_string())),
         _ => Ok(None),
     }
+}
+
+/// A command that cannot be started now cannot be started by the next term either.
+async fn end_without_command(job: Arc<Job>, mut events: broadcast::Receiver<LeaderEvent>, shutdown: CancellationToken) {
+    while !matches!(events.recv().await, Err(broadcast::error::RecvError::Closed)) {
+        if matches!(job.outcome(), Some(Outcome::NotStarted(..))) {
+            shutdown.cancel();
+        }
+    }
+}
+
+fn not_ended() -> Failure {
+    Failure::new(
+        NOT_ENDED,
+        "the command could not be ended, and may write beside the next leader: the lease is left to run out. End it by hand,          and start the worker as the user that the command runs as",
+    )
 }
 
 fn end_with_stdin(shutdown: CancellationToken) -> std::io::Result<()> {
@@ -131,11 +175,16 @@ fn timing(arguments: &Run) -> Result<Timing, Failure> {
 }
 
 fn holder(given: Option<&str>) -> Result<HolderId, Failure> {
-    Ok(match given {
-        Some(name) => HolderId::new(name)?,
-        None => std::env::var("CONTAINER_APP_REPLICA_NAME")
-            .ok()
-            .and_then(|replica| HolderId::new(replica).ok())
-            .unwrap_or_else(HolderId::generate),
-    })
+    if let Some(name) = given {
+        return Ok(HolderId::new(name)?);
+    }
+    let generated = HolderId::generate();
+    let replica = environment("CONTAINER_APP_REPLICA_NAME").and_then(|replica| HolderId::new(replica).ok());
+    Ok(replica.or_else(|| on_host(&environment("HOSTNAME")?, &generated)).unwrap_or(generated))
+}
+
+/// What was generated, with this name of the host in it.
+fn on_host(host: &str, generated: &HolderId) -> Option<HolderId> {
+    let (_, own) = generated.as_str().rsplit_once("pid")?;
+    HolderId::new(format!("{host}-pid{own}")).ok()
 }

@@ -1,11 +1,12 @@
 //! What a worker tells about itself: lines for people, or one JSON object per line.
 
-use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use azure_leader_election::{HolderId, Leader, LeaderEvent, Status, StatusWatch};
 use serde_json::{Map, Value, json};
-use tokio::sync::broadcast;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use crate::{exit, lines};
 
 /// How much to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,34 +47,52 @@ impl Voice {
                 Value::Object(object).to_string()
             }
         };
-        // One write for each line, so that those of several workers do not mix. Nobody may be there to hear.
-        let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+        lines::stderr().write(line);
     }
 
-    /// Tells a host's events until it is gone.
-    pub async fn narrate(self, mut events: broadcast::Receiver<LeaderEvent>) {
+    /// Tells a host's events, and who else leads whenever that changes, until the host is gone.
+    pub async fn narrate(self, mut events: broadcast::Receiver<LeaderEvent>, mut status: StatusWatch) {
+        let mut leads = false;
         loop {
-            match events.recv().await {
-                Ok(event) => self.tell(&event),
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
-                Err(broadcast::error::RecvError::Closed) => return,
+            tokio::select! {
+                biased;
+                event = events.recv() => match event {
+                    Ok(event) => self.tell(&event, &mut leads),
+                    Err(RecvError::Lagged(_)) => leads = false,
+                    Err(RecvError::Closed) => return,
+                },
+                Some(changed) = status.changed() => {
+                    // They come on two ways, the events first: the end of the term that made this worker a standby is told before
+                    // that, and of a standby that leads by now nothing is told.
+                    while let Ok(event) = events.try_recv() {
+                        self.tell(&event, &mut leads);
+                    }
+                    if !leads {
+                        self.tell_standby(&changed);
+                    }
+                }
             }
         }
     }
 
-    /// Tells who else leads, whenever that changes.
-    pub async fn narrate_standby(self, mut status: StatusWatch) {
-        while let Some(status) = status.changed().await {
-            if let Status::Standby { leader, .. } = status {
-                self.say("standby", json!({ "leader": leader.as_ref().map(leader_json) }), || match &leader {
-                    Some(leader) => format!("standby; {} leads with token {}", leader.holder, leader.fencing_token),
-                    None => "standby".to_owned(),
-                });
-            }
-        }
+    fn tell_standby(&self, status: &Status) {
+        let Status::Standby { leader, .. } = status else { return };
+        self.say("standby", json!({ "leader": leader.as_ref().map(leader_json) }), || match leader {
+            Some(leader) if leader.holder == self.holder => format!(
+                "standby; the lease of this worker's own last term, with token {}, is not free yet",
+                leader.fencing_token
+            ),
+            Some(leader) => format!("standby; {} leads with token {}", leader.holder, leader.fencing_token),
+            None => "standby".to_owned(),
+        });
     }
 
-    fn tell(&self, event: &LeaderEvent) {
+    fn tell(&self, event: &LeaderEvent, leads: &mut bool) {
+        match event {
+            LeaderEvent::Elected { .. } => *leads = true,
+            LeaderEvent::Ended { .. } => *leads = false,
+            _ => {}
+        }
         match event {
             LeaderEvent::Elected { fencing_token } => {
                 self.say("elected", json!({ "fencing_token": fencing_token.get() }), || {
@@ -100,10 +119,44 @@ impl Voice {
             ),
             LeaderEvent::AttemptFailed { operation, error } => self.say(
                 "attempt_failed",
-                json!({ "operation": operation.to_string(), "error": error.to_string() }),
-                || format!("{operation} failed: {error}"),
+                json!({ "operation": operation.to_string(), "error": error.to_string(), "causes": exit::causes(error) }),
+                || format!("{operation} failed: {}", exit::sentence(error)),
             ),
-            other => self.say("warning", json!({ "detail": format!("{other:?}") }), || format!("{other:?}")),
+            LeaderEvent::Overrun { fencing_token } => {
+                self.say("overrun", json!({ "fencing_token": fencing_token.get() }), || {
+                    "the command still runs although its time is up: another worker may lead beside it".to_owned()
+                });
+            }
+            LeaderEvent::GrantedTooLate { fencing_token } => {
+                self.say("granted_too_late", json!({ "fencing_token": fencing_token.get() }), || {
+                    "a grant came too late to be used, and was given back".to_owned()
+                });
+            }
+            LeaderEvent::TokenNotRising { granted, highest } => self.say(
+                "token_not_rising",
+                json!({ "granted": granted.get(), "highest": highest.get() }),
+                || format!("the store has lost data: it granted the token {granted}, which is not above {highest}"),
+            ),
+            LeaderEvent::ForeignLease { lease: Duration::MAX } => {
+                self.say("foreign_lease", json!({ "lease_ms": null, "endless": true }), || {
+                    "the lease is held without end, by something that is no worker of this election; `leader break` ends it"
+                        .to_owned()
+                });
+            }
+            LeaderEvent::ForeignLease { lease } => {
+                self.say("foreign_lease", json!({ "lease_ms": lease.as_millis(), "endless": false }), || {
+                    format!("another worker holds a lease of {}, which is longer than this one's --lease", words(*lease))
+                });
+            }
+            LeaderEvent::RefusedWithoutLeader => self.say("refused_without_leader", json!({}), || {
+                "the store refuses the lease and names no leader: something that is no worker of this election holds it or writes \
+                 to its record all the time, or a proxy changes what the store answers"
+                    .to_owned()
+            }),
+            LeaderEvent::ReleaseFailed => self.say("release_failed", json!({}), || {
+                "the lease could not be given back: the next worker leads when it has run out".to_owned()
+            }),
+            _ => self.say("other", json!({}), || "an event that this version has no words for".to_owned()),
         }
     }
 }
@@ -117,6 +170,11 @@ pub fn leader_json(leader: &Leader) -> Value {
         "lease_ms": leader.lease.map(|lease| lease.as_millis()),
         "renew_every_ms": leader.renew_every.map(|renew_every| renew_every.as_millis()),
     })
+}
+
+/// A time in words.
+pub fn words(time: Duration) -> String {
+    humantime::format_duration(time).to_string()
 }
 
 /// In UTC, as RFC 3339 has it. Times of a record that anybody may have written are brought between 1970 and 9999.

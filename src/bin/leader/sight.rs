@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use azure_leader_election::{Error, ErrorKind, Leader, Version};
 use serde_json::{Value, json};
 
-use crate::say::leader_json;
+use crate::say::{leader_json, words};
 use crate::store::Opened;
 
 /// One look.
@@ -28,6 +28,10 @@ pub enum State {
     Free,
     /// Nobody has ever led.
     Unknown,
+    /// The lead was broken; the lease runs on for a while, without renewals.
+    Breaking,
+    /// Something holds the lease that is no worker of this election.
+    Foreign,
 }
 
 impl State {
@@ -38,6 +42,8 @@ impl State {
             Self::Lapsed => "lapsed",
             Self::Free => "free",
             Self::Unknown => "unknown",
+            Self::Breaking => "breaking",
+            Self::Foreign => "foreign",
         }
     }
 }
@@ -48,6 +54,7 @@ pub struct Watcher<'a> {
     opened: &'a Opened,
     limit: Duration,
     watched: Option<Watched>,
+    last: Option<(Sight, Instant)>,
 }
 
 struct Watched {
@@ -60,21 +67,38 @@ struct Watched {
 impl<'a> Watcher<'a> {
     /// An answer that takes longer than the limit is none.
     pub fn new(opened: &'a Opened, limit: Duration) -> Self {
-        Self { opened, limit, watched: None }
+        Self { opened, limit, watched: None, last: None }
     }
 
     pub async fn look(&mut self) -> azure_leader_election::Result<Sight> {
+        let sight = self.try_look().await?;
+        self.last = Some((sight.clone(), Instant::now()));
+        Ok(sight)
+    }
+
+    /// Once the store is silent: who led, by the last answer, and how long ago that was. What was seen then may be so no more.
+    pub fn last_seen(&self) -> Option<(&Leader, Duration)> {
+        let (sight, at) = self.last.as_ref()?;
+        let led = matches!(sight.state, State::Leading | State::OnRecord);
+        Some((sight.leader.as_ref().filter(|_| led)?, at.elapsed()))
+    }
+
+    async fn try_look(&mut self) -> azure_leader_election::Result<Sight> {
         // The version first: a record that is renewed in between is older than it is taken for, and no newer.
         let version = match &self.opened.version {
             Some(version) => self.within(version()).await?,
             None => None,
         };
-        let seen = self.within(self.opened.mutex.observe()).await?;
+        let seen = self.within(self.opened.look()).await?;
         let state = match (seen.held, &seen.latest) {
             (true, latest) if self.opened.version.is_some() => {
                 self.watch(version, latest.as_ref().and_then(|leader| leader.lease))
             }
-            (true, _) => State::Leading,
+            (true, _) if seen.breaking => State::Breaking,
+            // A worker's lease has an end, and whose it is stands on record before anything is done under it.
+            (true, None) => State::Foreign,
+            (true, Some(_)) if seen.endless => State::Foreign,
+            (true, Some(_)) => State::Leading,
             (false, Some(_)) => State::Free,
             (false, None) => State::Unknown,
         };
@@ -126,6 +150,14 @@ pub async fn within<T>(
     })
 }
 
+const FOREIGN: &str = "no worker leads: something that is none of them holds the lease; `leader break` ends that";
+
+/// Who led when the store last answered.
+pub fn last_seen_in_words((leader, ago): (&Leader, Duration)) -> String {
+    let ago = words(Duration::from_secs(ago.as_secs()));
+    format!("{} led, with token {}, when last seen {ago} ago", leader.holder, leader.fencing_token)
+}
+
 impl Sight {
     pub fn json(&self, opened: &Opened) -> Value {
         let mut object = json!({
@@ -146,6 +178,7 @@ impl Sight {
         let Some(leader) = &self.leader else {
             return match self.state {
                 State::Unknown => "nobody has ever led".to_owned(),
+                State::Foreign | State::Breaking => format!("{FOREIGN}; nobody has ever led"),
                 _ => "somebody leads who is not on record".to_owned(),
             };
         };
@@ -157,6 +190,11 @@ impl Sight {
                 details(leader)
             ),
             State::Lapsed => format!("nobody leads: {holder} (token {token}) has not renewed for its whole lease"),
+            State::Breaking => format!(
+                "the lead of {holder} (token {token}) was broken: it stops with its next renewal, and another worker can lead when \
+                 the lease has run out"
+            ),
+            State::Foreign => format!("{FOREIGN}; {holder} led last, with token {token}"),
             State::Free | State::Unknown => format!("nobody leads; {holder} led last, with token {token}"),
         }
     }
@@ -167,9 +205,4 @@ fn details(leader: &Leader) -> String {
     let lease = leader.lease.map(|lease| format!(", lease {}", words(lease))).unwrap_or_default();
     let renews = leader.renew_every.map(|every| format!(", renews every {}", words(every))).unwrap_or_default();
     format!("{since}{lease}{renews}")
-}
-
-/// A time in words.
-pub fn words(time: Duration) -> String {
-    humantime::format_duration(time).to_string()
 }

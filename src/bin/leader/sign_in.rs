@@ -9,6 +9,7 @@ use azure_identity::{
 };
 
 use crate::arguments::Credential;
+use crate::environment::environment;
 use crate::exit::{DENIED, Failure};
 
 /// A credential of this process's own; nothing is sent yet.
@@ -22,6 +23,6 @@ pub fn sign_in(credential: Credential) -> Result<Arc<dyn TokenCredential>, Failu
 }
 
 fn managed_identity() -> azure_core::Result<Arc<ManagedIdentityCredential>> {
-    let user_assigned_id = std::env::var("AZURE_CLIENT_ID").ok().map(UserAssignedId::ClientId);
+    let user_assigned_id = environment("AZURE_CLIENT_ID").map(UserAssignedId::ClientId);
     ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions { user_assigned_id, ..Default::default() }))
 }

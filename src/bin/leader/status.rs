@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::arguments::Status;
-use crate::exit::{Failure, NO};
-use crate::sight::{Sight, State, Watcher};
+use crate::exit::{FOREIGN, Failure, NO};
+use crate::sight::{Sight, State, Watcher, last_seen_in_words};
 use crate::store::{Opened, Purpose};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -16,14 +16,27 @@ pub async fn status(arguments: Status, json: bool) -> Result<u8, Failure> {
     let mut sight = watcher.look().await?;
     while sight.state == State::OnRecord && began.elapsed() < arguments.wait {
         tokio::time::sleep(pause(&watcher, &sight)).await;
-        sight = watcher.look().await?;
+        sight = match watcher.look().await {
+            Ok(sight) => sight,
+            Err(error) => {
+                let failure = Failure::from(error);
+                return Err(match watcher.last_seen() {
+                    Some(seen) => failure.at(&last_seen_in_words(seen)),
+                    None => failure,
+                });
+            }
+        };
     }
     if json {
         println!("{}", sight.json(&opened));
     } else {
         println!("{}: {}", opened.election, in_words(&sight, &opened));
     }
-    Ok(if matches!(sight.state, State::Leading | State::OnRecord) { 0 } else { NO })
+    Ok(match sight.state {
+        State::Leading | State::OnRecord => 0,
+        State::Foreign => FOREIGN,
+        State::Lapsed | State::Free | State::Unknown | State::Breaking => NO,
+    })
 }
 
 /// Often enough to answer soon, and rarely enough to cost little.

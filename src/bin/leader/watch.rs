@@ -1,14 +1,15 @@
 //! `leader watch`: who leads, live.
 
 use std::io::{IsTerminal, Write};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use azure_leader_election::Leader;
 use serde_json::json;
 
 use crate::arguments::Watch;
-use crate::exit::Failure;
-use crate::say::timestamp;
-use crate::sight::{Sight, State, Watcher};
+use crate::exit::{self, Failure};
+use crate::say::{leader_json, timestamp};
+use crate::sight::{Sight, State, Watcher, last_seen_in_words};
 use crate::store::{Opened, Purpose};
 
 /// How many past changes a terminal shows.
@@ -17,20 +18,20 @@ const CLEAR: &str = "\x1b[2J\x1b[H";
 
 pub async fn watch(arguments: Watch, json: bool) -> Result<u8, Failure> {
     let opened = Opened::open(&arguments.which, Purpose::Look)?;
-    let every = arguments.every.max(std::time::Duration::from_millis(50));
+    let every = arguments.every.max(Duration::from_millis(50));
     let end = arguments.limit.map(|limit| Instant::now() + limit);
     let mut view = View { opened: &opened, json, live: !json && std::io::stdout().is_terminal(), past: Vec::new() };
-    let mut watcher = Watcher::new(&opened, std::time::Duration::from_secs(10));
+    let mut watcher = Watcher::new(&opened, Duration::from_secs(10));
     let mut last: Option<Result<Sight, String>> = None;
     loop {
         let sight = match watcher.look().await {
             Ok(sight) => Ok(sight),
             // Before there was any answer, something is set up wrongly.
             Err(error) if last.is_none() => return Err(error.into()),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(exit::sentence(&error)),
         };
         let changed = last.as_ref() != Some(&sight);
-        if !view.show(&sight, changed) {
+        if !view.show(&sight, changed, watcher.last_seen()) {
             // Nobody reads any more.
             return Ok(0);
         }
@@ -50,13 +51,21 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn show(&mut self, sight: &Result<Sight, String>, changed: bool) -> bool {
+    fn show(&mut self, sight: &Result<Sight, String>, changed: bool, last_seen: Option<(&Leader, Duration)>) -> bool {
         let at = timestamp(SystemTime::now());
-        let sentence = sight.as_ref().map_or_else(|error| format!("no answer: {error}"), Sight::sentence);
+        let sentence = match (sight, last_seen) {
+            (Ok(sight), _) => sight.sentence(),
+            (Err(error), Some(seen)) => format!("{}; no answer since: {error}", last_seen_in_words(seen)),
+            (Err(error), None) => format!("no answer: {error}"),
+        };
         let text = if self.json {
             let mut object = match sight {
                 Ok(sight) => sight.json(self.opened),
-                Err(error) => json!({ "election": self.opened.election, "error": error }),
+                Err(error) => json!({
+                    "election": self.opened.election,
+                    "error": error,
+                    "last_seen": last_seen.map(|(leader, ago)| json!({ "leader": leader_json(leader), "ago_ms": ago.as_millis() })),
+                }),
             };
             object["at"] = at.into();
             format!("{object}\n")
@@ -81,7 +90,7 @@ impl View<'_> {
         let Opened { election, place, .. } = self.opened;
         let color = match sight.as_ref().map(|sight| sight.state) {
             Ok(State::Leading) => "\x1b[32m",
-            Ok(State::OnRecord) => "\x1b[33m",
+            Ok(State::OnRecord | State::Breaking) => "\x1b[33m",
             _ => "\x1b[31m",
         };
         let past = self.past.join("\n");

@@ -53,6 +53,16 @@ impl Address {
         Self::new(url, blob_name, true)
     }
 
+    /// An emulator on another host, such as another container's.
+    pub(super) fn emulator_elsewhere(container_url: &str, blob_name: &str) -> Result<Self> {
+        let url = parse(container_url)?;
+        let account = url.path_segments().and_then(|mut segments| segments.next());
+        if !matches!(url.scheme(), "http" | "https") || account != Some("devstoreaccount1") {
+            return Err(Error::setting("an emulator's URL must be http://HOST:PORT/devstoreaccount1/<container>"));
+        }
+        Self::new(url, blob_name, true)
+    }
+
     pub(crate) fn of_client(container_url: &Url, blob_name: &str) -> Result<Self> {
         let emulator = is_loopback(container_url);
         if container_url.scheme() != "https" && !emulator {
@@ -174,14 +184,14 @@ const SERVICES: [&str; 6] = ["blob", "dfs", "file", "queue", "table", "web"];
 /// The last segment of the path: Azure has the container alone there, an emulator the account before it.
 fn container_of(url: &Url) -> Option<&str> {
     let segments: Vec<_> = url.path_segments()?.collect();
-    let expected = if is_ip_or_localhost(url) { 2 } else { 1 };
+    let expected = if has_account_in_path(url) { 2 } else { 1 };
     (segments.len() == expected).then(|| segments[expected - 1])
 }
 
 /// See [Naming containers](https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata).
 fn check_container(url: &Url) -> Result<()> {
     let Some(name) = container_of(url) else {
-        let form = if is_ip_or_localhost(url) {
+        let form = if has_account_in_path(url) {
             "http://127.0.0.1:10000/devstoreaccount1/<container>"
         } else {
             "https://<account>.blob.core.windows.net/<container>"
@@ -222,8 +232,10 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn is_ip_or_localhost(url: &Url) -> bool {
+/// Under a host without the account's name, which a container of Azure never has in its path.
+fn has_account_in_path(url: &Url) -> bool {
     url.host_str().is_some_and(|host| host == "localhost" || ip(host).is_some())
+        || url.path().starts_with("/devstoreaccount1/")
 }
 
 fn ip(host: &str) -> Option<IpAddr> {

@@ -13,10 +13,10 @@ use azure_storage_blob::models::{
 };
 use azure_storage_blob::{BlobClient, BlobContainerClient};
 
-use super::Create;
 use super::address::Address;
 use super::failure::{self, Refusal};
 use super::record::{Metadata, Record};
+use super::{Create, LeaseSight};
 use crate::claim::{Claim, ClaimId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fencing::FencingToken;
@@ -144,10 +144,15 @@ impl LeaseBlob {
     }
 
     /// A blob that nobody has created yet is one that nobody leads from.
-    pub(super) async fn observe(&self) -> Result<Observation> {
-        let Some(seen) = self.properties().await? else { return Ok(Observation::default()) };
+    pub(super) async fn look(&self) -> Result<LeaseSight> {
+        let Some(seen) = self.properties().await? else { return Ok(LeaseSight::default()) };
         let latest = Record::read(&seen.metadata)?.map(|record| record.leader);
-        Ok(Observation { held: !seen.is_free(), latest })
+        let held = !seen.is_free();
+        Ok(LeaseSight {
+            observation: Observation { held, latest },
+            breaking: matches!(seen.state, LeaseState::Breaking),
+            endless: held && seen.endless,
+        })
     }
 
     /// `None` when the blob is absent. An absent container is that too, where it may be created.

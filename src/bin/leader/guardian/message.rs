@@ -24,6 +24,10 @@ pub enum Report {
     Started { process: i32 },
     /// It could not be started; the exit code to say so with, and why.
     NotStarted { code: u8, why: String },
+    /// The command has got the signal that asks it to end, by now or before.
+    Told,
+    /// A process of the command runs as another user, and so did not get this signal, or would get none.
+    Foreign { process: i32, signal: Option<i32>, user: String },
     /// Nothing of it runs any more.
     Gone { end: End, manner: Manner },
 }
@@ -86,6 +90,10 @@ impl fmt::Display for Report {
         match self {
             Self::Started { process } => writeln!(f, "started {process}"),
             Self::NotStarted { code, why } => writeln!(f, "not-started {code} {}", why.replace('\n', " ")),
+            Self::Told => writeln!(f, "told"),
+            Self::Foreign { process, signal, user } => {
+                writeln!(f, "foreign {process} {} {user}", signal.unwrap_or_default())
+            }
             Self::Gone { end: End::Code(code), manner } => writeln!(f, "gone code {code} {manner}"),
             Self::Gone { end: End::Signal(signal), manner } => writeln!(f, "gone signal {signal} {manner}"),
         }
@@ -139,8 +147,14 @@ impl FromStr for Report {
         if let Some((code, why)) = line.strip_prefix("not-started ").and_then(|rest| rest.split_once(' ')) {
             return Ok(Self::NotStarted { code: number(code)?, why: why.to_owned() });
         }
+        if let Some((process, rest)) = line.strip_prefix("foreign ").and_then(|rest| rest.split_once(' ')) {
+            let (signal, user) = rest.split_once(' ').ok_or(Unreadable)?;
+            let signal = Some(number(signal)?).filter(|signal| *signal != 0);
+            return Ok(Self::Foreign { process: number(process)?, signal, user: user.to_owned() });
+        }
         let words: Vec<_> = line.split_whitespace().collect();
         match words[..] {
+            ["told"] => Ok(Self::Told),
             ["started", process] => Ok(Self::Started { process: number(process)? }),
             ["gone", "code", code, manner] => Ok(Self::Gone { end: End::Code(number(code)?), manner: manner.parse()? }),
             ["gone", "signal", signal, manner] => {
@@ -177,6 +191,9 @@ mod tests {
         for report in [
             Report::Started { process: 4711 },
             Report::NotStarted { code: 127, why: "no such file: two words".to_owned() },
+            Report::Foreign { process: 4711, signal: Some(15), user: "user 1000".to_owned() },
+            Report::Foreign { process: 4711, signal: None, user: "root".to_owned() },
+            Report::Told,
             Report::Gone { end: End::Code(3), manner: Manner::Itself },
             Report::Gone { end: End::Signal(9), manner: Manner::Killed },
         ] {
@@ -189,7 +206,9 @@ mod tests {
         for line in ["", "hold 1", "hold -1 2", "hold x 2", "stop 15", "kill now", "signal"] {
             assert_eq!(line.parse::<Order>(), Err(Unreadable), "{line}");
         }
-        for line in ["", "started", "gone code 300 told", "gone by 1 told", "gone code 1 so"] {
+        for line in
+            ["", "started", "foreign 1", "foreign 1 x root", "gone code 300 told", "gone by 1 told", "gone code 1 so"]
+        {
             assert_eq!(line.parse::<Report>(), Err(Unreadable), "{line}");
         }
     }

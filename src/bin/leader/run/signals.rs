@@ -24,8 +24,11 @@ impl Signals {
     pub fn listen(shutdown: &CancellationToken) -> io::Result<Self> {
         let signals =
             Self { first: Arc::default(), hurry: CancellationToken::new(), passed_on: broadcast::Sender::new(16) };
+        let ignored = ignored();
         for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup(), SignalKind::quit()] {
-            tokio::spawn(signals.clone().end(signal(kind)?, kind.as_raw_value(), shutdown.clone()));
+            if !ignored.contains(&kind.as_raw_value()) {
+                tokio::spawn(signals.clone().end(signal(kind)?, kind.as_raw_value(), shutdown.clone()));
+            }
         }
         for kind in [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::window_change()] {
             tokio::spawn(signals.clone().pass_on(signal(kind)?, kind.as_raw_value()));
@@ -58,4 +61,15 @@ impl Signals {
             let _ = self.passed_on.send(number);
         }
     }
+}
+
+/// What this process was started to ignore, as by `nohup` (SIGHUP); the command inherits it. A way to end it
+/// there always is.
+fn ignored() -> Vec<i32> {
+    #[cfg(target_os = "linux")]
+    let mut ignored = crate::guardian::proc::ignored_signals();
+    #[cfg(not(target_os = "linux"))]
+    let mut ignored = Vec::new();
+    ignored.retain(|signal| *signal != SignalKind::terminate().as_raw_value());
+    ignored
 }
