@@ -129,8 +129,8 @@ impl HolderId {
 
     /// A name made of the machine's, the process id and a random part, such as `web-7f9c-pid17-d4bc3a3d`.
     ///
-    /// The machine is called what the first of these says: `CONTAINER_APP_REPLICA_NAME`, `HOSTNAME` (of a container, the pod's),
-    /// `COMPUTERNAME`, and on Linux the host's own name. Without any the name begins with `pid`.
+    /// In a container the machine's name is the pod's or the replica's. No environment variable is read. Where the system tells no
+    /// name, it begins with `pid`.
     #[must_use]
     pub fn generate() -> Self {
         let machine = machine().map(|machine| format!("{machine}-")).unwrap_or_default();
@@ -147,11 +147,7 @@ impl HolderId {
 
 /// By which people find the machine again.
 fn machine() -> Option<String> {
-    const VARIABLES: [&str; 3] = ["CONTAINER_APP_REPLICA_NAME", "HOSTNAME", "COMPUTERNAME"];
-    let named =
-        VARIABLES.into_iter().filter_map(|variable| std::env::var(variable).ok()).find_map(|name| legible(&name));
-    // A file of the kernel's own, which does not block.
-    named.or_else(|| legible(&std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?))
+    legible(&gethostname::gethostname().to_string_lossy())
 }
 
 /// What can stand in a name, and leaves room for the rest.
