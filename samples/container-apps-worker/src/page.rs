@@ -57,6 +57,9 @@ fn headline(view: &View) -> String {
     match &view.leader {
         Some(leader) if leader.this_worker && view.worker.role == "draining" => "This worker hands over".to_owned(),
         Some(leader) if leader.this_worker => "This worker leads".to_owned(),
+        Some(LeaderView { holder, last_seen_seconds_ago: Some(seconds), .. }) => {
+            format!("{holder} led when last seen, {seconds} s ago")
+        }
         Some(leader) => format!("{} leads", leader.holder),
         None => "No leader is known".to_owned(),
     }
@@ -65,6 +68,8 @@ fn headline(view: &View) -> String {
 fn leader(view: &View) -> Markup {
     let state = match &view.leader {
         Some(leader) if leader.this_worker => "leading",
+        // The store is silent: who leads now is not known.
+        Some(leader) if leader.last_seen_seconds_ago.is_some() => "vacant",
         Some(_) => "standby",
         None => "vacant",
     };
@@ -210,6 +215,7 @@ mod tests {
             this_worker,
             elected_at: Some("2026-11-21T05:00:00Z".to_owned()),
             valid_for_ms: this_worker.then_some(9_300),
+            last_seen_seconds_ago: None,
         };
         View { leader: Some(leader), ..view() }
     }
@@ -219,6 +225,18 @@ mod tests {
         assert_eq!(headline(&view()), "No leader is known");
         assert_eq!(headline(&led_by("worker-2", false)), "worker-2 leads");
         assert_eq!(headline(&led_by("worker-1", true)), "This worker leads");
+    }
+
+    #[test]
+    fn a_leader_that_was_seen_before_the_store_fell_silent_is_not_said_to_lead() {
+        let mut view = led_by("worker-2", false);
+        if let Some(leader) = &mut view.leader {
+            leader.last_seen_seconds_ago = Some(20);
+        }
+        assert_eq!(headline(&view), "worker-2 led when last seen, 20 s ago");
+        let page = render(&view).into_string();
+        assert!(page.contains("<title>worker-2 led when last seen, 20 s ago"), "{page}");
+        assert!(!page.contains("worker-2 leads"), "{page}");
     }
 
     #[test]

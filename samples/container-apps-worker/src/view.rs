@@ -1,6 +1,6 @@
 //! Where things stand at this instant, for the status page and for programs.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use azure_leader_election::{LeaderHost, Status};
 use humantime::format_rfc3339_seconds;
@@ -33,7 +33,12 @@ pub struct LeaderView {
     pub elected_at: Option<String>,
     /// For how long it may act as the leader if no further renewal succeeds; only the leader itself knows.
     pub valid_for_ms: Option<u64>,
+    /// Since when the store is silent, if it is: then the leader is who led when it last answered.
+    pub last_seen_seconds_ago: Option<u64>,
 }
+
+/// A standby asks each second. After so many without an answer what it knows is old.
+const OLD_AFTER: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Serialize)]
 pub struct WorkerView {
@@ -106,13 +111,15 @@ fn role(status: &Status, phase: Phase) -> &'static str {
 
 fn leader(config: &Config, status: &Status, board: &Board) -> Option<LeaderView> {
     let (token, since) = match status {
-        Status::Standby { leader, .. } => {
+        Status::Standby { leader, answered_at } => {
+            let age = answered_at.and_then(|at| SystemTime::now().duration_since(at).ok());
             return leader.as_ref().map(|leader| LeaderView {
                 holder: leader.holder.to_string(),
                 fencing_token: leader.fencing_token.get(),
                 this_worker: false,
                 elected_at: leader.elected_at.map(time),
                 valid_for_ms: None,
+                last_seen_seconds_ago: age.filter(|age| *age > OLD_AFTER).map(|age| age.as_secs()),
             });
         }
         Status::Leading { fencing_token, since } => (*fencing_token, Some(*since)),
@@ -127,6 +134,7 @@ fn leader(config: &Config, status: &Status, board: &Board) -> Option<LeaderView>
         this_worker: true,
         elected_at: since.map(time),
         valid_for_ms: term.map(|term| u64::try_from(term.valid_for().as_millis()).unwrap_or(u64::MAX)),
+        last_seen_seconds_ago: None,
     })
 }
 
