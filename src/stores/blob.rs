@@ -9,7 +9,7 @@ pub(crate) mod failure;
 mod properties;
 mod record;
 mod shared_key;
-mod transport;
+pub(crate) mod transport;
 
 use std::fmt;
 use std::future::Future;
@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use azure_core::credentials::TokenCredential;
 use azure_core::http::Transport;
 use azure_storage_blob::BlobContainerClient;
 
@@ -25,6 +24,8 @@ use crate::claim::Claim;
 use crate::error::{Error, Result};
 use crate::keeper;
 use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
+use crate::shared_credential::SharedCredential;
+use crate::stores::patience;
 use address::Address;
 use client::LeaseBlob;
 use transport::Access;
@@ -99,13 +100,14 @@ impl BlobDistributedMutex {
     /// The lease of blob `blob_name` in the container at `container_url`
     /// (`https://<account>.blob.core.windows.net/<container>`), with an Entra ID credential.
     ///
-    /// Give it a credential of its own rather than one that other clients use: a credential keeps connections too.
+    /// `credential` is any `Arc` of a `TokenCredential`, which this mutex then signs in by on a thread of its own, apart from
+    /// its requests; or a [`SharedCredential`], which several elections share.
     ///
     /// # Errors
     /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for a URL or a name that cannot be. Nothing is sent yet.
-    pub fn new(container_url: &str, blob_name: &str, credential: Arc<dyn TokenCredential>) -> Result<Self> {
+    pub fn new(container_url: &str, blob_name: &str, credential: impl Into<SharedCredential>) -> Result<Self> {
         let address = Address::azure(container_url, blob_name, false)?;
-        Self::open(address, Access::Credential(credential))
+        Self::open(address, Access::Credential(credential.into()))
     }
 
     /// As [`new`](Self::new), with a container URL that carries a shared access signature. It needs the permissions
@@ -131,7 +133,8 @@ impl BlobDistributedMutex {
     }
 
     /// With a container client that you have made, and with its settings: its transport, its retries, its credential.
-    /// Let it have no retries and a connection pool of its own; attempts are bounded all the same.
+    /// Let it have no retries and a connection pool of its own; attempts are bounded all the same. Let its credential be a
+    /// [`SharedCredential`], or signing in counts as part of each attempt.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -169,6 +172,7 @@ impl BlobDistributedMutex {
     pub async fn break_lease(&self, period: Option<Duration>) -> Result<Duration> {
         let period = period.map(break_seconds).transpose()?;
         let blob = Arc::clone(&self.blob);
+        self.access.signed_in(patience::OF_A_LOOK).await?;
         self.send(async move { blob.break_lease(period).await }).await
     }
 
@@ -213,21 +217,25 @@ impl DistributedMutex for BlobDistributedMutex {
     async fn try_acquire(&self, claim: &Claim, _lapsed: Option<&Version>) -> Result<Acquire> {
         let (blob, claim) = (Arc::clone(&self.blob), claim.clone());
         let seconds = lease_seconds(claim.lease)?;
+        self.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
         self.send(async move { blob.try_acquire(&claim, seconds).await }).await
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
         let (blob, id) = (Arc::clone(&self.blob), claim.id);
+        self.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
         self.send(async move { blob.renew(id).await }).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<()> {
         let (blob, id) = (Arc::clone(&self.blob), claim.id);
+        self.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
         self.send(async move { blob.release(id).await }).await
     }
 
     async fn observe(&self) -> Result<Observation> {
         let blob = Arc::clone(&self.blob);
+        self.access.signed_in(patience::OF_A_LOOK).await?;
         self.send(async move { blob.observe().await }).await
     }
 

@@ -17,13 +17,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use azure_core::credentials::{Secret, TokenCredential};
+use azure_core::credentials::Secret;
 
 use crate::claim::Claim;
 use crate::document::DocumentMutex;
 use crate::error::{Error, Result};
 use crate::keeper;
 use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
+use crate::shared_credential::SharedCredential;
+use crate::stores::patience;
 use account::Access;
 #[cfg(fuzzing)]
 pub(crate) use account::checks as account_checks;
@@ -101,6 +103,9 @@ impl Default for CosmosMutexOptions {
 impl CosmosDistributedMutex {
     /// The document `election` in the container of that database, with an Entra ID credential.
     ///
+    /// `credential` is any `Arc` of a `TokenCredential`, which this mutex then signs in by on a thread of its own, apart from
+    /// its requests; or a [`SharedCredential`], which several elections share.
+    ///
     /// # Errors
     /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for an endpoint or a name that cannot be. Nothing is sent yet.
     pub fn new(
@@ -108,10 +113,10 @@ impl CosmosDistributedMutex {
         database: &str,
         container: &str,
         election: &str,
-        credential: Arc<dyn TokenCredential>,
+        credential: impl Into<SharedCredential>,
     ) -> Result<Self> {
         let address = Address::new(endpoint, database, container, election)?;
-        Self::open(address, Access::Credential(credential), CosmosMutexOptions::default())
+        Self::open(address, Access::Credential(credential.into()), CosmosMutexOptions::default())
     }
 
     /// As [`new`](Self::new), with an account key. Plain HTTP is accepted on loopback, for an emulator.
@@ -138,6 +143,7 @@ impl CosmosDistributedMutex {
     /// As [`observe`](DistributedMutex::observe).
     pub async fn version(&self) -> Result<Option<Version>> {
         let document = Arc::clone(&self.document);
+        self.access.signed_in(patience::OF_A_LOOK).await?;
         self.send(async move { document.version().await }).await
     }
 
@@ -175,21 +181,25 @@ impl fmt::Debug for CosmosDistributedMutex {
 impl DistributedMutex for CosmosDistributedMutex {
     async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
         let (document, claim, lapsed) = (Arc::clone(&self.document), claim.clone(), lapsed.cloned());
+        self.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
         self.send(async move { document.try_acquire(&claim, lapsed.as_ref()).await }).await
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
         let (document, claim) = (Arc::clone(&self.document), claim.clone());
+        self.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
         self.send(async move { document.renew(&claim).await }).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<()> {
         let (document, claim) = (Arc::clone(&self.document), claim.clone());
+        self.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
         self.send(async move { document.release(&claim).await }).await
     }
 
     async fn observe(&self) -> Result<Observation> {
         let document = Arc::clone(&self.document);
+        self.access.signed_in(patience::OF_A_LOOK).await?;
         self.send(async move { document.observe().await }).await
     }
 

@@ -6,10 +6,9 @@
 #[cfg(any(test, fuzzing))]
 pub(crate) mod checks;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use azure_core::credentials::{Secret, TokenCredential};
+use azure_core::credentials::Secret;
 use azure_core::hmac::hmac_sha256;
 use azure_core::time::{OffsetDateTime, parse_rfc7231, to_rfc7231};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -18,13 +17,18 @@ use serde_json::Value;
 use super::address::Address;
 use super::failure;
 use crate::error::{Error, ErrorKind, Result};
-use crate::stores::cause::scrubbed;
-use crate::stores::service_time;
+use crate::shared_credential::SharedCredential;
+use crate::stores::{service_time, tls};
+
+/// What the SDK asks a token for.
+const SCOPE: &str = "https://cosmos.azure.com/.default";
+/// How long connecting waits for its access token.
+const CONNECTING: Duration = Duration::from_secs(14);
 
 /// By what right requests are sent.
 #[derive(Clone)]
 pub(super) enum Access {
-    Credential(Arc<dyn TokenCredential>),
+    Credential(SharedCredential),
     Key(Secret),
 }
 
@@ -42,12 +46,11 @@ impl Account {
     /// Asks the account.
     pub(super) async fn fetch(address: &Address, access: &Access) -> Result<Self> {
         let date = to_rfc7231(&OffsetDateTime::now_utc());
-        let authorization = access.authorization(address, &date).await?;
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(5))
-            .build()
-            .map_err(|error| failure::silence("reading the properties of", address, &error))?;
+        let authorization = access.authorization(&date).await?;
+        let client = tls::client(|| {
+            let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+            builder.timeout(Duration::from_secs(5))
+        })?;
         let response = client
             .get(address.endpoint().clone())
             .header("authorization", authorization)
@@ -94,7 +97,15 @@ impl Account {
 }
 
 impl Access {
-    async fn authorization(&self, address: &Address, date: &str) -> Result<String> {
+    /// Waits for the access token, if one is needed and not there, for so long at most.
+    pub(super) async fn signed_in(&self, patience: Duration) -> Result<()> {
+        match self {
+            Self::Credential(credential) => credential.token(&[SCOPE], patience).await.map(drop),
+            Self::Key(_) => Ok(()),
+        }
+    }
+
+    async fn authorization(&self, date: &str) -> Result<String> {
         let plain = match self {
             Self::Key(key) => {
                 let signature = hmac_sha256(&format!("get\n\n\n{}\n\n", date.to_lowercase()), key)
@@ -102,13 +113,8 @@ impl Access {
                 format!("type=master&ver=1.0&sig={signature}")
             }
             Self::Credential(credential) => {
-                let token =
-                    credential.get_token(&["https://cosmos.azure.com/.default"], None).await.map_err(|error| {
-                        let message =
-                            format!("signing in to {} failed: the credential gave no access token", address.host());
-                        Error::new(ErrorKind::Credential, message).with_source(scrubbed(&error))
-                    })?;
-                format!("type=aad&ver=1.0&sig={}", token.token.secret())
+                let token = credential.token(&[SCOPE], CONNECTING).await?;
+                format!("type=aad&ver=1.0&sig={}", token.text)
             }
         };
         Ok(utf8_percent_encode(&plain, NON_ALPHANUMERIC).to_string())
