@@ -128,7 +128,7 @@ impl BlobDistributedMutex {
     /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) when the URL is not on loopback, or as [`new`](Self::new).
     pub fn for_emulator(container_url: &str, blob_name: &str) -> Result<Self> {
         let address = Address::emulator(container_url, blob_name)?;
-        let access = if address.has_query() { Access::Url } else { Access::EmulatorKey };
+        let access = Access::of_emulator(&address);
         Self::open(address, access)
     }
 

@@ -7,21 +7,26 @@ use azure_identity::{
     DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
     WorkloadIdentityCredential,
 };
+use azure_leader_election::SharedCredential;
 
 use crate::arguments::Credential;
 use crate::exit::{DENIED, Failure};
 
-/// A credential of this process's own; nothing is sent yet.
-pub fn sign_in(credential: Credential) -> Result<Arc<dyn TokenCredential>, Failure> {
+/// A credential of this process's own, which signs in apart from the requests to the store; nothing is sent yet.
+pub fn sign_in(credential: Credential) -> Result<SharedCredential, Failure> {
     let opened: azure_core::Result<Arc<dyn TokenCredential>> = match credential {
         Credential::DeveloperTools => DeveloperToolsCredential::new(None).map(|credential| credential as _),
         Credential::ManagedIdentity => managed_identity().map(|credential| credential as _),
         Credential::WorkloadIdentity => WorkloadIdentityCredential::new(None).map(|credential| credential as _),
     };
-    opened.map_err(|error| Failure::new(DENIED, format!("signing in to Azure cannot work: {error}")))
+    opened
+        .map(SharedCredential::new)
+        .map_err(|error| Failure::new(DENIED, format!("signing in to Azure cannot work: {error}")))
 }
 
 fn managed_identity() -> azure_core::Result<Arc<ManagedIdentityCredential>> {
-    let user_assigned_id = std::env::var("AZURE_CLIENT_ID").ok().map(UserAssignedId::ClientId);
+    // An empty one is none: templates of deployments leave it so.
+    let client_id = std::env::var("AZURE_CLIENT_ID").ok().filter(|id| !id.trim().is_empty());
+    let user_assigned_id = client_id.map(UserAssignedId::ClientId);
     ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions { user_assigned_id, ..Default::default() }))
 }

@@ -118,13 +118,14 @@ fn cosmos(
     purpose: Purpose,
 ) -> Result<azure_leader_election::CosmosDistributedMutex, Failure> {
     use azure_leader_election::{CosmosDistributedMutex, CosmosMutexOptions};
-    Ok(match std::env::var("COSMOS_KEY") {
-        Ok(key) => {
+    // An empty one is none: templates of deployments leave it so.
+    Ok(match std::env::var("COSMOS_KEY").ok().filter(|key| !key.trim().is_empty()) {
+        Some(key) => {
             let options = CosmosMutexOptions { create: purpose == Purpose::Contend, ..CosmosMutexOptions::default() };
             CosmosDistributedMutex::with_key(endpoint, database, container, &which.election, key.into())?
                 .with_options(options)?
         }
-        Err(_) => {
+        None => {
             let credential = crate::sign_in::sign_in(which.credential)?;
             CosmosDistributedMutex::new(endpoint, database, container, &which.election, credential)?
         }

@@ -19,8 +19,14 @@ const PATIENCE: Duration = Duration::from_millis(750);
 /// What the next fetch does, and the last one's manner goes on.
 #[derive(Debug, Clone)]
 enum Manner {
-    Gives { after: Duration, life: Duration },
-    Fails { after: Duration, asks: Option<Duration> },
+    Gives {
+        after: Duration,
+        life: Duration,
+    },
+    Fails {
+        after: Duration,
+        asks: Option<Duration>,
+    },
     Hangs,
     Panics,
     /// Its thread, until told otherwise.

@@ -38,10 +38,33 @@ impl Access {
         }
     }
 
-    pub(crate) fn container_client(
+    pub(crate) fn of_emulator(address: &Address) -> Self {
+        if address.has_query() { Self::Url } else { Self::EmulatorKey }
+    }
+
+    /// The SDK's own retries outlive a lease. The election repeats what is worth repeating.
+    pub(super) fn container_client(
         &self,
         address: &Address,
         transport: Option<Transport>,
+    ) -> Result<Arc<BlobContainerClient>> {
+        self.client(address, transport, RetryOptions::none())
+    }
+
+    /// For whoever is not in a hurry.
+    pub(crate) fn client_with_retries(
+        &self,
+        address: &Address,
+        transport: Transport,
+    ) -> Result<Arc<BlobContainerClient>> {
+        self.client(address, Some(transport), RetryOptions::default())
+    }
+
+    fn client(
+        &self,
+        address: &Address,
+        transport: Option<Transport>,
+        retry: RetryOptions,
     ) -> Result<Arc<BlobContainerClient>> {
         let (credential, policies) = match self {
             Self::Client(client) => return Ok(Arc::clone(client)),
@@ -51,13 +74,7 @@ impl Access {
             Self::Url => (None, Vec::new()),
             Self::EmulatorKey => (None, vec![Arc::new(EmulatorKey) as Arc<dyn Policy>]),
         };
-        let client_options = ClientOptions {
-            per_try_policies: policies,
-            // The SDK's own retries outlive a lease. The election repeats what is worth repeating.
-            retry: RetryOptions::none(),
-            transport,
-            ..ClientOptions::default()
-        };
+        let client_options = ClientOptions { per_try_policies: policies, retry, transport, ..ClientOptions::default() };
         let options = BlobContainerClientOptions { client_options, ..BlobContainerClientOptions::default() };
         BlobContainerClient::new(address.container_url().clone(), credential, Some(options)).map(Arc::new).map_err(
             |error| Error::setting(format!("the client of {address} cannot be built")).with_source(scrubbed(&error)),
@@ -66,18 +83,26 @@ impl Access {
 }
 
 /// A connection pool of its own: nobody else's traffic, and no connection that another runtime opened.
-pub(crate) fn own(address: &Address) -> Result<Transport> {
+pub(super) fn own(address: &Address) -> Result<Transport> {
+    // The host bounds each attempt far below this; it is for those who call the store themselves.
+    pool(address, |builder| builder.timeout(Duration::from_secs(30)))
+}
+
+/// The same for content of any size, whose writer bounds the whole operation.
+pub(crate) fn patient(address: &Address) -> Result<Transport> {
+    pool(address, |builder| builder)
+}
+
+fn pool(address: &Address, limited: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Result<Transport> {
     let emulator = address.is_emulator();
     let builder = || {
         let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .https_only(!emulator)
             .connect_timeout(Duration::from_secs(5))
-            // The host bounds each attempt far below this; it is for those who call the store themselves.
-            .timeout(Duration::from_secs(30))
             // Servers close idle connections too; one that was closed under a renewal costs an attempt.
             .pool_idle_timeout(Duration::from_secs(3));
-        if emulator { builder.no_proxy() } else { builder }
+        limited(if emulator { builder.no_proxy() } else { builder })
     };
     tls::client(builder).map(|client| Transport::new(Arc::new(client)))
 }

@@ -13,9 +13,9 @@ use super::FencedBlob;
 use super::fence::Absent;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fenced::ROUNDS;
+use crate::fenced::blob::content;
 use crate::fenced::blob::failure::{self, Refusal};
 use crate::fenced::blob::mark::{self, Mark};
-use crate::fenced::blob::{content, within};
 
 const APPEND_OFFSET: HeaderName = HeaderName::from_static("x-ms-blob-append-offset");
 
@@ -33,7 +33,7 @@ impl FencedBlob {
         let block = block.into();
         // No blob is that long.
         let position = at.map(i64::try_from).transpose().map_err(|_| self.changed())?;
-        within(self.limit, async {
+        self.within(async {
             for _ in 0..ROUNDS {
                 if !self.raised.load(Ordering::Acquire) {
                     self.take_over(Absent::CreateLog).await?;
@@ -50,7 +50,10 @@ impl FencedBlob {
                         return offset.and_then(|offset| offset.parse().ok()).ok_or_else(|| {
                             Error::new(
                                 ErrorKind::Refused,
-                                format!("a block was appended to {}, but the answer does not say where", self.address),
+                                format!(
+                                    "a block was appended to {}, but the answer does not say where",
+                                    self.address()
+                                ),
                             )
                         });
                     }
@@ -88,7 +91,7 @@ impl FencedBlob {
     async fn replace_tombstone_by_log(&self) -> Result<()> {
         let properties = self.blob.get_properties(None).await.map_err(|error| self.failed("reading", &error))?;
         if !content::is_deleted(&properties.metadata().unwrap_or_default()) {
-            return Err(Error::setting(format!("{} is no append blob: nothing can be appended to it", self.address)));
+            return Err(Error::setting(format!("{} is no append blob: nothing can be appended to it", self.address())));
         }
         let mark = Mark::next(self.token);
         let options = AppendBlobClientCreateOptions {
