@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::keeper;
 use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
 use crate::shared_credential::SharedCredential;
-use crate::stores::patience;
+use crate::stores::{patience, tls};
 use account::Access;
 #[cfg(fuzzing)]
 pub(crate) use account::checks as account_checks;
@@ -157,6 +157,8 @@ impl CosmosDistributedMutex {
         if options.recheck_every < Duration::from_secs(1) {
             return Err(Error::setting("recheck_every must be at least 1 s"));
         }
+        // It takes long, once for the process, and is not for the thread that renews; connecting tells of its failure.
+        let _ = tls::prepare();
         let connection = Connection::new(address.clone(), access.clone(), options);
         let document = Arc::new(DocumentMutex::new(LeaderDocument::new(connection)));
         Ok(Self { address, access, document })

@@ -19,6 +19,14 @@ pub(crate) fn client(builder: impl Fn() -> reqwest::ClientBuilder) -> Result<req
     shared.or_else(|_| builder().build()).map_err(|error| failed(&error))
 }
 
+/// Makes what takes long, before it is needed on a thread that must not wait.
+///
+/// # Errors
+/// As [`client`].
+pub(crate) fn prepare() -> Result<()> {
+    configuration().map(drop)
+}
+
 /// What could not be made is tried again: a container can get its certificates late.
 fn configuration() -> Result<ClientConfig> {
     static MADE: Mutex<Option<ClientConfig>> = Mutex::new(None);

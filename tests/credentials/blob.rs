@@ -11,7 +11,7 @@ use azure_leader_election::{
 use tokio::runtime::Handle;
 
 use crate::moody::{Mood, Moody, Phase};
-use crate::seen::{Seen, judge};
+use crate::seen::{Seen, Time, judge};
 use crate::support::oracle::network::Network;
 
 /// Below five minutes: the SDK judges a token by the wall clock, which stands still here, and asks for a new one within each
@@ -45,7 +45,7 @@ async fn a_slow_or_failing_credential_costs_no_blob_lease_while_the_token_is_goo
             run.await.expect("no panic").expect("no error");
         }
     }
-    judge(&all, LIFE);
+    judge(&all, LIFE, Time::Paused);
 }
 
 async fn lead(leader: Leadership) -> Result<(), azure_leader_election::TaskError> {

@@ -6,7 +6,7 @@ use azure_leader_election::{CancellationToken, CosmosDistributedMutex, LeaderHos
 use tokio::task::JoinSet;
 
 use crate::moody::{Mood, Moody, Phase};
-use crate::seen::{Seen, judge};
+use crate::seen::{Seen, Time, judge};
 use crate::support::cosmos::EmulatorOptions;
 use crate::support::cosmos::election::{CONTAINER, DATABASE, emulator};
 
@@ -47,5 +47,5 @@ async fn a_slow_or_failing_credential_costs_no_lead_on_cosmos_db_while_the_token
     }
     let mut all = cases.join_all().await;
     all.sort_by_key(|seen| (seen.phase == Phase::Refresh, Mood::ALL.iter().position(|mood| *mood == seen.mood)));
-    judge(&all, LIFE);
+    judge(&all, LIFE, Time::Real);
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::moody::{Mood, Moody, Phase};
-use crate::seen::{Seen, judge};
+use crate::seen::{Seen, Time, judge};
 use crate::support::cosmos::{Emulator, EmulatorOptions, signed_in};
 use crate::support::oracle::network::Network;
 
@@ -59,7 +59,7 @@ async fn a_fenced_writer_writes_as_long_as_its_token_is_good_and_says_what_it_wa
             all.push(seen);
         }
     }
-    judge(&all, LIFE);
+    judge(&all, LIFE, Time::Paused);
 }
 
 /// In real time. Its client cannot be made without a token, so there is no row for the start.
@@ -98,5 +98,5 @@ async fn a_fenced_partition_is_written_to_as_long_as_the_token_is_good() {
     }
     let mut all = cases.join_all().await;
     all.sort_by_key(|seen| Mood::ALL.iter().position(|mood| *mood == seen.mood));
-    judge(&all, LIFE);
+    judge(&all, LIFE, Time::Real);
 }

@@ -55,7 +55,7 @@ impl Seen {
     }
 
     /// What of this case is not as it should be; `token_ends` is when the first token does.
-    pub fn faults(&self, token_ends: Duration) -> Vec<String> {
+    fn faults(&self, token_ends: Duration, time: Time) -> Vec<String> {
         let mut faults = Vec::new();
         let mut expect = |holds: bool, what: &str| {
             if !holds {
@@ -83,7 +83,14 @@ impl Seen {
             }
             words.iter().any(|word| said.contains(word))
         };
-        expect(self.said.iter().all(told), "a sentence that does not tell of signing in");
+        match time {
+            Time::Paused => expect(self.said.iter().all(told), "a sentence that does not tell of signing in"),
+            // A machine that is busy lets a request wait for other reasons too.
+            Time::Real if self.led_at.is_none() || self.ended.is_some() => {
+                expect(self.said.iter().any(told), "no sentence tells of signing in");
+            }
+            Time::Real => {}
+        }
         expect(self.most_programs <= 1, "several programs at once");
         faults
     }
@@ -104,10 +111,16 @@ impl fmt::Display for Seen {
     }
 }
 
+#[derive(Debug, Clone, Copy)]
+pub enum Time {
+    Paused,
+    Real,
+}
+
 /// Prints the table, and then fails with what is wrong in it.
-pub fn judge(seen: &[Seen], token_ends: Duration) {
+pub fn judge(seen: &[Seen], token_ends: Duration, time: Time) {
     println!("| on | when | credential | outcome | last sentence |\n|---|---|---|---|---|");
     seen.iter().for_each(|seen| println!("{seen}"));
-    let faults: Vec<String> = seen.iter().flat_map(|seen| seen.faults(token_ends)).collect();
+    let faults: Vec<String> = seen.iter().flat_map(|seen| seen.faults(token_ends, time)).collect();
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
