@@ -35,7 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(14);
 ///   token themselves until five minutes before, at some instant in the minute after that, which differs from worker to worker;
 /// - until the new one is there the present one is used, to its very end, whatever becomes of the fetch;
 /// - after a failure it waits 1 s, then twice as long each time, up to 8 s without a token and 30 s with one, and as long as a
-///   `Retry-After` says, up to five minutes; a fetch without an answer is given up after a minute;
+///   `Retry-After` says, up to five minutes; a fetch without an answer is given up after a minute, and further ones in a row
+///   after two;
 /// - nothing is fetched for a credential that is not used.
 ///
 /// A store's request that has no token fails with [`ErrorKind::Credential`](crate::ErrorKind), which is transient, and with the

@@ -18,5 +18,8 @@ mod ends;
 mod rig;
 #[path = "leader/seeing.rs"]
 mod seeing;
+#[path = "leader/signing_in.rs"]
+#[cfg(all(feature = "blob", feature = "cosmos"))]
+mod signing_in;
 #[cfg(all(feature = "blob", feature = "cosmos"))]
 mod support;

@@ -65,9 +65,9 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
     std::iter::successors(Some(error), |&error: &&'a (dyn StdError + 'static)| error.source()).take(16)
 }
 
-/// The lines that say something, but for a heading of several of them.
+/// The lines that say something of this failure: not the heading of several of them, nor where to read about all there are.
 fn one_line(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(|line| scrub(line.trim())).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<String> = text.lines().map(|line| scrub(line.trim())).filter(|line| says_something(line)).collect();
     let told = if lines.len() > 1 && lines[0].ends_with(':') { &lines[1..] } else { &lines[..] };
     let line: String = told.join("; ").chars().filter(|c| !c.is_control()).collect();
     if line.is_empty() {
@@ -77,6 +77,10 @@ fn one_line(text: &str) -> String {
         Some((end, _)) => format!("{} ...", &line[..end]),
         None => line,
     }
+}
+
+fn says_something(line: &str) -> bool {
+    !line.is_empty() && !line.starts_with("To troubleshoot, visit")
 }
 
 #[cfg(test)]

@@ -16,10 +16,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 const LONGEST_PAUSE_WHILE_GOOD: Duration = Duration::from_secs(30);
 /// What a service asks for is kept to, up to this.
 const LONGEST_ASKED: Duration = Duration::from_secs(300);
-/// How long a fetch may take. One that is given up may leave a program running, so with each one in a row the next has more
-/// time.
+/// How long a fetch may take. One that is given up may leave a program running, so the next one has more time.
 const LIMIT: Duration = Duration::from_secs(60);
-const LONGEST_LIMIT: Duration = Duration::from_secs(300);
+const LONGEST_LIMIT: Duration = Duration::from_secs(120);
 /// Between two fetches, whatever their outcome: a secret may come that is good for no time at all.
 pub(super) const SHORTEST_REST: Duration = Duration::from_secs(1);
 
@@ -108,6 +107,6 @@ mod tests {
 
     #[test]
     fn the_limit_of_a_fetch_grows_and_stays_finite() {
-        assert_eq!([0, 1, 2, 3, u32::MAX].map(|n| limit(n).as_secs()), [60, 120, 240, 300, 300]);
+        assert_eq!([0, 1, 2, u32::MAX].map(|n| limit(n).as_secs()), [60, 120, 120, 120]);
     }
 }
