@@ -164,11 +164,13 @@ mod tests {
     /// What the constructors of stores and fences take.
     #[test]
     fn whatever_signs_in_is_shared_and_what_is_shared_already_stays_the_same() {
-        let shared = SharedCredential::from(Arc::new(Nothing));
-        let again: SharedCredential = shared.clone().into();
-        assert!(Arc::ptr_eq(&shared.inner, &again.inner));
+        fn taken(credential: impl Into<SharedCredential>) -> SharedCredential {
+            credential.into()
+        }
+        let shared = taken(Arc::new(Nothing));
+        assert!(Arc::ptr_eq(&shared.inner, &taken(shared.clone()).inner));
         let any: Arc<dyn TokenCredential> = Arc::new(Nothing);
-        let _ = SharedCredential::from(any);
+        assert!(!Arc::ptr_eq(&shared.inner, &taken(any).inner));
     }
 
     #[derive(Debug)]

@@ -68,7 +68,7 @@ pub(crate) fn advice(texts: &str) -> Option<&'static str> {
         );
     }
     ["proxy auth", "http 407"].iter().any(|wording| texts.contains(wording)).then_some(
-        "the proxy asks for a sign-in (HTTP 407): put user and password into HTTPS_PROXY, or the host into NO_PROXY",
+        "a proxy on the way asks for a sign-in (407): put user and password into HTTPS_PROXY, or the host into NO_PROXY",
     )
 }
 

@@ -109,3 +109,22 @@ fn check(asked: &Mutex<Vec<String>>, id: &str, sent: bool) {
         assert!(url.contains(id), "{url}");
     }
 }
+
+/// Before the store is reached there is nothing of the store's to look at.
+#[test]
+fn a_proxy_that_asks_for_a_sign_in_is_named_with_what_to_do() {
+    let (listener, address) = listen();
+    let threads = Threads::start("proxy", 1);
+    threads.serve(listener, |_, _| async {
+        Response::builder().status(407).body(Full::default()).map_err(std::io::Error::other)
+    });
+    let mut status = leader();
+    let store = format!("{STORE}?sv=2025-01-01&sig=c2lnbmF0dXJl");
+    status.args(["status", "--election", "nightly", "--store", &store]);
+    status.env("HTTPS_PROXY", format!("http://{address}")).env_remove("NO_PROXY").env_remove("no_proxy");
+    let output = answer(status, "");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    assert!(said.contains("asks for a sign-in (407)") && said.contains("HTTPS_PROXY"), "{said}");
+    assert!(!said.contains("c2lnbmF0dXJl"), "{said}");
+}

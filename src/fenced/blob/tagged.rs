@@ -85,7 +85,8 @@ pub struct FencedBlob {
 impl FencedBlob {
     /// The blob `name` in that container, written to under `token`. Nothing is sent yet.
     ///
-    /// Requests are sent with the client's own settings, on the runtime that calls. Its retries do no harm.
+    /// Requests are sent with the client's own settings, on the runtime that calls. Its retries do no harm. Let it sign in by a
+    /// [`SharedCredential`], or each of its requests may wait for a new token while the present one is good.
     ///
     /// # Errors
     /// [`InvalidSetting`](ErrorKind::InvalidSetting) for a name or a URL that cannot be.

@@ -92,9 +92,7 @@ pub(crate) fn explain(doing: &str, address: &Address, error: &azure_core::Error)
         (404, _) => {
             (ErrorKind::NotFound, format!("; check the account's name in the container URL ({})", address.host()))
         }
-        (407, _) => {
-            (ErrorKind::Unreachable, advice("HTTP 407").map(|advice| format!("; {advice}")).unwrap_or_default())
-        }
+        (407, _) => (ErrorKind::Refused, advice("HTTP 407").map(|advice| format!("; {advice}")).unwrap_or_default()),
         (400, _) => (ErrorKind::InvalidSetting, "; check the names of container and blob".to_owned()),
         (429, _) => (ErrorKind::Throttled, String::new()),
         (503, "ServerBusy") => (ErrorKind::Throttled, String::new()),

@@ -20,6 +20,7 @@ pub async fn container(
 }
 
 /// The same, signed in by a credential.
+#[allow(dead_code)] // Of those who take this file alone.
 pub async fn signed_in(
     endpoint: &str,
     credential: Arc<dyn TokenCredential>,
