@@ -172,8 +172,7 @@ impl BlobDistributedMutex {
     pub async fn break_lease(&self, period: Option<Duration>) -> Result<Duration> {
         let period = period.map(break_seconds).transpose()?;
         let blob = self.blob()?;
-        self.access.signed_in(patience::OF_A_LOOK).await?;
-        self.send(async move { blob.break_lease(period).await }).await
+        self.send(patience::OF_A_LOOK, async move { blob.break_lease(period).await }).await
     }
 
     fn open(address: Address, access: Access) -> Self {
@@ -200,11 +199,17 @@ impl BlobDistributedMutex {
         Ok(Arc::clone(made.insert(Arc::new(blob))))
     }
 
-    async fn send<T, F>(&self, request: F) -> Result<T>
+    /// Sends the request once the access token is there, for which it waits for so long at most.
+    async fn send<T, F>(&self, patience: Duration, request: F) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
+        let access = self.access.clone();
+        let request = async move {
+            access.signed_in(patience).await?;
+            request.await
+        };
         // A transport of the caller's, or a client, may be bound to another runtime than the keeper's.
         let own = self.options.transport.is_none() && !matches!(self.access, Access::Client(_));
         if own { keeper::run(request).await? } else { request.await }
@@ -222,26 +227,23 @@ impl DistributedMutex for BlobDistributedMutex {
     async fn try_acquire(&self, claim: &Claim, _lapsed: Option<&Version>) -> Result<Acquire> {
         let (blob, claim) = (self.blob()?, claim.clone());
         let seconds = lease_seconds(claim.lease)?;
-        self.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
-        self.send(async move { blob.try_acquire(&claim, seconds).await }).await
+        self.send(patience::within_an_attempt(claim.lease), async move { blob.try_acquire(&claim, seconds).await })
+            .await
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
         let (blob, id) = (self.blob()?, claim.id);
-        self.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
-        self.send(async move { blob.renew(id).await }).await
+        self.send(patience::within_an_attempt(claim.lease), async move { blob.renew(id).await }).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<()> {
         let (blob, id) = (self.blob()?, claim.id);
-        self.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
-        self.send(async move { blob.release(id).await }).await
+        self.send(patience::within_an_attempt(claim.lease), async move { blob.release(id).await }).await
     }
 
     async fn observe(&self) -> Result<Observation> {
         let blob = self.blob()?;
-        self.access.signed_in(patience::OF_A_LOOK).await?;
-        self.send(async move { blob.observe().await }).await
+        self.send(patience::OF_A_LOOK, async move { blob.observe().await }).await
     }
 
     fn election(&self) -> &str {

@@ -143,8 +143,7 @@ impl CosmosDistributedMutex {
     /// As [`observe`](DistributedMutex::observe).
     pub async fn version(&self) -> Result<Option<Version>> {
         let document = Arc::clone(&self.document);
-        self.access.signed_in(patience::OF_A_LOOK).await?;
-        self.send(async move { document.version().await }).await
+        self.send(patience::OF_A_LOOK, async move { document.version().await }).await
     }
 
     fn open(address: Address, access: Access, options: CosmosMutexOptions) -> Result<Self> {
@@ -164,11 +163,17 @@ impl CosmosDistributedMutex {
         Ok(Self { address, access, document })
     }
 
-    async fn send<T, F>(&self, request: F) -> Result<T>
+    /// Sends the request once the access token is there, for which it waits for so long at most.
+    async fn send<T, F>(&self, patience: Duration, request: F) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
+        let access = self.access.clone();
+        let request = async move {
+            access.signed_in(patience).await?;
+            request.await
+        };
         keeper::run(request).await?
     }
 }
@@ -183,26 +188,25 @@ impl fmt::Debug for CosmosDistributedMutex {
 impl DistributedMutex for CosmosDistributedMutex {
     async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
         let (document, claim, lapsed) = (Arc::clone(&self.document), claim.clone(), lapsed.cloned());
-        self.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
-        self.send(async move { document.try_acquire(&claim, lapsed.as_ref()).await }).await
+        self.send(patience::within_an_attempt(claim.lease), async move {
+            document.try_acquire(&claim, lapsed.as_ref()).await
+        })
+        .await
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
         let (document, claim) = (Arc::clone(&self.document), claim.clone());
-        self.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
-        self.send(async move { document.renew(&claim).await }).await
+        self.send(patience::within_an_attempt(claim.lease), async move { document.renew(&claim).await }).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<()> {
         let (document, claim) = (Arc::clone(&self.document), claim.clone());
-        self.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
-        self.send(async move { document.release(&claim).await }).await
+        self.send(patience::within_an_attempt(claim.lease), async move { document.release(&claim).await }).await
     }
 
     async fn observe(&self) -> Result<Observation> {
         let document = Arc::clone(&self.document);
-        self.access.signed_in(patience::OF_A_LOOK).await?;
-        self.send(async move { document.observe().await }).await
+        self.send(patience::OF_A_LOOK, async move { document.observe().await }).await
     }
 
     fn election(&self) -> &str {

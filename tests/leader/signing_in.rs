@@ -1,16 +1,22 @@
 //! How the command and the samples sign in: by programs of the test's own named `az`, and an identity endpoint.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use azure_core::credentials::TokenCredential;
 use http_body_util::Full;
 use hyper::Response;
+use serde_json::json;
 use tempfile::TempDir;
 
-use crate::rig::{answer, leader, stderr};
+use crate::rig::{PATIENCE, answer, leader, stderr};
+use crate::support::azurite::Azurite;
+use crate::support::credential::UnsignedToken;
 use crate::support::http::{Threads, listen};
+use crate::support::names;
 use crate::support::worker::samples;
 
 /// Nothing is ever sent there: it takes a token first.
@@ -63,6 +69,42 @@ fn an_az_that_takes_long_is_started_once_and_named_as_what_is_waited_for() {
     assert_eq!(fs::read_to_string(begun).expect("it was started"), "begun\n");
 }
 
+/// Longer than an attempt, which is given up after 3 s.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_leads_whose_az_takes_longer_than_an_attempt() {
+    let azurite = Azurite::https().await;
+    let token = UnsignedToken.get_token(&[], None).await.expect("a token");
+    let answer = json!({
+        "accessToken": token.token.secret(),
+        "expires_on": token.expires_on.unix_timestamp(),
+        "tokenType": "Bearer",
+    });
+    let az = az(&format!("sleep 4; echo '{answer}'"));
+    // The command takes whatever is on this machine for an emulator; the sample signs in there too.
+    let mut worker = Command::new(samples().join("blob_worker"));
+    worker.arg(azurite.container_url(&names::unique("leader-az"))).env("SSL_CERT_FILE", azurite.ca_path());
+    worker.env("PATH", format!("{}:/usr/bin:/bin", az.path().display())).stdout(Stdio::piped());
+    let mut worker = worker.spawn().expect("started");
+    let stdout = worker.stdout.take().expect("piped");
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| tell.send(line))
+    });
+    let mut said = Vec::new();
+    let led = loop {
+        match told.recv_timeout(PATIENCE) {
+            Ok(line) if line.contains(" elected ") => break true,
+            // It would go on for ever.
+            Ok(_) if said.len() > 50 => break false,
+            Ok(line) => said.push(line),
+            Err(_) => break false,
+        }
+    };
+    worker.kill().and_then(|()| worker.wait()).expect("killed");
+    assert!(led, "{said:#?}");
+    assert!(said.iter().any(|line| line.contains("acquire failed: signing in has taken")), "{said:#?}");
+}
+
 #[test]
 fn azure_client_id_names_the_identity_and_an_empty_one_none_for_the_command_and_the_samples() {
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -93,7 +135,7 @@ fn azure_client_id_names_the_identity_and_an_empty_one_none_for_the_command_and_
 
         let mut worker = Command::new(samples().join("blob_worker"));
         worker.args(["--credential", "managed-identity", STORE]);
-        let mut worker = as_identity(worker, id).stdout(std::process::Stdio::null()).spawn().expect("started");
+        let mut worker = as_identity(worker, id).stdout(Stdio::null()).spawn().expect("started");
         crate::rig::eventually("the sample asks", || !asked.lock().expect("not poisoned").is_empty());
         worker.kill().and_then(|()| worker.wait()).expect("killed");
         check(&asked, id, sent);
