@@ -119,19 +119,23 @@ impl HolderId {
         let name = name.as_ref();
         let printable = name.bytes().all(|b| (0x20..=0x7e).contains(&b));
         if name.is_empty() || name.len() > 128 || !printable || name.trim() != name {
-            return Err(Error::setting(format!(
-                "the holder id must be 1 to 128 printable ASCII characters without a space at either end, not {:?}",
-                name.chars().take(140).collect::<String>()
-            )));
+            // Not quoted: somebody may have put a secret there.
+            return Err(Error::setting(
+                "the holder id must be 1 to 128 printable ASCII characters without a space at either end",
+            ));
         }
         Ok(Self(name.into()))
     }
 
-    /// A name made of the process id and a random part.
+    /// A name made of the machine's, the process id and a random part, such as `web-7f9c-pid17-d4bc3a3d`.
+    ///
+    /// The machine is called what the first of these says: `CONTAINER_APP_REPLICA_NAME`, `HOSTNAME` (of a container, the pod's),
+    /// `COMPUTERNAME`, and on Linux the host's own name. Without any the name begins with `pid`.
     #[must_use]
     pub fn generate() -> Self {
+        let machine = machine().map(|machine| format!("{machine}-")).unwrap_or_default();
         let random = Uuid::new_v4().simple().to_string();
-        Self(format!("pid{}-{}", std::process::id(), &random[..8]).into())
+        Self(format!("{machine}pid{}-{}", std::process::id(), &random[..8]).into())
     }
 
     /// The name.
@@ -139,6 +143,21 @@ impl HolderId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// By which people find the machine again.
+fn machine() -> Option<String> {
+    const VARIABLES: [&str; 3] = ["CONTAINER_APP_REPLICA_NAME", "HOSTNAME", "COMPUTERNAME"];
+    let named =
+        VARIABLES.into_iter().filter_map(|variable| std::env::var(variable).ok()).find_map(|name| legible(&name));
+    // A file of the kernel's own, which does not block.
+    named.or_else(|| legible(&std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?))
+}
+
+/// What can stand in a name, and leaves room for the rest.
+fn legible(name: &str) -> Option<String> {
+    let name: String = name.trim().chars().filter(char::is_ascii_graphic).take(90).collect();
+    (!name.is_empty()).then_some(name)
 }
 
 impl fmt::Display for HolderId {
@@ -150,5 +169,40 @@ impl fmt::Display for HolderId {
 impl fmt::Debug for HolderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HolderId({:?})", &*self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_name_can_be_and_tells_the_process() {
+        let (one, other) = (HolderId::generate(), HolderId::generate());
+        assert_ne!(one, other);
+        for name in [&one, &other] {
+            assert_eq!(HolderId::new(name.as_str()).expect("valid"), *name);
+            assert!(name.as_str().contains(&format!("pid{}-", std::process::id())), "{name}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_generated_name_tells_the_machine() {
+        assert!(!HolderId::generate().as_str().starts_with("pid"), "a machine has a name");
+    }
+
+    #[test]
+    fn whatever_a_machine_is_called_the_name_can_be() {
+        for (called, name) in [
+            ("web-7f9c\n", Some("web-7f9c")),
+            ("  ", None),
+            ("", None),
+            ("größe", Some("gre")),
+            ("a b", Some("ab")),
+            (&*"x".repeat(300), Some(&*"x".repeat(90))),
+        ] {
+            assert_eq!(legible(called).as_deref(), name, "{called:?}");
+        }
     }
 }

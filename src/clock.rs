@@ -12,6 +12,9 @@ use crate::election::Moment;
 
 /// A source of time.
 ///
+/// Safety rests on it, so it is the one part of yours that runs on the renewal thread: it must not block. If it panics, the run
+/// ends with an error, and its task with it.
+///
 /// ```
 /// use azure_leader_election::clock::{Clock, SystemClock};
 ///
@@ -106,6 +109,10 @@ impl Clock for TokioClock {
     }
 }
 
+/// All jumps together count for this much at most, 200 years: elapsed time ends after 584, and timers beyond it would be due
+/// at once, always. A jump ends a term whatever it counts for.
+const MOST_SKIPPED: Duration = Duration::from_secs(200 * 365 * 24 * 3600);
+
 /// Elapsed time as the module's documentation defines it. Shared by the host and its leader's task.
 #[derive(Debug)]
 pub(crate) struct ElapsedClock {
@@ -118,6 +125,8 @@ pub(crate) struct ElapsedClock {
 struct State {
     origin: Duration,
     last: Duration,
+    /// Of the time that passed, in nanoseconds: what was too little to allow for a drift of one.
+    remainder: i128,
     /// Wall minus monotonic time, in nanoseconds: the reference against which a step is measured.
     offset: i128,
     skipped: Duration,
@@ -128,7 +137,8 @@ impl ElapsedClock {
     pub(crate) fn new(clock: Arc<dyn Clock>, threshold: Duration) -> Self {
         let origin = clock.monotonic();
         let offset = offset(clock.wall(), origin);
-        let state = State { origin, last: origin, offset, skipped: Duration::ZERO, unreported: Duration::ZERO };
+        let state =
+            State { origin, last: origin, remainder: 0, offset, skipped: Duration::ZERO, unreported: Duration::ZERO };
         Self { clock, threshold, state: Mutex::new(state) }
     }
 
@@ -138,7 +148,10 @@ impl ElapsedClock {
         if let Some(wall) = wall {
             let offset = offset(wall, monotonic);
             // Two clocks of one machine drift apart a little; what is slower than 1 % is no step.
-            let drift = nanos(monotonic.saturating_sub(state.last)) / 100;
+            // What the division leaves is kept: calls less than 100 ns apart would allow for nothing otherwise.
+            let passed = nanos(monotonic.saturating_sub(state.last)) + state.remainder;
+            let drift = passed / 100;
+            state.remainder = passed % 100;
             let step = offset - state.offset;
             state.last = monotonic;
             if step <= drift {
@@ -148,11 +161,16 @@ impl ElapsedClock {
             } else {
                 let step = Duration::from_nanos(u64::try_from(step).unwrap_or(u64::MAX));
                 state.offset = offset;
-                state.skipped = state.skipped.saturating_add(step);
+                state.skipped = state.skipped.saturating_add(step).min(MOST_SKIPPED);
                 state.unreported = state.unreported.saturating_add(step);
             }
         }
         Moment::from_origin(monotonic.saturating_sub(state.origin).saturating_add(state.skipped))
+    }
+
+    /// Whether the wall clock jumped forward since [`take_jump`](Self::take_jump) was last asked.
+    pub(crate) fn has_jumped(&self) -> bool {
+        !self.state.lock().unwrap_or_else(PoisonError::into_inner).unreported.is_zero()
     }
 
     /// How far the wall clock jumped forward since this was last asked.
@@ -266,6 +284,42 @@ mod tests {
             clock.now();
         }
         assert_eq!(clock.take_jump(), None);
+    }
+
+    #[test]
+    fn a_slow_drift_is_no_jump_however_often_the_clock_is_read() {
+        let reads = Mutex::new(0_u64);
+        #[derive(Debug)]
+        struct Fast(Mutex<u64>);
+        impl Clock for Fast {
+            fn monotonic(&self) -> Duration {
+                let mut nanos = self.0.lock().expect("not poisoned");
+                *nanos += 15;
+                Duration::from_nanos(*nanos)
+            }
+
+            fn wall(&self) -> Duration {
+                let nanos = *self.0.lock().expect("not poisoned");
+                Duration::from_nanos(nanos + nanos / 200) + Duration::from_secs(1_000)
+            }
+        }
+        let clock = ElapsedClock::new(Arc::new(Fast(reads)), Duration::from_micros(100));
+        // At 0.5 % the wall clock gains twenty times the threshold.
+        for _ in 0..10_000_000 {
+            clock.now();
+        }
+        assert_eq!(clock.take_jump(), None);
+    }
+
+    #[test]
+    fn invariant_14_no_number_of_jumps_brings_the_end_of_time() {
+        let (manual, clock) = manual();
+        for _ in 0..20 {
+            manual.advance(1_000, 100 * 365 * 24 * 3_600 * 1_000);
+            let before = clock.now();
+            assert!(clock.take_jump().is_some());
+            assert!(before + Duration::from_secs(3_600) > before, "a timer can still be set");
+        }
     }
 
     #[test]

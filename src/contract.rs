@@ -39,14 +39,19 @@
 //! # }
 //! ```
 //!
+//! The calls of one rule are made on the thread that renews leases, as a host makes them; those of the others on the runtime
+//! of the test. A rule that needs an answer within the lease, and gets it too late, begins again, five times at most.
+//!
 //! # Panics
 //!
-//! Every function panics with the rule that was broken.
+//! Every function panics with the rule that was broken, by its number in the contract.
 
 // A suite of tests: to panic is its way to speak.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::missing_panics_doc)]
 
+mod blocking;
 mod rules;
+mod time;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +60,9 @@ use async_trait::async_trait;
 
 use crate::{Claim, DistributedMutex, HolderId};
 
+pub use blocking::*;
 pub use rules::*;
+pub use time::*;
 
 /// What the suite needs of a store.
 #[async_trait]
@@ -69,10 +76,11 @@ pub trait Fixture: Send + Sync {
     /// A mutex on that election; each call as from another process.
     async fn open(&self, election: &Self::Election) -> Arc<dyn DistributedMutex>;
 
-    /// Lets at least this time pass by the store's clock.
+    /// Lets this time pass by the store's clock: by waiting on the runtime's, or by putting the store's own one forward by
+    /// exactly so much.
     async fn elapse(&self, time: Duration);
 
-    /// The shortest lease of this store.
+    /// A lease that this store grants, in whole milliseconds: its shortest, if its answers come in a tenth of that.
     fn lease(&self) -> Duration;
 
     /// Deletes the election's record, as an operator would; `false` where there is nothing to delete.
@@ -113,6 +121,10 @@ macro_rules! contract_tests {
             observation_tells_the_leader_and_changes_nothing
             an_impossible_lease_is_refused
             nothing_shows_the_claim_id
+            a_grant_holds_for_its_whole_lease
+            a_renewal_holds_for_a_whole_lease
+            a_lapsed_version_that_is_not_the_present_one_is_refused
+            no_call_blocks_its_thread
         );
     };
     (@each $fixture:expr; $arguments:tt; $($rule:ident)+) => {

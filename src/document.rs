@@ -262,7 +262,8 @@ impl<S: DocumentStore> DistributedMutex for DocumentMutex<S> {
                 }
                 _ => {
                     let server_ms = seen.server_ms.unwrap_or_default();
-                    Record::held_by(claim, FencingToken::next(Some(seen.record.fencing_token), server_ms)?)
+                    let on_record = Some(seen.record.fencing_token);
+                    Record::held_by(claim, FencingToken::next_on_record(on_record, server_ms, "the record")?)
                 }
             };
             if let Some(stored) = self.write(claim.id, &seen, record).await? {

@@ -17,7 +17,8 @@
 //!  3. Validity counts from the instant *before* the last successful acquire or renewal was sent; a challenger of a
 //!     document store counts from the *end* of the read that first showed the record's version.
 //!  4. The leader's token is cancelled at `validity − grace` at the latest, whatever is in flight; the task is aborted
-//!     at the end of validity; a task that still runs then is reported.
+//!     at the end of validity; a task that still runs then is reported. [`Election::deadlines`] tells these instants, so that
+//!     another thread can act when the driver is late.
 //!  5. Release is sent only after the leader's task is gone, in every way out; renewal goes on while it drains.
 //!  6. No acquire while an earlier task of this host still runs; one attempt at a time.
 //!  7. A term that ended stays ended: no late, repeated or too late reply revives it. The next term has a new claim id.
@@ -44,7 +45,7 @@ mod term;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use event::{Action, AfterTask, AttemptId, EndReason, Event, Failure, Report, TaskExit};
+pub use event::{Action, AfterTask, AttemptId, Deadlines, EndReason, Event, Failure, Report, TaskExit};
 pub use moment::Moment;
 
 use crate::claim::{Claim, ClaimId, HolderId};
@@ -110,7 +111,14 @@ pub struct Election<E> {
     /// The store reported a change while an attempt was in flight.
     nudged: bool,
     foreign_lease: Option<Duration>,
+    /// How many answers in a row refused the lease without a word of who holds it.
+    unexplained: u8,
+    /// How many terms in a row were shorter than a lease and ended by the task itself.
     short_terms: u32,
+    /// How long this host rests after its term.
+    rest: Duration,
+    /// The last term ended by the task's own wish: others are to come first, and then it is a candidate again.
+    handed_over: bool,
     finishing: bool,
     actions: VecDeque<Action>,
 }
@@ -118,7 +126,7 @@ pub struct Election<E> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Phase {
     /// A candidate between two attempts, or one that rests after a term.
-    Waiting { until: Moment, resting: bool },
+    Waiting { until: Moment, rest: Rest },
     /// A candidate whose attempt is in flight.
     Acquiring,
     /// The task runs and its token is live.
@@ -129,6 +137,17 @@ enum Phase {
     Releasing { retry_at: Moment, last_start: Moment },
     /// The end.
     Stopped,
+}
+
+/// Why a candidate waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Rest {
+    /// For its next look.
+    None,
+    /// For the time after its term that keeps a broken task from a hot loop. Nothing cuts it short.
+    Full,
+    /// For others to come first, as it has stepped down. News from the store after this instant show that one has.
+    HandOver { others_by: Moment },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -166,9 +185,10 @@ impl<E: Entropy> Election<E> {
             unsettled: false,
         };
         Self {
+            rest: settings.pause,
             settings,
             entropy,
-            phase: Phase::Waiting { until: now, resting: false },
+            phase: Phase::Waiting { until: now, rest: Rest::None },
             claim,
             flight: None,
             last_attempt: AttemptId::default(),
@@ -180,7 +200,9 @@ impl<E: Entropy> Election<E> {
             halvings: 0,
             nudged: false,
             foreign_lease: None,
+            unexplained: 0,
             short_terms: 0,
+            handed_over: false,
             finishing: false,
             actions: VecDeque::new(),
         }
@@ -200,6 +222,15 @@ impl<E: Entropy> Election<E> {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         matches!(self.phase, Phase::Stopped)
+    }
+
+    /// Until when this host rests after its term; `None` when it does not.
+    #[must_use]
+    pub fn rests_until(&self) -> Option<Moment> {
+        match &self.phase {
+            Phase::Waiting { until, rest: Rest::Full | Rest::HandOver { .. } } => Some(*until),
+            _ => None,
+        }
     }
 
     /// Whether no further candidacy follows.
@@ -278,7 +309,9 @@ impl<E: Entropy> Election<E> {
                     self.on_failed(now, &flight, failure);
                 }
             }
+            Event::TaskReturned => self.on_task_returned(now),
             Event::TaskExited { exit } => self.on_task_exited(now, exit),
+            Event::Revoked => self.on_revoked(now),
             Event::Heartbeat { .. } | Event::RuntimeAlive { .. } | Event::ClockJumped => {}
             Event::StepDown { token } => {
                 if matches!(&self.phase, Phase::Leading(term) if term.token == token) {
@@ -396,11 +429,12 @@ impl<E: Entropy> Election<E> {
         }
         self.renew_claim_id();
         self.sighting = None;
-        // Terms that end quickly come ever more slowly: a broken task must not make a hot loop of elections.
-        let doublings = self.short_terms.saturating_sub(1).min(24);
-        let longest = self.settings.pause.max(self.settings.timing.lease() * 4);
-        let pause = self.settings.pause.saturating_mul(1 << doublings).min(longest);
-        self.phase = Phase::Waiting { until: now + pause, resting: true };
+        let rest = if std::mem::take(&mut self.handed_over) {
+            Rest::HandOver { others_by: now + self.settings.timing.poll_every() }
+        } else {
+            Rest::Full
+        };
+        self.phase = Phase::Waiting { until: now + std::mem::replace(&mut self.rest, self.settings.pause), rest };
     }
 
     fn jittered(&mut self, duration: Duration) -> Duration {

@@ -9,3 +9,5 @@ mod token;
 
 pub use resource::{Fenced, FencedGuard};
 pub use token::FencingToken;
+#[cfg(any(feature = "blob", feature = "cosmos", feature = "file"))]
+pub(crate) use token::begin_anew;

@@ -1,8 +1,11 @@
 //! Whether a host is well, told without asking the store.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::clock::ElapsedClock;
 use crate::election::Moment;
@@ -76,6 +79,8 @@ impl std::error::Error for Unhealthy {}
 #[derive(Debug, Default)]
 pub(crate) struct Vitals {
     run: Mutex<Option<Run>>,
+    /// The process in which it last ran.
+    process: AtomicU32,
     /// Whether the host ever ran before.
     #[cfg(feature = "otel")]
     ran: std::sync::atomic::AtomicBool,
@@ -86,8 +91,9 @@ struct Run {
     clock: Arc<ElapsedClock>,
     lease: Duration,
     skew: Duration,
-    /// When the driver has something to do at the latest.
-    due: Option<Moment>,
+    /// When the driver has something to do at the latest. By the runtime's clock, as its timers go by that: a clock that was set
+    /// forward makes nobody late.
+    due: Option<Instant>,
     /// Whether the store has answered in this run.
     reached: bool,
     failing: Option<Failing>,
@@ -124,6 +130,10 @@ pub(crate) struct TermNow {
 
 impl Vitals {
     pub(crate) fn check(&self) -> Result<(), Unhealthy> {
+        // In a forked child nothing runs, and the fork may have caught the lock.
+        if self.process.load(Ordering::Relaxed) != std::process::id() {
+            return Err(Unhealthy::NotContending);
+        }
         let run = self.run();
         let Some(run) = run.as_ref() else { return Err(Unhealthy::NotContending) };
         let now = run.clock.now();
@@ -132,7 +142,7 @@ impl Vitals {
         if let Some((term, overdue)) = run.term.as_ref().and_then(|term| Some((term, overdue(term.lease_ends)?))) {
             return Err(Unhealthy::LeadsPastLease { fencing_token: term.fencing_token, overdue });
         }
-        if let Some(overdue) = run.due.and_then(overdue).filter(|overdue| *overdue > run.lease) {
+        if let Some(overdue) = run.due.map(|due| due.elapsed()).filter(|overdue| *overdue > run.lease) {
             return Err(Unhealthy::Stuck { overdue });
         }
         if let Some(failing) = run.failing.filter(|failing| failing.last.since(failing.since) > run.lease) {
@@ -168,7 +178,8 @@ impl Vitals {
     pub(crate) fn run_began(&self, clock: Arc<ElapsedClock>, timing: &Timing) {
         let (lease, skew) = (timing.lease(), timing.skew());
         // The first attempt is due at once.
-        let due = Some(clock.now());
+        let due = Some(Instant::now());
+        self.process.store(std::process::id(), Ordering::Relaxed);
         *self.run() = Some(Run { clock, lease, skew, due, reached: false, failing: None, term: None });
     }
 
@@ -176,7 +187,9 @@ impl Vitals {
         *self.run() = None;
     }
 
-    pub(crate) fn sleeps_until(&self, due: Option<Moment>) {
+    /// The driver does nothing for this long, unless something happens.
+    pub(crate) fn sleeps(&self, pause: Option<Duration>) {
+        let due = pause.and_then(|pause| Instant::now().checked_add(pause));
         self.update(|run| run.due = due);
     }
 
@@ -212,7 +225,7 @@ impl Vitals {
         });
     }
 
-    /// The task did not heed its abortion.
+    /// The task, or what it has started, runs on past its lease.
     pub(crate) fn overrun(&self, now: Moment) {
         self.update(|run| {
             if let Some(term) = &mut run.term {

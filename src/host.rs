@@ -4,10 +4,10 @@ mod driver;
 mod task;
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::claim::HolderId;
@@ -15,12 +15,15 @@ use crate::election::EndReason;
 use crate::error::{BoxError, Error, ErrorKind, Result};
 use crate::fencing::FencingToken;
 use crate::health::{Unhealthy, Vitals};
-use crate::keeper;
 use crate::leadership::Leadership;
 use crate::mutex::{DistributedMutex, Observation};
 use crate::options::{LeaderHostOptions, Pump};
+use crate::requests::{self, Requests};
 use crate::status::{LeaderEvent, Status, StatusBoard, StatusWatch};
-use driver::{Driver, Run};
+use crate::telemetry::{Identity, run_span};
+use crate::user_code::UserCode;
+use crate::{renewal_thread, watchdog};
+use driver::{Driver, Run, Running};
 use task::Spawner;
 
 /// What a leader's task may fail with: any error, by `?`.
@@ -57,7 +60,8 @@ pub struct LeaderHost {
     mutex: Arc<dyn DistributedMutex>,
     options: LeaderHostOptions,
     status: Arc<StatusBoard>,
-    events: broadcast::Sender<LeaderEvent>,
+    /// Made when somebody first asks for it: it holds 256 events.
+    events: Arc<OnceLock<broadcast::Sender<LeaderEvent>>>,
     vitals: Arc<Vitals>,
     /// Held by a run until its task is gone, so that two runs of one host never overlap (invariant 6).
     slot: Arc<Semaphore>,
@@ -74,7 +78,7 @@ impl LeaderHost {
             mutex: Arc::new(mutex),
             options: LeaderHostOptions::default(),
             status: Arc::new(StatusBoard::new()),
-            events: broadcast::Sender::new(256),
+            events: Arc::default(),
             vitals: Arc::default(),
             slot: Arc::new(Semaphore::new(1)),
             successor: Semaphore::new(1),
@@ -110,7 +114,7 @@ impl LeaderHost {
     /// What happens in this host from now on. A receiver that falls more than 256 events behind misses the oldest.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<LeaderEvent> {
-        self.events.subscribe()
+        self.events.get_or_init(|| broadcast::Sender::new(256)).subscribe()
     }
 
     /// Whether this host is well, for a probe. It sends nothing and never waits, and answers also when the election itself
@@ -130,8 +134,8 @@ impl LeaderHost {
         self.vitals.has_reached_store()
     }
 
-    /// Reads who leads, without contending, as far as the store can tell: see [`Observation`]. The request is sent from the keeper, as all of this host's are, and given up
-    /// after [`attempt_timeout`](crate::TimingOptions::attempt_timeout).
+    /// Reads who leads, without contending, as far as the store can tell: see [`Observation`]. The request is sent from the threads
+    /// that all of this host's are sent from, and given up after [`attempt_timeout`](crate::TimingOptions::attempt_timeout).
     ///
     /// # Errors
     /// Those of [`DistributedMutex::observe`], and [`Timeout`](ErrorKind::Timeout).
@@ -146,7 +150,7 @@ impl LeaderHost {
                 .unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout, format!("no answer within {limit:?}"))))
         };
         match self.options.pump {
-            Pump::Keeper => keeper::run(bounded).await?,
+            Pump::Keeper => requests::run(bounded).await?,
             Pump::CallerRuntime => bounded.await,
         }
     }
@@ -156,11 +160,13 @@ impl LeaderHost {
     /// `delegate` is called on the current runtime, once for each term, with the term's [`Leadership`]. When the term
     /// ends for any reason, its token is cancelled; when its time is up (see
     /// [`TimingOptions::grace`](crate::TimingOptions::grace) and [`LeaderHostOptions::drain_limit`]), the task is
-    /// aborted at its next await. Only when it is gone is the lease released. If it returns, fails or panics by itself,
-    /// the host releases and contends again after a pause, or ends if the options say so.
+    /// aborted at its next await. Only when it is gone is the lease released, and all that it has started by
+    /// [`Leadership::spawn`] with it. If it returns, fails or panics by itself, the host releases and contends again after a
+    /// pause, or ends if the options say so.
     ///
     /// Returns `Ok` after `shutdown`, once the task is gone and the lease is released; within the drain limit plus three
-    /// attempt timeouts, also when the store hangs.
+    /// attempt timeouts, also when the store hangs. Your closure is dropped before, apart from the thread that renews; the run
+    /// returns only then.
     ///
     /// # Errors
     /// - [`InvalidSetting`](ErrorKind::InvalidSetting) when the options cannot work, before anything is sent.
@@ -168,7 +174,10 @@ impl LeaderHost {
     ///   the store has ever answered; later ones are reported as events and tried again.
     /// - [`TaskFailed`](ErrorKind::TaskFailed), [`TaskPanicked`](ErrorKind::TaskPanicked) when
     ///   [`after_failure`](LeaderHostOptions::after_failure) ends the host.
-    /// - [`Overrun`](ErrorKind::Overrun) when the task did not even heed its abortion. End the process then.
+    /// - [`Overrun`](ErrorKind::Overrun) when the task still ran after its abortion when the lease ended, and
+    ///   [`abort_process_on_overrun`](LeaderHostOptions::abort_process_on_overrun) is off. End the process then.
+    /// - [`Runtime`](ErrorKind::Runtime) when the threads that elect cannot be started, or this process was forked from one
+    ///   that had started them.
     /// - [`AlreadyRunning`](ErrorKind::AlreadyRunning) when this host runs already.
     ///
     /// # Cancellation safety
@@ -246,32 +255,44 @@ impl LeaderHost {
     async fn run(&self, shutdown: CancellationToken, single_term: bool, spawner: Spawner) -> Result<()> {
         let settings = self.options.settings(single_term)?;
         self.mutex.check_lease(settings.timing.lease())?;
+        let here = current_runtime()?;
+        let (runtime, requests, user_code) = match self.options.pump {
+            Pump::Keeper => {
+                watchdog::start()?;
+                (renewal_thread::handle()?, Requests::shared()?, UserCode::Apart(here))
+            }
+            Pump::CallerRuntime => (here, Requests::Here, UserCode::Here),
+        };
 
         let Some(slot) = self.take_slot(&shutdown).await? else { return Ok(()) };
         let abandoned = CancellationToken::new();
         *lock(&self.abandoned) = abandoned.clone();
+        let identity = Identity { election: self.mutex.election().to_owned(), holder: settings.holder.clone() };
+        let (done, outcome) = oneshot::channel();
         let driver = Driver::new(Run {
             settings,
             options: self.options.clone(),
             mutex: Arc::clone(&self.mutex),
+            span: run_span(&identity),
+            identity,
             status: Arc::clone(&self.status),
-            events: self.events.clone(),
+            events: Arc::clone(&self.events),
             vitals: Arc::clone(&self.vitals),
             shutdown,
             abandoned: abandoned.clone(),
             spawner,
+            requests,
+            user_code,
             slot: Some(slot),
+            done: Some(done),
         });
-        let runtime = match self.options.pump {
-            Pump::Keeper => keeper::handle()?.clone(),
-            Pump::CallerRuntime => current_runtime()?,
-        };
         // Tells the driver when the future that waits for it here is dropped.
         let guard = abandoned.drop_guard();
-        let outcome = runtime.spawn(driver.run()).await;
+        runtime.spawn(Running::new(driver).run());
+        let outcome = outcome.await;
         guard.disarm();
-        outcome.unwrap_or_else(|error| {
-            Err(Error::new(ErrorKind::Runtime, "the election's driver failed").with_source(error))
+        outcome.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Runtime, "the runtime that drives the election was shut down"))
         })
     }
 }

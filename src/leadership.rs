@@ -1,17 +1,22 @@
 //! What the leader's task receives.
 
+mod shared;
+mod work;
+
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::claim::HolderId;
-use crate::clock::ElapsedClock;
-use crate::election::{EndReason, Moment};
+use crate::election::EndReason;
 use crate::fencing::FencingToken;
+
+pub(crate) use shared::{Shared, Wish};
+pub(crate) use work::Work;
 
 /// A leadership, as its task sees it. Clones refer to the same one.
 ///
@@ -48,28 +53,30 @@ pub struct Leadership {
 impl Leadership {
     /// The cancellation token of this leadership, linked to the host's shutdown token. It is cancelled when the
     /// leadership ends for any reason; the task then has until its deadline to return.
+    ///
+    /// It is a child of the host's own: if you cancel it, whoever waits for it in your task stops, and the leadership goes on.
     #[must_use]
     pub fn token(&self) -> &CancellationToken {
-        &self.shared.token
+        self.shared.lent_token()
     }
 
     /// The number by which the resource tells this leader from its successors and predecessors.
     #[must_use]
     pub fn fencing_token(&self) -> FencingToken {
-        self.shared.fencing_token
+        self.shared.fencing_token()
     }
 
     /// The name that this host leads under.
     #[must_use]
     pub fn holder(&self) -> &HolderId {
-        &self.shared.holder
+        self.shared.holder()
     }
 
     /// Checks that this host is still the leader at this instant, by its own clock: the lease was renewed recently
     /// enough, and nobody said otherwise. It sends nothing and only reads the clocks, so call it as often as you like.
     ///
     /// After a shutdown or [`step_down`](Self::step_down) it succeeds while the task drains, as the lease is still held:
-    /// work that has begun may be finished.
+    /// work that has begun may be finished. In a forked child it fails: the leadership stays with the parent.
     ///
     /// # Errors
     /// [`NotLeader`], with the reason.
@@ -83,28 +90,112 @@ impl Leadership {
     /// For how long from now this host may act as the leader if no further renewal succeeds; zero when it may not.
     #[must_use]
     pub fn valid_for(&self) -> Duration {
-        let valid_until = Moment::from_origin(Duration::from_nanos(self.shared.valid_until.load(Ordering::Acquire)));
-        valid_until.since(self.shared.clock.now())
+        self.shared.valid_for()
     }
 
     /// Why this leadership ended, or is ending; `None` while it goes on.
     #[must_use]
     pub fn end_reason(&self) -> Option<EndReason> {
-        // The token hangs on the host's shutdown token, which may be a moment ahead of the host.
-        self.shared.reason().or_else(|| self.token().is_cancelled().then_some(EndReason::Shutdown))
+        self.shared.end_reason()
     }
 
     /// Asks to leave: the token is cancelled shortly after, and the lease is released once the task has returned. The
     /// host then rests for [`pause`](crate::LeaderHostOptions::pause), so that another worker takes over.
     pub fn step_down(&self) {
-        // The receiver is gone only when the leadership is.
-        let _ = self.shared.wishes.send(Wish::StepDown(self.shared.fencing_token));
+        self.shared.step_down();
     }
 
     /// Shows that the task makes progress. See [`heartbeat_limit`](crate::LeaderHostOptions::heartbeat_limit); without
     /// that it has no effect.
     pub fn heartbeat(&self) {
-        self.shared.heartbeat.fetch_max(nanos(self.shared.clock.now()), Ordering::Release);
+        self.shared.beat();
+    }
+
+    /// Starts a task that belongs to this leadership, on the host's runtime and in the term's span.
+    ///
+    /// The lease is released only when it is gone, like the leader's task itself. It is aborted together with that; and when
+    /// the leader's task returns before it, [`token`](Self::token) is cancelled and it has
+    /// [`drain_limit`](crate::LeaderHostOptions::drain_limit) to end. What you start by `tokio::spawn` has none of this: it can
+    /// write on beside the next leader.
+    ///
+    /// When the leadership is over, the task is not started: its handle says that it was cancelled.
+    ///
+    /// ```
+    /// # use azure_leader_election::{Leadership, TaskError};
+    /// async fn lead(leader: Leadership) -> Result<(), TaskError> {
+    ///     let pumps: Vec<_> = (0..4).map(|queue| leader.spawn(pump(leader.clone(), queue))).collect();
+    ///     for pump in pumps {
+    ///         pump.await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// async fn pump(leader: Leadership, queue: u32) {
+    ///     while !leader.token().is_cancelled() {
+    ///         println!("queue {queue}, fencing token {}", leader.fencing_token());
+    ///         tokio::task::yield_now().await;
+    /// #       leader.step_down();
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_leader_election::Result<()> {
+    /// #     let host = azure_leader_election::LeaderHost::new(azure_leader_election::MemoryMutex::new());
+    /// #     host.run_one_term(azure_leader_election::CancellationToken::new(), lead).await?;
+    /// #     Ok(())
+    /// # }
+    /// ```
+    pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.shared.work().spawn(task)
+    }
+
+    /// Runs what blocks its thread on the host's runtime's threads for that, as [`spawn`](Self::spawn) does a task.
+    ///
+    /// An abortion cannot end it once it has begun. So look at [`token`](Self::token) in it, and return soon after that is
+    /// cancelled: a closure that runs on past the end of the lease is an
+    /// [overrun](crate::LeaderHostOptions::abort_process_on_overrun).
+    ///
+    /// ```
+    /// # use azure_leader_election::{Leadership, TaskError};
+    /// async fn lead(leader: Leadership) -> Result<(), TaskError> {
+    ///     let inside = leader.clone();
+    ///     let lines = leader.spawn_blocking(move || {
+    ///         let mut lines = 0;
+    ///         while lines < 100 && inside.ensure().is_ok() {
+    ///             lines += 1; // something that blocks
+    ///         }
+    ///         lines
+    ///     });
+    ///     println!("{} lines", lines.await?);
+    ///     Ok(())
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_leader_election::Result<()> {
+    /// #     let host = azure_leader_election::LeaderHost::new(azure_leader_election::MemoryMutex::new());
+    /// #     host.run_one_term(azure_leader_election::CancellationToken::new(), lead).await?;
+    /// #     Ok(())
+    /// # }
+    /// ```
+    pub fn spawn_blocking<T>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T>
+    where
+        T: Send + 'static,
+    {
+        self.shared.work().spawn_blocking(work)
+    }
+}
+
+impl Leadership {
+    /// Starts the leader's task itself.
+    pub(crate) fn start_main(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.shared.work().start_main(task);
+    }
+
+    /// The term's span, within which all runs that it starts.
+    pub(crate) fn set_span(&self, span: tracing::Span) {
+        self.shared.work().set_span(span);
     }
 }
 
@@ -147,71 +238,3 @@ impl fmt::Display for NotLeader {
 }
 
 impl std::error::Error for NotLeader {}
-
-/// What the task asks of its host.
-#[derive(Debug)]
-pub(crate) enum Wish {
-    StepDown(FencingToken),
-}
-
-/// The host's end of a [`Leadership`].
-#[derive(Debug)]
-pub(crate) struct Shared {
-    token: CancellationToken,
-    fencing_token: FencingToken,
-    holder: HolderId,
-    clock: Arc<ElapsedClock>,
-    /// Nanoseconds since the clock's origin; zero once revoked.
-    valid_until: AtomicU64,
-    /// Likewise; zero before the first.
-    heartbeat: AtomicU64,
-    reason: OnceLock<EndReason>,
-    wishes: mpsc::UnboundedSender<Wish>,
-}
-
-impl Shared {
-    pub(crate) fn new(
-        token: CancellationToken,
-        fencing_token: FencingToken,
-        holder: HolderId,
-        clock: Arc<ElapsedClock>,
-        wishes: mpsc::UnboundedSender<Wish>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            token,
-            fencing_token,
-            holder,
-            clock,
-            valid_until: AtomicU64::new(0),
-            heartbeat: AtomicU64::new(0),
-            reason: OnceLock::new(),
-            wishes,
-        })
-    }
-
-    pub(crate) fn leadership(self: &Arc<Self>) -> Leadership {
-        Leadership { shared: Arc::clone(self) }
-    }
-
-    pub(crate) fn publish(&self, valid_until: Option<Moment>) {
-        self.valid_until.store(valid_until.map_or(0, nanos), Ordering::Release);
-    }
-
-    pub(crate) fn cancel(&self, reason: EndReason) {
-        let _ = self.reason.set(reason);
-        self.token.cancel();
-    }
-
-    pub(crate) fn reason(&self) -> Option<EndReason> {
-        self.reason.get().copied()
-    }
-
-    pub(crate) fn last_heartbeat(&self) -> Option<Moment> {
-        let at = self.heartbeat.load(Ordering::Acquire);
-        (at > 0).then(|| Moment::from_origin(Duration::from_nanos(at)))
-    }
-}
-
-fn nanos(moment: Moment) -> u64 {
-    u64::try_from(moment.since_origin().as_nanos()).unwrap_or(u64::MAX)
-}

@@ -8,6 +8,7 @@
 #[cfg(all(fuzzing, feature = "blob", feature = "cosmos", feature = "file"))]
 #[doc(hidden)]
 pub mod __fuzz;
+mod caught;
 #[cfg(all(any(test, fuzzing), any(feature = "blob", feature = "cosmos")))]
 mod checks;
 mod claim;
@@ -22,18 +23,21 @@ mod fenced;
 mod fencing;
 mod health;
 mod host;
-mod keeper;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod kit;
 mod leadership;
 mod mutex;
 mod options;
+mod renewal_thread;
+mod requests;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod shared_credential;
 mod status;
 mod stores;
 pub mod telemetry;
 mod timing;
+mod user_code;
+mod watchdog;
 
 pub use claim::{Claim, ClaimId, HolderId};
 pub use election::{AfterTask, EndReason};

@@ -36,7 +36,7 @@ use crate::fencing::FencingToken;
 ///  8. **Quiet.** [`observe`](Self::observe) changes nothing, and an acquire that finds the lease held changes nothing.
 ///  9. **Nothing is believed.** Absurd durations, tokens or encodings in the record are errors: no panic, no overflow.
 /// 10. **Cancellation safe, and never blocking.** Any call may be dropped at any await; the request may then have been
-///     carried out or not. All elections of a process are pumped on one thread, so no call may block it.
+///     carried out or not. The requests of all elections share a few threads, so no call may block its own.
 /// 11. **No secret** in `Debug`, errors or traces.
 ///
 /// # Implementing a store

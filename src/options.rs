@@ -37,7 +37,9 @@ pub struct LeaderHostOptions {
     pub drain_limit: Duration,
     /// The pause between the end of an own term and the next candidacy, so that others come first: two
     /// [`poll_every`](crate::TimingOptions::poll_every) at the least, as the others learn of the end by a poll. It doubles with
-    /// each term in a row that was shorter than a lease, up to four leases. Default 2 s.
+    /// each term in a row that was shorter than a lease and ended by the task itself, up to four leases. After
+    /// [`step_down`](crate::Leadership::step_down) it ends early when the store reports that another worker has led meanwhile.
+    /// Default 2 s.
     pub pause: Duration,
     /// How long the runtime that runs the task may be unresponsive (every worker thread blocked) before the leader steps
     /// down. Default 30 s; `None` turns it off.
@@ -49,15 +51,17 @@ pub struct LeaderHostOptions {
     pub after_success: AfterTask,
     /// What follows when the task returns an error or panics. Default: contend again.
     pub after_failure: AfterTask,
-    /// Whether the process is ended by [`std::process::abort`] when the task still runs after its abortion. Such a task
-    /// blocks its thread, and nothing else can stop it from writing while another worker leads; the abort comes before
-    /// the lease can be granted again. Default `false`: it is reported, and the lease is left to run out.
+    /// Whether the process is ended by [`std::process::abort`] when the task, or what it has started by
+    /// [`Leadership::spawn`](crate::Leadership::spawn), still runs when its lease ends. It was aborted by then, so it blocks its
+    /// thread, and nothing else can stop it from writing while another worker leads. Default `true`: the process ends after the
+    /// end of validity and before the lease can be granted again, so within a lease of the last renewal. With `false` the overrun is
+    /// reported, and the lease is left to run out: only fencing at the resource keeps the task from writing then.
     pub abort_process_on_overrun: bool,
     /// Whether to go on contending when the store refuses the very first attempts in a way that a human must mend: a
     /// missing role, a missing container. Default `false`: the run ends with that error at once. A refusal after the
     /// store has once answered never ends the run; it is reported and tried again.
     pub keep_trying_when_refused: bool,
-    /// Where the election is pumped. Default: on the keeper thread.
+    /// Where the election is driven. Default: on the renewal thread.
     pub pump: Pump,
     /// The clock. Default: the machine's.
     pub clock: Arc<dyn Clock>,
@@ -74,7 +78,7 @@ impl Default for LeaderHostOptions {
             heartbeat_limit: None,
             after_success: AfterTask::ContendAgain,
             after_failure: AfterTask::ContendAgain,
-            abort_process_on_overrun: false,
+            abort_process_on_overrun: true,
             keep_trying_when_refused: false,
             pump: Pump::Keeper,
             clock: Arc::new(SystemClock::new()),

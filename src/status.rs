@@ -27,6 +27,10 @@ pub enum Status {
     Standby {
         /// The leader, as far as the store's record tells.
         leader: Option<Leader>,
+        /// When the store last answered, by this machine's clock; `None` before it first did. A leader that was seen a lease ago
+        /// may be gone: say "led when last seen 20 s ago". For people to read, as that clock may be set. A newer answer that
+        /// says the same is no change of the status: [`LeaderHost::status`](crate::LeaderHost::status) has the latest.
+        answered_at: Option<SystemTime>,
     },
     /// It leads.
     Leading {
@@ -82,8 +86,8 @@ pub enum LeaderEvent {
         /// Why.
         error: Error,
     },
-    /// The leader's task still runs although it was aborted: it blocks its thread. It may still write; only fencing at
-    /// the resource keeps it out.
+    /// The leader's task, or what it has started, still runs although it was aborted and its lease is over: it blocks its thread.
+    /// It may still write; only fencing at the resource keeps it out.
     Overrun {
         /// The term's token.
         fencing_token: FencingToken,
@@ -108,6 +112,9 @@ pub enum LeaderEvent {
     },
     /// The release could not be delivered; the lease runs out by itself.
     ReleaseFailed,
+    /// The store has refused the lease three times in a row without naming a leader: something other than a worker of this
+    /// election holds it, or changes the record all the time, or a proxy changes what the store answers.
+    RefusedWithoutLeader,
 }
 
 /// How a leader's task ended.

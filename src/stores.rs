@@ -8,6 +8,8 @@ pub(crate) mod cause;
 pub(crate) mod checks;
 #[cfg(feature = "cosmos")]
 pub(crate) mod cosmos;
+#[cfg(any(feature = "blob", feature = "cosmos"))]
+pub(crate) mod etag;
 #[cfg(any(feature = "cosmos", feature = "file"))]
 mod fields;
 #[cfg(feature = "file")]

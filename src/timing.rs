@@ -32,7 +32,8 @@ pub struct TimingOptions {
     pub lease: Duration,
     /// How often the leader renews. Default a third of the lease (5 s). Each renewal is one write to the store.
     pub renew_every: Duration,
-    /// After what time an unanswered attempt is given up. Default a fifth of the lease (3 s). Where the store answers fast, a
+    /// After what time an unanswered attempt is given up. Default a fifth of the lease (3 s), and 6 s at most: a shutdown takes the
+    /// drain limit and three of these when the store hangs, which is to fit into the 30 s that platforms give. Where the store answers fast, a
     /// standby gives its looks up sooner: after one `poll_every`, or a quarter of this if that is longer, and after twice as
     /// long with each one that gets no answer, up to this. So a request that is lost just when the lease runs out delays the
     /// takeover by one poll.
@@ -57,7 +58,7 @@ impl TimingOptions {
         Self {
             lease,
             renew_every: lease / 3,
-            attempt_timeout: lease / 5,
+            attempt_timeout: (lease / 5).min(Duration::from_secs(6)),
             retry_every: lease / 15,
             poll_every: lease / 15,
             grace: lease / 5,

@@ -1,18 +1,27 @@
-//! Invariant 11 in real time: a leader that blocks its runtime can neither stop its renewals nor delay its own end, as
-//! both live on the keeper's thread.
+//! Invariants 4, 5 and 11 in real time: a leader that blocks its runtime, code of the user's that blocks, and what a task has
+//! started can neither stop a renewal nor delay a cancellation.
 //!
 //! What blocks here does so until the test has seen what it waits for, so that no test depends on how fast the machine
 //! is: a bound is only there for a test to fail instead of waiting for ever.
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+#[cfg(unix)]
+#[path = "blocked_runtime/children.rs"]
+mod children;
 #[path = "blocked_runtime/dropped.rs"]
 mod dropped;
+#[path = "blocked_runtime/panics.rs"]
+mod panics;
 #[cfg(unix)]
 #[path = "blocked_runtime/process.rs"]
 mod process;
 #[path = "blocked_runtime/support.rs"]
 mod support;
+#[path = "blocked_runtime/user_code.rs"]
+mod user_code;
+#[path = "blocked_runtime/work.rs"]
+mod work_of_the_task;
 
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -24,7 +33,7 @@ use tokio::runtime::Runtime;
 
 use support::{Blocker, PATIENCE, Store, Worker, current_thread, events, eventually, host, work, workers};
 
-/// The leader blocks the only thread of its runtime, and the keeper renews its lease all the same.
+/// The leader blocks the only thread of its runtime, and its lease is renewed all the same.
 fn renews_while_blocked(runtime: Runtime) {
     let store = Store::default();
     let blocker = Blocker::new();
@@ -53,7 +62,7 @@ fn a_leader_that_blocks_the_only_worker_of_its_runtime_keeps_its_lease() {
 }
 
 #[test]
-fn a_delegate_that_blocks_before_it_makes_a_future_does_not_block_the_keeper() {
+fn a_delegate_that_blocks_before_it_makes_a_future_does_not_block_the_renewals() {
     let store = Store::default();
     let (led, leads) = mpsc::channel();
     let blocker = Blocker::new();
@@ -113,7 +122,7 @@ fn a_leader_that_blocks_its_runtime_is_cancelled_at_the_stall_limit_and_another_
     assert_eq!(awake.unwrap_err().reason, Some(EndReason::Stalled), "it must not write when it wakes");
     eventually(
         "it is a standby again",
-        || matches!(first.status(), Status::Standby { leader: Some(leader) } if leader.holder.as_str() == "b"),
+        || matches!(first.status(), Status::Standby { leader: Some(leader), .. } if leader.holder.as_str() == "b"),
     );
     assert_eq!(first_host.health(), Ok(()));
     assert!(successor.ensure().is_ok(), "what it released was its own lease, long gone");
@@ -126,7 +135,8 @@ fn a_task_that_is_stuck_on_one_worker_of_many_is_found_by_its_heartbeat() {
     let store = Store::default();
     let blocker = Blocker::new();
     let stuck = host("a", &store, |options| {
-        options.stall_limit = Some(Duration::from_millis(300));
+        // So long that a busy machine does not come near it.
+        options.stall_limit = Some(PATIENCE * 2);
         options.heartbeat_limit = Some(Duration::from_secs(2));
     });
     let worker = Worker::start(&stuck, workers(3), blocker.task());
@@ -207,7 +217,7 @@ fn host_leads(leads: &mpsc::Receiver<Leadership>) -> bool {
 }
 
 #[test]
-fn whatever_a_host_sends_it_sends_from_the_keeper() {
+fn whatever_a_host_sends_it_sends_from_the_threads_for_requests() {
     let store = Store::default();
     let (led, leads) = mpsc::channel();
     let host = host("a", &store, |_| ());
@@ -221,5 +231,52 @@ fn whatever_a_host_sends_it_sends_from_the_keeper() {
     for what in ["acquire", "renew", "release", "observe"] {
         assert!(requests.iter().any(|request| request.what == what), "no {what}: {requests:?}");
     }
-    assert!(requests.iter().all(|request| request.thread == "leader-keeper"), "{requests:?}");
+    assert!(requests.iter().all(|request| request.thread == "leader-requests"), "{requests:?}");
+}
+
+/// Told by the time of the runtime, whose only thread is blocked.
+#[test]
+fn an_election_that_nobody_drives_for_a_lease_is_red() {
+    let store = Store::default();
+    let host = host("a", &store, |options| options.pump = azure_leader_election::Pump::CallerRuntime);
+    let gate = support::Gate::default();
+    let (led, _leads) = mpsc::channel();
+    let (runs, blocks, play) = (Arc::clone(&host), gate.clone(), work(&led));
+    let shutdown = CancellationToken::new();
+    let stop = shutdown.clone();
+    let thread = std::thread::spawn(move || {
+        current_thread().block_on(async move {
+            let run = tokio::spawn(async move { runs.run_task_when_mutex_acquired(shutdown, play).await });
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            blocks.block();
+            run.await.unwrap()
+        })
+    });
+    eventually("it is red", || {
+        matches!(host.health(), Err(Unhealthy::Stuck { .. } | Unhealthy::LeadsPastLease { .. }))
+    });
+    gate.open();
+    eventually("it is well again", || host.health().is_ok());
+    stop.cancel();
+    thread.join().unwrap().unwrap();
+}
+
+/// A drain that leaves most of the lease: a task whose stretches without an await are short against that is no overrun.
+#[test]
+fn an_abortion_has_the_rest_of_the_lease_to_take_effect() {
+    let store = Store::default();
+    let (led, leads) = mpsc::channel();
+    let host = host("a", &store, |options| options.timing = Timing::for_lease(Duration::from_secs(15)).unwrap());
+    let worker = Worker::start(&host, workers(2), move |leader: Leadership| {
+        led.send(leader).unwrap();
+        async {
+            loop {
+                std::thread::sleep(Duration::from_millis(700));
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    leads.recv_timeout(PATIENCE).unwrap();
+    worker.stop().unwrap();
+    assert_eq!(store.count("release", "a"), 1, "the next worker leads at once");
 }

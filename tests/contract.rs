@@ -4,6 +4,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod memory_document;
+#[path = "contract/wrong.rs"]
+mod wrong;
 
 /// The part that all document stores share, on a record in memory.
 mod document {

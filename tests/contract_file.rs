@@ -29,9 +29,9 @@ impl Fixture for Files {
         tokio::time::sleep(time).await;
     }
 
-    /// Nearly the shortest: a third of it is in whole milliseconds, as the record counts.
+    /// The shortest. A third of it is no whole number of milliseconds, in which the record counts.
     fn lease(&self) -> Duration {
-        Duration::from_millis(1_200)
+        Duration::from_secs(1)
     }
 
     async fn delete_record(&self, directory: &TempDir) -> bool {

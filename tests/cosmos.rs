@@ -219,3 +219,46 @@ async fn start(mutex: CosmosDistributedMutex) -> Error {
     });
     tokio::time::timeout(Duration::from_secs(60), run).await.expect("an error at once").expect_err("an error")
 }
+
+/// A container's default would delete the record, and with it the lease and the token.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_leader_document_lives_for_ever_whatever_the_containers_default_or_somebody_says() {
+    let emulator = emulator(EmulatorOptions::default());
+    let (mutex, mut leader) = (mutex(&emulator), claim("a"));
+    let ttl = || emulator.document(DATABASE, CONTAINER, ELECTION).expect("there is one")["ttl"].clone();
+    acquire(&mutex, &mut leader).await;
+    assert_eq!(ttl(), json!(-1), "elected");
+    let mut document = emulator.document(DATABASE, CONTAINER, ELECTION).expect("there is one");
+    document["ttl"] = json!(60);
+    emulator.put_document(DATABASE, CONTAINER, &document);
+    assert_eq!(mutex.renew(&leader).await.unwrap(), Renew::Renewed);
+    assert_eq!(ttl(), json!(-1), "renewed");
+    document.as_object_mut().expect("an object").remove("ttl");
+    emulator.put_document(DATABASE, CONTAINER, &document);
+    release(&mutex, &leader).await;
+    assert_eq!(ttl(), json!(-1), "released");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_with_another_partition_key_is_refused_by_name_and_nothing_is_written() {
+    let emulator = support::cosmos::Emulator::start(EmulatorOptions::default());
+    emulator.create_partitioned(DATABASE, CONTAINER, &["/partitionKey"]);
+    let error = start(mutex(&emulator)).await;
+    assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+    assert!(error.to_string().contains("needs the partition key /id, and has /partitionKey"), "{error}");
+    assert_eq!(emulator.requests("POST", Kind::Item), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_near_the_highest_is_refused_before_anybody_is_granted_one_above_it() {
+    let emulator = emulator(EmulatorOptions::default());
+    let (mutex, mut leader) = (mutex(&emulator), claim("a"));
+    acquire(&mutex, &mut leader).await;
+    release(&mutex, &leader).await;
+    let mut document = emulator.document(DATABASE, CONTAINER, ELECTION).expect("there is one");
+    document["fencingToken"] = json!((1_u64 << 53) - 2);
+    emulator.put_document(DATABASE, CONTAINER, &document);
+    let error = mutex.try_acquire(&claim("b"), None).await.expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::CorruptRecord);
+    assert!(error.to_string().contains("somebody has edited it"), "{error}");
+}

@@ -11,6 +11,8 @@ mod blob;
 mod election;
 #[path = "fencing_blob/opened.rs"]
 mod opened;
+#[path = "fencing_blob/repeated.rs"]
+mod repeated;
 #[path = "fencing_blob/state.rs"]
 mod state;
 #[path = "fencing_blob/strict.rs"]

@@ -327,3 +327,17 @@ async fn a_hierarchical_partition_key_has_its_fence_too_and_a_wrong_one_is_named
     assert!(!error.is_transient(), "{error}");
     println!("{error}");
 }
+
+/// A container's default time to live would delete the fence, and an older leader could write again.
+#[tokio::test]
+async fn the_fence_document_lives_for_ever_whatever_the_containers_default_is() {
+    let bench = Bench::new().await;
+    let ttl = async || bench.read(FencedPartition::FENCE_ID).await.expect("there is one")["ttl"].clone();
+    let leader = bench.leader(7);
+    leader.raise().await.unwrap();
+    assert_eq!(ttl().await, json!(-1), "created");
+    leader.execute(upsert("a", 7)).await.unwrap();
+    assert_eq!(ttl().await, json!(-1), "replaced");
+    bench.leader(8).raise().await.unwrap();
+    assert_eq!(ttl().await, json!(-1), "by the next leader");
+}

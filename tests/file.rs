@@ -8,10 +8,12 @@
 mod processes;
 
 use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use azure_leader_election::{
-    Acquire, Claim, DistributedMutex, ErrorKind, FencingToken, FileMutex, HolderId, Loss, Renew, Result,
+    Acquire, CancellationToken, Claim, DistributedMutex, ErrorKind, FencingToken, FileMutex, Held, HolderId,
+    LeaderHost, Loss, Observation, Renew, Result, Version, async_trait,
 };
 
 fn claim(holder: &str) -> Claim {
@@ -129,14 +131,50 @@ async fn the_token_of_a_deleted_election_goes_on_rising() {
     assert!(second > first, "{second} follows {first}");
 }
 
+/// Were it followed, nobody could lead after the next term; and a deleted record would begin below what fences have seen.
 #[tokio::test]
-async fn a_missing_directory_is_named() {
+async fn a_token_near_the_highest_is_refused_before_anybody_is_granted_one_above_it() {
     let directory = tempfile::tempdir().unwrap();
-    let mutex = open(&directory.path().join("missing"));
-    for error in [mutex.try_acquire(&claim("first"), None).await.unwrap_err(), mutex.observe().await.unwrap_err()] {
-        assert_eq!(error.kind(), ErrorKind::NotFound);
-        assert!(error.to_string().contains("missing") && error.to_string().contains("create it"), "{error}");
+    let (path, mutex) = (directory.path().join("nightly.json"), open(directory.path()));
+    let first = claim("first");
+    let token = granted(mutex.try_acquire(&first, None).await);
+    mutex.release(&first).await.unwrap();
+    let sound = std::fs::read_to_string(&path).unwrap();
+    let said = |token: u64| format!("\"fencingToken\": {token}");
+    for edited in [FencingToken::MAX - 1, FencingToken::MAX] {
+        std::fs::write(&path, sound.replace(&said(token.get()), &said(edited))).unwrap();
+        let error = mutex.try_acquire(&claim("second"), None).await.expect_err("must be refused");
+        assert_eq!(error.kind(), ErrorKind::CorruptRecord);
+        assert!(
+            error.to_string().contains("somebody has edited it") && error.to_string().contains("delete it"),
+            "{error}"
+        );
     }
+    // What the sentence says.
+    std::fs::remove_file(&path).unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(granted(mutex.try_acquire(&claim("third"), None).await) > token);
+}
+
+#[tokio::test]
+async fn a_missing_directory_is_created_by_who_contends_and_not_by_who_looks() {
+    let directory = tempfile::tempdir().unwrap();
+    let leases = directory.path().join("leases");
+    let error = open(&leases).observe().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("leases") && error.to_string().contains("create it"), "{error}");
+    assert!(!leases.exists());
+    granted(open(&leases).try_acquire(&claim("first"), None).await);
+    assert!(leases.join("nightly.json").exists());
+}
+
+#[tokio::test]
+async fn a_directory_whose_parent_is_missing_too_is_named_and_not_created() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = open(&directory.path().join("missing/leases")).try_acquire(&claim("first"), None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("missing/leases nor the one above it exists: create it"), "{error}");
+    assert!(!directory.path().join("missing").exists());
 }
 
 #[tokio::test]
@@ -159,4 +197,75 @@ async fn a_directory_without_the_right_to_write_is_named() {
     let error = open(closed).try_acquire(&claim("first"), None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
     assert!(error.to_string().contains("give this process the right"), "{error}");
+}
+
+/// A store whose calls wait on threads of the runtime that they run on, as the resolution of a name does when no server
+/// answers.
+#[derive(Debug, Clone, Default)]
+struct Hanging {
+    waiting: Arc<(Mutex<(usize, bool)>, Condvar)>,
+}
+
+impl Hanging {
+    fn waiting(&self) -> usize {
+        self.waiting.0.lock().unwrap().0
+    }
+
+    fn end(&self) {
+        self.waiting.0.lock().unwrap().1 = true;
+        self.waiting.1.notify_all();
+    }
+}
+
+#[async_trait]
+impl DistributedMutex for Hanging {
+    async fn try_acquire(&self, _: &Claim, _: Option<&Version>) -> Result<Acquire> {
+        let waiting = Arc::clone(&self.waiting);
+        let hung = tokio::task::spawn_blocking(move || {
+            let mut state = waiting.0.lock().unwrap();
+            state.0 += 1;
+            drop(waiting.1.wait_while(state, |(_, ended)| !*ended).unwrap());
+        });
+        let _ = hung.await;
+        Ok(Acquire::Held(Held::default()))
+    }
+
+    async fn renew(&self, _: &Claim) -> Result<Renew> {
+        Ok(Renew::Lost(Loss::Taken))
+    }
+
+    async fn release(&self, _: &Claim) -> Result<()> {
+        Ok(())
+    }
+
+    async fn observe(&self) -> Result<Observation> {
+        Ok(Observation::default())
+    }
+}
+
+/// 520 are more than the blocking threads of a runtime. Those of this store wait until the file store has answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_of_another_store_that_hang_do_not_stop_the_file_store() {
+    let hanging = Hanging::default();
+    let shutdown = CancellationToken::new();
+    let mut hosts = tokio::task::JoinSet::new();
+    for _ in 0..520 {
+        let (host, shutdown) = (LeaderHost::new(hanging.clone()), shutdown.clone());
+        hosts.spawn(async move {
+            let run = host.run_task_when_mutex_acquired(shutdown, |_| async { Ok(()) });
+            run.await.map_err(|error| error.to_string())
+        });
+    }
+    while hanging.waiting() < 512 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (mutex, leader) = (open(directory.path()), claim("first"));
+    let answer = tokio::time::timeout(Duration::from_secs(60), mutex.try_acquire(&leader, None)).await;
+    let answer = answer.inspect_err(|_| hanging.end());
+    granted(answer.expect("the file store waits for threads that another store has taken"));
+    assert_eq!(mutex.renew(&leader).await.unwrap(), Renew::Renewed);
+    shutdown.cancel();
+    hanging.end();
+    while hosts.join_next().await.is_some() {}
 }

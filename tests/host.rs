@@ -19,6 +19,8 @@ mod clock;
 mod document;
 #[path = "host/events.rs"]
 mod events;
+#[path = "host/hand_over.rs"]
+mod hand_over;
 #[path = "host/health.rs"]
 mod health;
 #[path = "host/leadership.rs"]
@@ -40,5 +42,7 @@ mod renewals;
 mod replies;
 #[path = "host/shutdown.rs"]
 mod shutdown;
+#[path = "host/subtasks.rs"]
+mod subtasks;
 #[path = "host/task_end.rs"]
 mod task_end;

@@ -10,6 +10,8 @@ mod support;
 #[path = "oracle/contract.rs"]
 mod contract;
 
+#[path = "oracle/advice.rs"]
+mod advice;
 #[path = "oracle/agreement.rs"]
 mod agreement;
 #[path = "oracle/differences.rs"]
@@ -18,5 +20,7 @@ mod differences;
 mod documented;
 #[path = "oracle/network.rs"]
 mod network;
+#[path = "oracle/proxy.rs"]
+mod proxy;
 #[path = "oracle/rows.rs"]
 mod rows;

@@ -25,6 +25,7 @@ extern crate self as uuid;
 #[path = "../src"]
 #[allow(dead_code, unused_imports)]
 mod product {
+    pub mod caught;
     pub mod claim;
     pub mod clock;
     pub mod document;
@@ -33,13 +34,16 @@ mod product {
     pub mod fencing;
     pub mod health;
     pub mod host;
-    pub mod keeper;
     pub mod leadership;
     pub mod mutex;
     pub mod options;
+    pub mod renewal_thread;
+    pub mod requests;
     pub mod status;
     pub mod telemetry;
     pub mod timing;
+    pub mod user_code;
+    pub mod watchdog;
 }
 
 pub use async_trait::async_trait;
@@ -52,8 +56,8 @@ pub use leadership::Leadership;
 pub use mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
 pub use options::{LeaderHostOptions, Pump};
 pub use product::{
-    claim, clock, document, election, error, fencing, health, host, keeper, leadership, mutex, options, status,
-    telemetry, timing,
+    caught, claim, clock, document, election, error, fencing, health, host, leadership, mutex, options, renewal_thread,
+    requests, status, telemetry, timing, user_code, watchdog,
 };
 pub use simulator::ids::Uuid;
 pub use status::{LeaderEvent, Operation, Status};

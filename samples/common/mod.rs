@@ -104,7 +104,7 @@ async fn narrate(holder: HolderId, mut events: tokio::sync::broadcast::Receiver<
 
 async fn narrate_standby(holder: HolderId, mut status: StatusWatch) {
     while let Some(status) = status.changed().await {
-        if let Status::Standby { leader: Some(leader) } = status {
+        if let Status::Standby { leader: Some(leader), .. } = status {
             tell(&holder, &format!("standby, {} leads with token={}", leader.holder, leader.fencing_token));
         }
     }

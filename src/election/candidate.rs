@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use super::term::{end_of_validity, rhythm};
-use super::{Action, Election, Entropy, Failure, Flight, Kind, Moment, Phase, Report};
+use super::{Action, Election, Entropy, Failure, Flight, Kind, Moment, Phase, Report, Rest};
 use crate::mutex::{Grant, Held, Version};
 use crate::timing::Timing;
+
+/// After so many refusals in a row that name no leader they are told. Two can come of a race.
+const UNEXPLAINED: u8 = 3;
 
 /// A record of a document store, and since when this host has seen it unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -57,7 +60,7 @@ impl<E: Entropy> Election<E> {
 
         if let Some(highest) = self.highest.filter(|highest| grant.fencing_token <= *highest) {
             self.act(Action::Report(Report::TokenNotRising { granted: grant.fencing_token, highest }));
-            self.short_terms = self.short_terms.saturating_add(1);
+            self.rest = self.longer_rest();
             self.release(now, lease_ends);
         } else if self.finishing || too_late {
             self.highest = Some(grant.fencing_token);
@@ -77,6 +80,7 @@ impl<E: Entropy> Election<E> {
             self.finish_candidacy(now);
             return;
         }
+        self.note_silence(&held);
         let lapses_at = self.note_sighting(now, flight.sent_at, &held);
         if let Some(foreign) = held.lease.filter(|foreign| *foreign > lease && self.foreign_lease != Some(*foreign)) {
             self.foreign_lease = Some(foreign);
@@ -86,7 +90,7 @@ impl<E: Entropy> Election<E> {
         let next_poll = flight.sent_at + self.poll_interval();
         let changed = self.nudged.then(|| now + self.soon());
         let until = [expiry, lapses_at, changed].into_iter().flatten().fold(next_poll, Moment::min).max(now);
-        self.phase = Phase::Waiting { until, resting: false };
+        self.phase = Phase::Waiting { until, rest: Rest::None };
     }
 
     /// Whether the acquire was carried out is unknown even after a refusal: it may have been the second of a store's
@@ -107,7 +111,7 @@ impl<E: Entropy> Election<E> {
             // It takes a human; there is no hurry.
             Failure::Refused => next_poll.max(now + lease / 3),
         };
-        self.phase = Phase::Waiting { until: until.max(now), resting: false };
+        self.phase = Phase::Waiting { until: until.max(now), rest: Rest::None };
     }
 
     /// After a jump this machine may be a copy, restored from a snapshot, and the other copy may lead under the claim id that
@@ -120,7 +124,7 @@ impl<E: Entropy> Election<E> {
         if matches!(self.phase, Phase::Acquiring) {
             self.abandon_flight();
             let until = now + self.soon();
-            self.phase = if self.finishing { Phase::Stopped } else { Phase::Waiting { until, resting: false } };
+            self.phase = if self.finishing { Phase::Stopped } else { Phase::Waiting { until, rest: Rest::None } };
         }
     }
 
@@ -133,8 +137,9 @@ impl<E: Entropy> Election<E> {
     pub(super) fn on_changed(&mut self, now: Moment) {
         let soon = now + self.soon();
         match &mut self.phase {
-            // A rest after a term is not cut short: it is what keeps a broken task from a hot loop.
-            Phase::Waiting { until, resting: false } => *until = soon.min(*until),
+            Phase::Waiting { until, rest: Rest::None } => *until = soon.min(*until),
+            // Not before others had the time to look: the news may be this host's own release.
+            Phase::Waiting { until, rest: Rest::HandOver { others_by } } => *until = soon.max(*others_by).min(*until),
             // What is in flight may have been answered before the change.
             Phase::Acquiring => self.nudged = true,
             _ => {}
@@ -152,6 +157,16 @@ impl<E: Entropy> Election<E> {
         match self.unsettled_since {
             Some(since) => self.release(now, since + self.settings.timing.lease()),
             None => self.phase = Phase::Stopped,
+        }
+    }
+
+    /// Refusals that repeat while the store names no leader are told: something else refuses than another worker's lease.
+    fn note_silence(&mut self, held: &Held) {
+        let silent =
+            held.leader.is_none() && held.lease.is_none() && held.version.is_none() && held.retry_after.is_none();
+        self.unexplained = if silent { self.unexplained.saturating_add(1) } else { 0 };
+        if self.unexplained == UNEXPLAINED {
+            self.act(Action::Report(Report::RefusedWithoutLeader));
         }
     }
 

@@ -56,7 +56,11 @@ pub enum Event {
         /// How.
         failure: Failure,
     },
-    /// The leader's task is gone: it returned, panicked, or its abortion took effect.
+    /// The leader's task returned, but what it has started still runs.
+    TaskReturned,
+    /// Another thread has ended the term, as the driver was later than a [deadline](Deadlines).
+    Revoked,
+    /// The leader's task is gone, and all that it has started: it returned, panicked, or its abortion took effect.
     TaskExited {
         /// How.
         exit: TaskExit,
@@ -84,6 +88,18 @@ pub enum Event {
     Shutdown,
     /// Whoever ran the host dropped it: as a shutdown, but the task is aborted now.
     Abandoned,
+}
+
+/// By when the steps that end a term must be taken, if nothing else happens: for a watchdog, which takes them when the driver
+/// is late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Deadlines {
+    /// The leader's token is cancelled; `None` when it is.
+    pub cancel_at: Option<Moment>,
+    /// The leader's task is aborted.
+    pub abort_at: Moment,
+    /// A task that still runs is an overrun.
+    pub overrun_at: Moment,
 }
 
 /// How an attempt failed.
@@ -258,4 +274,6 @@ pub enum Report {
     },
     /// A release could not be delivered; the lease runs out by itself.
     ReleaseFailed,
+    /// The store has refused the lease three times in a row without naming a leader.
+    RefusedWithoutLeader,
 }

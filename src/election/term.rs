@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Action, AfterTask, Election, EndReason, Entropy, Flight, Kind, Moment, Phase, Report, TaskExit};
+use super::{
+    Action, AfterTask, Deadlines, Election, EndReason, Entropy, Flight, Kind, Moment, Phase, Report, TaskExit,
+};
 use crate::fencing::FencingToken;
 use crate::timing::Timing;
 
@@ -85,7 +87,8 @@ impl<E: Entropy> Election<E> {
                 let abort_at = stop.abort_at.min(now + grace);
                 Stop { abort_at, renewing: false, forsaken: true, revoked: true, ..stop.clone() }
             }
-            (_, EndReason::Shutdown | EndReason::SteppedDown) => {
+            // When the task has returned, what it has started drains.
+            (_, EndReason::Shutdown | EndReason::SteppedDown | EndReason::TaskEnded) => {
                 Stop::new(reason, now + self.settings.drain_limit, true, false)
             }
             (_, EndReason::RenewalTimedOut) => Stop::new(reason, term.valid_until, true, false),
@@ -93,7 +96,7 @@ impl<E: Entropy> Election<E> {
             (_, EndReason::LeaseLost | EndReason::ClockJumped) => {
                 Stop { forsaken: true, ..Stop::new(reason, now + grace, false, true) }
             }
-            (_, EndReason::Stalled | EndReason::TaskEnded) => Stop::new(reason, now + grace, true, true),
+            (_, EndReason::Stalled) => Stop::new(reason, now + grace, true, true),
         };
         if !stop.renewing {
             self.abandon_flight();
@@ -112,12 +115,40 @@ impl<E: Entropy> Election<E> {
                 let renew_at = (stop.renewing && self.flight.is_none()).then_some(term.renew_at);
                 Some(renew_at.map_or(abort_at, |renew_at| abort_at.min(renew_at)))
             }
-            Some(at) => (!stop.overrun_reported).then_some(at + self.overrun_margin()),
+            Some(at) => (!stop.overrun_reported).then(|| self.overrun_at(term, stop, at)),
+        }
+    }
+
+    /// When the task overruns that was aborted at `aborted_at`: a little after the end of validity, as an abortion takes a
+    /// moment to show effect; and as soon as that after the abortion where the lease is not this host's any more.
+    fn overrun_at(&self, term: &Term, stop: &Stop, aborted_at: Moment) -> Moment {
+        let lease_is_over = if stop.forsaken { aborted_at } else { term.valid_until.max(aborted_at) };
+        lease_is_over + self.overrun_margin()
+    }
+
+    /// See [`Deadlines`].
+    #[must_use]
+    pub fn deadlines(&self) -> Option<Deadlines> {
+        let grace = self.settings.timing.grace();
+        match &self.phase {
+            Phase::Leading(term) => Some(Deadlines {
+                cancel_at: Some(term.valid_until.minus(grace)),
+                abort_at: term.valid_until,
+                overrun_at: term.valid_until + self.overrun_margin(),
+            }),
+            Phase::Stopping(term, stop) if !stop.overrun_reported => {
+                let abort_at = stop.aborted_at.unwrap_or(stop.abort_at.min(term.valid_until));
+                Some(Deadlines { cancel_at: None, abort_at, overrun_at: self.overrun_at(term, stop, abort_at) })
+            }
+            _ => None,
         }
     }
 
     pub(super) fn advance_stop(&mut self, now: Moment) {
-        let margin = self.overrun_margin();
+        let overruns_at = match &self.phase {
+            Phase::Stopping(term, stop) => stop.aborted_at.map(|at| self.overrun_at(term, stop, at)),
+            _ => None,
+        };
         let idle = self.flight.is_none();
         let Phase::Stopping(term, stop) = &mut self.phase else { return };
         let (token, reason) = (term.token, stop.reason);
@@ -131,7 +162,7 @@ impl<E: Entropy> Election<E> {
                 self.act(Action::Report(Report::Ended { token, reason }));
             }
             None if stop.renewing && idle && now >= term.renew_at => self.send_renewal(now),
-            Some(at) if !stop.overrun_reported && now >= at + margin => {
+            Some(_) if !stop.overrun_reported && overruns_at.is_some_and(|at| now >= at) => {
                 stop.overrun_reported = true;
                 self.act(Action::Report(Report::Overrun { token }));
             }
@@ -173,18 +204,49 @@ impl<E: Entropy> Election<E> {
             TaskExit::Failed | TaskExit::Aborted => self.settings.after_failure,
         };
         self.finishing |= self.settings.single_term || (reason == EndReason::TaskEnded && after == AfterTask::EndHost);
-        if now.since(term.started_at) >= self.settings.timing.lease() {
+        let short = now.since(term.started_at) < self.settings.timing.lease();
+        self.rest = match reason {
+            EndReason::TaskEnded if short => self.longer_rest(),
+            // A task that is told to end, or loses the lease, is not to blame.
+            _ => self.settings.pause,
+        };
+        if !short {
             self.short_terms = 0;
-        } else if reason != EndReason::RenewalTimedOut {
-            // That one says nothing about the task, and takes its time: it makes no hot loop.
-            self.short_terms = self.short_terms.saturating_add(1);
         }
+        self.handed_over = matches!(reason, EndReason::SteppedDown);
 
         if stop.is_some_and(|stop| stop.forsaken) {
             self.abandon_flight();
             self.candidate_again(now);
         } else {
             self.release(now, term.valid_until + self.settings.timing.skew());
+        }
+    }
+
+    /// Terms that end quickly by themselves come ever more slowly: a broken task must not make a hot loop of elections.
+    pub(super) fn longer_rest(&mut self) -> Duration {
+        let doublings = self.short_terms.min(24);
+        self.short_terms = self.short_terms.saturating_add(1);
+        let longest = self.settings.pause.max(self.settings.timing.lease() * 4);
+        self.settings.pause.saturating_mul(1 << doublings).min(longest)
+    }
+
+    /// The task has returned, and what it has started goes on.
+    pub(super) fn on_task_returned(&mut self, now: Moment) {
+        self.stop_if_leading(now, EndReason::TaskEnded);
+    }
+
+    /// Another thread has cancelled the term, as the driver was late. It stays ended, even if a renewal was on its way.
+    pub(super) fn on_revoked(&mut self, now: Moment) {
+        self.stop_if_leading(now, EndReason::RenewalTimedOut);
+        if let Phase::Stopping(_, stop) = &mut self.phase {
+            stop.revoked = true;
+        }
+    }
+
+    fn stop_if_leading(&mut self, now: Moment, reason: EndReason) {
+        if matches!(self.phase, Phase::Leading(_)) {
+            self.stop(now, reason);
         }
     }
 
@@ -213,8 +275,8 @@ impl<E: Entropy> Election<E> {
         self.act(Action::Renew { attempt, claim });
     }
 
-    /// How long an abortion may take to show effect before it is reported: a tenth of the skew, so that a process that
-    /// then ends does so before the lease can be granted again.
+    /// How long an abortion at the end of validity may take to show effect before it is reported: a tenth of the skew, so
+    /// that a process that then ends does so before the lease can be granted again.
     fn overrun_margin(&self) -> Duration {
         self.settings.timing.skew() / 10
     }

@@ -23,6 +23,7 @@ use tokio::sync::Mutex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fenced::{ROUNDS, fenced};
 use crate::fencing::FencingToken;
+use crate::stores::etag::strong;
 use fence::{Fence, Place};
 
 pub use failure::RefusedOperation;
@@ -40,6 +41,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// partition: it holds the highest [`FencingToken`], and the numbers of the latest writes. Cosmos DB carries out a batch as a
 /// whole or not at all, so once a newer leader has written, an older one's batch fails as a whole, however long it was
 /// paused and whatever its clock shows.
+///
+/// The fence document lives for ever (`"ttl": -1`), also where the container has a default time to live. Delete it by hand, and an
+/// older leader can write again.
 ///
 /// A batch costs one request, and of request units about ten more than without a fence; the first one of a leadership
 /// also reads the fence document. Batches of one `FencedPartition` run one after the other. Keep one for each partition
@@ -255,7 +259,7 @@ impl FencedPartition {
         let results = response.into_model().map_err(|_| self.unreadable())?;
         let (fence, own) = results.results().split_first().ok_or_else(|| self.unreadable())?;
         if fence.is_success() && own.iter().all(TransactionalBatchOperationResult::is_success) {
-            let etag = fence.etag().map(|etag| Etag::from(etag.to_owned()));
+            let etag = fence.etag().map(|etag| Etag::from(strong(etag).to_owned()));
             return Ok(Answer::Committed { etag, results: own.to_vec() });
         }
         match fence.status_code() {
@@ -278,7 +282,7 @@ impl FencedPartition {
             Err(error) if error.status().is_not_found() => return Ok(None),
             Err(error) => return Err(self.failed("reading the fence of", &error)),
         };
-        let etag = response.headers().etag().map(|etag| Etag::from(etag.to_string()));
+        let etag = response.headers().etag().map(|etag| Etag::from(strong(etag.as_ref()).to_owned()));
         let document: Value = response.into_model().map_err(|_| self.unreadable())?;
         Ok(Some((etag.ok_or_else(|| self.unreadable())?, self.place.read(document)?)))
     }

@@ -74,11 +74,42 @@ impl FencingToken {
         Self::new(counted.max(server_ms))
     }
 
+    /// As [`next`](Self::next), after a record that anybody may have edited.
+    ///
+    /// A token from a hundred years ahead was not granted by this election. To follow one near the highest would leave no token
+    /// for the term after next; so it is refused while no leader and no fence has seen it.
+    pub(crate) fn next_on_record(stored: Option<FencingToken>, server_ms: u64, what: &str) -> Result<Self> {
+        const HUNDRED_YEARS_MS: u64 = 100 * 365 * 24 * 3_600 * 1_000;
+        match stored {
+            // A store that does not tell the time does not tell what is far ahead of it.
+            Some(token) if server_ms > 0 && token.get() > server_ms.saturating_add(HUNDRED_YEARS_MS) => {
+                Err(Error::new(
+                    ErrorKind::CorruptRecord,
+                    format!(
+                        "the fencing token {token} on record is of a time more than a hundred years ahead, so somebody has edited \
+                     it; nothing was changed: {}",
+                        begin_anew(what, "the present time")
+                    ),
+                ))
+            }
+            _ => Self::next(stored, server_ms),
+        }
+    }
+
     /// The number.
     #[must_use]
     pub fn get(self) -> u64 {
         self.0.get()
     }
+}
+
+/// What to do about a record that cannot be used, in all stores alike: what is to be restored or deleted, and whose time the first
+/// token follows then.
+pub(crate) fn begin_anew(what: &str, time: &str) -> String {
+    format!(
+        "restore {what}, or delete it to begin anew (the next fencing token is then {time} in milliseconds: above all before it, \
+         if that clock is right and nobody has edited a token)"
+    )
 }
 
 impl fmt::Display for FencingToken {

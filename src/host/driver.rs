@@ -1,37 +1,43 @@
 //! Drives an election: feeds it replies, exits, wishes and time, and carries out what it asks for.
 //!
-//! It decides nothing. Whatever could make two leaders is decided in [`crate::election`].
+//! It decides nothing. Whatever could make two leaders is decided in [`crate::election`]. And it runs nothing of the user's
+//! but the clock: it is on the thread that renews all leases of the process.
 
 mod announcer;
 mod attempt;
 mod entropy;
+mod leader;
 mod orders;
 mod probe;
 mod replies;
 mod waiting;
+mod way_out;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
+use tracing::Span;
 
-use super::task::{Spawner, TaskEnd, TaskHandle};
+use super::task::{Spawner, TaskEnd};
 use crate::clock::ElapsedClock;
 use crate::election::{AfterTask, AttemptId, Election, EndReason, Event, Moment, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::Vitals;
-use crate::leadership::{Shared, Wish};
+use crate::leadership::Wish;
 use crate::mutex::DistributedMutex;
 use crate::options::LeaderHostOptions;
+use crate::requests::Requests;
 use crate::status::{LeaderEvent, StatusBoard};
-use crate::telemetry::{Identity, run_span};
+use crate::telemetry::{Identity, LastWords};
+use crate::user_code::UserCode;
 use announcer::Announcer;
 use attempt::{Attempt, Reply};
 use entropy::SystemEntropy;
+use leader::{Leader, LeaderInput};
 use probe::Probe;
-use waiting::{ended, replied, resolved, sleep};
+use waiting::{Listening, replied, resolved, sleep};
+pub(super) use way_out::Running;
 
 /// What a run of a host consists of.
 #[derive(Debug)]
@@ -39,41 +45,41 @@ pub(super) struct Run {
     pub(super) settings: Settings,
     pub(super) options: LeaderHostOptions,
     pub(super) mutex: Arc<dyn DistributedMutex>,
+    pub(super) identity: Identity,
     pub(super) status: Arc<StatusBoard>,
-    pub(super) events: broadcast::Sender<LeaderEvent>,
+    pub(super) events: Arc<OnceLock<broadcast::Sender<LeaderEvent>>>,
     pub(super) vitals: Arc<Vitals>,
     pub(super) shutdown: CancellationToken,
     pub(super) abandoned: CancellationToken,
     pub(super) spawner: Spawner,
+    pub(super) requests: Requests,
+    pub(super) user_code: UserCode,
+    pub(super) span: Span,
     /// Given back when the run is over and its task gone.
     pub(super) slot: Option<OwnedSemaphorePermit>,
+    /// Whoever waits for the run; `None` once it was told.
+    pub(super) done: Option<oneshot::Sender<Result<()>>>,
 }
 
 pub(super) struct Driver {
     run: Run,
-    identity: Identity,
     election: Election<SystemEntropy>,
     clock: Arc<ElapsedClock>,
+    /// When it last looked.
+    now: Moment,
     attempt: Option<Attempt>,
     leader: Option<Leader>,
     probe: Probe,
     wishes: mpsc::UnboundedReceiver<Wish>,
     wish: mpsc::UnboundedSender<Wish>,
-    change: Option<AbortOnDropHandle<()>>,
+    change: Option<Listening>,
     announcer: Announcer,
+    last_words: Arc<LastWords>,
     told: Told,
     /// The latest refusal of an acquire, as long as none was answered.
     refusal: Option<Error>,
     /// The failure of the task that ends the run.
     task_failure: Option<Error>,
-}
-
-/// The leader's task and the host's end of what it was given.
-struct Leader {
-    task: TaskHandle,
-    shared: Arc<Shared>,
-    heartbeat: Option<Moment>,
-    aborted: bool,
 }
 
 /// What the election knows of the caller's wish to end.
@@ -87,7 +93,7 @@ struct Told {
 enum Input {
     Shutdown,
     Abandoned,
-    TaskEnded(TaskEnd),
+    Leader(LeaderInput),
     Reply(AttemptId, Reply),
     Wish(Wish),
     RuntimeAlive,
@@ -98,15 +104,16 @@ enum Input {
 impl Driver {
     pub(super) fn new(run: Run) -> Self {
         let clock = Arc::new(ElapsedClock::new(Arc::clone(&run.options.clock), run.settings.timing.jump_threshold()));
-        let identity = Identity { election: run.mutex.election().to_owned(), holder: run.settings.holder.clone() };
+        let now = clock.now();
         run.vitals.run_began(Arc::clone(&clock), &run.settings.timing);
-        let election = Election::new(run.settings.clone(), SystemEntropy, clock.now());
+        let election = Election::new(run.settings.clone(), SystemEntropy, now);
         let (wish, wishes) = mpsc::unbounded_channel();
         Self {
             election,
-            announcer: Announcer::new(&run, identity.clone()),
-            identity,
+            announcer: Announcer::new(&run),
+            last_words: Arc::new(LastWords::new(run.identity.clone(), run.user_code.clone())),
             clock,
+            now,
             attempt: None,
             leader: None,
             probe: Probe::new(run.settings.stall_limit, run.spawner.runtime().clone()),
@@ -120,28 +127,24 @@ impl Driver {
         }
     }
 
-    pub(super) async fn run(self) -> Result<()> {
-        let span = run_span(&self.identity);
-        self.drive().instrument(span).await
-    }
-
-    async fn drive(mut self) -> Result<()> {
+    async fn drive(&mut self) -> Result<()> {
         self.announcer.standby(self.clock.now(), None);
         if self.run.shutdown.is_cancelled() {
             // Or the first attempt would be sent before anybody looks.
             self.accept(self.clock.now(), Input::Shutdown);
         }
         loop {
-            self.advance();
+            let now = self.advance();
             if self.election.is_stopped() {
-                return self.finish();
+                return self.outcome();
             }
+            self.announcer.rests(now, self.election.rests_until());
             let input = self.next_input().await;
             // Time first: a timer of the runtime may be late, or stand still with the machine. Only the end of a task that
             // was to end anyway comes before it, or it would be taken for an overrun because this driver is late.
             let awaited = self.leader.as_ref().is_some_and(|leader| leader.aborted);
             let now = match input {
-                Input::TaskEnded(_) if awaited => self.clock.now(),
+                Input::Leader(_) if awaited => self.clock.now(),
                 _ => self.advance(),
             };
             self.accept(now, input);
@@ -150,6 +153,7 @@ impl Driver {
 
     fn advance(&mut self) -> Moment {
         let now = self.clock.now();
+        self.now = now;
         self.note_signs_of_life(now);
         self.election.handle_timeout(now);
         self.carry_out(now);
@@ -162,13 +166,13 @@ impl Driver {
         let probe = self.probe.next_at().filter(|_| self.leader.is_some());
         let wake = [self.election.poll_timeout(), look, probe].into_iter().flatten().min();
         let pause = wake.map(|wake| wake.since(now));
-        self.announcer.sleeps_until(wake);
+        self.announcer.sleeps(pause);
 
         tokio::select! {
             biased;
             () = self.run.abandoned.cancelled(), if !self.told.abandoned => Input::Abandoned,
             () = self.run.shutdown.cancelled(), if !self.told.shutdown => Input::Shutdown,
-            end = ended(&mut self.leader) => Input::TaskEnded(end),
+            input = leader::input(&mut self.leader) => Input::Leader(input),
             (attempt, reply) = replied(&mut self.attempt) => Input::Reply(attempt, reply),
             Some(wish) = self.wishes.recv() => Input::Wish(wish),
             () = self.probe.answered() => Input::RuntimeAlive,
@@ -187,8 +191,12 @@ impl Driver {
                 self.told.shutdown = true;
                 Event::Shutdown
             }
-            Input::TaskEnded(end) => {
-                self.on_task_ended(now, end);
+            Input::Leader(LeaderInput::Returned(end)) => {
+                self.on_task_returned(now, end);
+                return;
+            }
+            Input::Leader(LeaderInput::Gone) => {
+                self.on_task_gone(now);
                 return;
             }
             Input::Reply(attempt, reply) => self.translate(now, attempt, reply),
@@ -216,21 +224,35 @@ impl Driver {
         }
     }
 
-    fn on_task_ended(&mut self, now: Moment, end: TaskEnd) {
-        let Some(leader) = self.leader.take() else { return };
-        leader.shared.publish(None);
+    /// The task itself is gone; what it has started may still run.
+    fn on_task_returned(&mut self, now: Moment, mut end: TaskEnd) {
+        let Some(leader) = &mut self.leader else { return };
+        leader.exit = Some(end.exit());
         let by_itself = leader.shared.reason().is_none();
-        self.announcer.task_ended(now, &end, by_itself);
-        // What the task has started in its turn, under the same token, is to end as well.
-        leader.shared.cancel(EndReason::TaskEnded);
+        self.announcer.task_returned(&mut end, by_itself);
         if let Some(error) = end.error {
             let panicked = error.kind() == ErrorKind::TaskPanicked;
             let ends_host = by_itself && self.run.settings.after_failure == AfterTask::EndHost;
-            if ends_host || (panicked && self.run.settings.single_term) {
-                self.task_failure = Some(error);
-            }
+            let kept = (ends_host || (panicked && self.run.settings.single_term)).then_some(error.clone());
+            // The other one is dropped elsewhere, as there is a value of the task's in it.
+            self.announcer.lane().discard((error, std::mem::replace(&mut self.task_failure, kept)));
         }
-        self.election.handle_event(now, Event::TaskExited { exit: end.exit });
+        if leader.shared.work().close_if_idle() {
+            self.on_task_gone(now);
+        } else {
+            // What the task has started is to end as well, and has the drain limit for it.
+            self.election.handle_event(now, Event::TaskReturned);
+        }
+    }
+
+    fn on_task_gone(&mut self, now: Moment) {
+        let Some(leader) = self.leader.take() else { return };
+        leader.unpublish(now);
+        leader.shared.cancel(EndReason::TaskEnded);
+        self.announcer.task_gone(now);
+        let exit = leader.exit.unwrap_or(crate::election::TaskExit::Aborted);
+        self.election.handle_event(now, Event::TaskExited { exit });
+        self.announcer.lane().discard(leader);
         self.show_standby(now, None);
     }
 
@@ -241,19 +263,10 @@ impl Driver {
         }
     }
 
-    fn finish(mut self) -> Result<()> {
-        self.announcer.stopped();
-        if let Some(leader) = self.leader.take() {
-            let fencing_token = leader.shared.leadership().fencing_token();
-            let slot = self.run.slot.take();
-            tokio::spawn(async move {
-                let _ = leader.task.await;
-                drop(slot);
-            });
-            return Err(Error::new(
-                ErrorKind::Overrun,
-                format!("the leader's task (fencing token {fencing_token}) ignores its abortion and still runs"),
-            ));
+    /// What the run returns when its election has stopped.
+    fn outcome(&mut self) -> Result<()> {
+        if let Some(leader) = &self.leader {
+            return Err(overrun(leader));
         }
         let wished = self.told.shutdown || self.told.abandoned;
         let refusal = self.refusal.take().filter(|_| !wished);
@@ -261,14 +274,11 @@ impl Driver {
     }
 }
 
-/// However the driver ends, no leader goes on without it: not even when a bug makes it panic.
-impl Drop for Driver {
-    fn drop(&mut self) {
-        if let Some(leader) = self.leader.take() {
-            leader.shared.publish(None);
-            leader.shared.cancel(EndReason::Shutdown);
-            leader.task.abort();
-        }
-        self.announcer.stopped();
-    }
+fn overrun(leader: &Leader) -> Error {
+    let fencing_token = leader.shared.fencing_token();
+    let message = format!(
+        "the leader's task (fencing token {fencing_token}), or what it has started, ignores its abortion and still runs \
+         past its lease: end this process"
+    );
+    Error::new(ErrorKind::Overrun, message)
 }

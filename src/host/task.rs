@@ -2,26 +2,28 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
-use tokio::task::{JoinError, JoinHandle};
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
+use crate::caught::{Panicked, caught};
 use crate::election::TaskExit;
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::leadership::Leadership;
 use crate::status::TaskOutcome;
-use crate::telemetry::causes;
+use crate::telemetry::{Identity, causes, term_span};
 
-pub(super) type TaskHandle = JoinHandle<Result<(), BoxError>>;
-
-type Start = Box<dyn FnMut(&Handle, Leadership, Span) -> TaskHandle + Send>;
+type Start = Box<dyn FnMut(Leadership, Identity) -> Ending + Send>;
 
 /// Starts the caller's delegate on the caller's runtime.
 pub(super) struct Spawner {
     runtime: Handle,
     start: Start,
 }
+
+/// Where a task leaves how it ended. Nothing stands there if it was aborted.
+pub(super) type Ending = Arc<Mutex<Option<TaskEnd>>>;
 
 impl Spawner {
     pub(super) fn new<F, Fut>(runtime: Handle, delegate: F) -> Self
@@ -30,22 +32,36 @@ impl Spawner {
         Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
         // A lock and not just a `FnMut`, because the delegate itself is called inside the task: so that its own panic
-        // is the task's, and its own blocking blocks the caller's runtime and not the keeper.
-        let delegate = std::sync::Arc::new(std::sync::Mutex::new(delegate));
-        let start = move |runtime: &Handle, leader: Leadership, span: Span| {
-            let delegate = std::sync::Arc::clone(&delegate);
+        // is the task's, and its own blocking blocks the caller's runtime and not the renewal thread.
+        let delegate = Arc::new(Mutex::new(delegate));
+        let start = move |leader: Leadership, identity: Identity| {
+            let (delegate, ending) = (Arc::clone(&delegate), Ending::default());
+            let left = Ending::clone(&ending);
+            let begun = leader.clone();
             let task = async move {
-                let future = super::lock(&delegate)(leader);
-                future.await
+                // The span, too, is made here: a subscriber may block.
+                let span = term_span(&identity, begun.fencing_token());
+                begun.set_span(span.clone());
+                let fails = FailsByPanic(Ending::clone(&left));
+                let task = async move {
+                    let future = super::lock(&delegate)(begun);
+                    future.await
+                };
+                let outcome = caught(task.instrument(span)).await;
+                // What the error says is its own code's business, and so is how long it takes to say it.
+                let end = caught(async { TaskEnd::of(outcome) }).await.unwrap_or_else(TaskEnd::panicked);
+                super::lock(&left).replace(end);
+                std::mem::forget(fails);
             };
-            runtime.spawn(task.instrument(span))
+            leader.start_main(task);
+            ending
         };
         Self { runtime, start: Box::new(start) }
     }
 
-    /// Starts the task, within `span`.
-    pub(super) fn start(&mut self, leader: Leadership, span: Span) -> TaskHandle {
-        (self.start)(&self.runtime, leader, span)
+    /// Starts the task.
+    pub(super) fn start(&mut self, leader: Leadership, identity: Identity) -> Ending {
+        (self.start)(leader, identity)
     }
 
     pub(super) fn runtime(&self) -> &Handle {
@@ -59,41 +75,57 @@ impl fmt::Debug for Spawner {
     }
 }
 
+/// Notes the panic of a destructor, which ends the task without a word.
+struct FailsByPanic(Ending);
+
+impl Drop for FailsByPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let end = TaskEnd::panicked(Panicked("in a destructor".to_owned()));
+            super::lock(&self.0).get_or_insert(end);
+        }
+    }
+}
+
 /// How a task ended, and what to say of it.
 #[derive(Debug)]
 pub(super) struct TaskEnd {
-    pub(super) exit: TaskExit,
     pub(super) outcome: TaskOutcome,
     pub(super) error: Option<Error>,
+    /// In words, as the error's own code is not to run on the renewal thread.
+    pub(super) detail: Option<String>,
 }
 
 impl TaskEnd {
-    pub(super) fn of(joined: Result<Result<(), BoxError>, JoinError>) -> Self {
-        match joined {
-            Ok(Ok(())) => Self { exit: TaskExit::Succeeded, outcome: TaskOutcome::Ok, error: None },
+    fn of(outcome: Result<Result<(), BoxError>, Panicked>) -> Self {
+        match outcome {
+            Ok(Ok(())) => Self { outcome: TaskOutcome::Ok, error: None, detail: None },
             Ok(Err(error)) => {
                 let error = Error::new(ErrorKind::TaskFailed, "the leader's task failed").with_source(error);
-                Self { exit: TaskExit::Failed, outcome: TaskOutcome::Failed, error: Some(error) }
+                let detail = format!("{error}: {}", causes(&error));
+                Self { outcome: TaskOutcome::Failed, error: Some(error), detail: Some(detail) }
             }
-            Err(error) if error.is_panic() => {
-                let message = panic_message(error);
-                let error = Error::new(ErrorKind::TaskPanicked, format!("the leader's task panicked: {message}"));
-                Self { exit: TaskExit::Failed, outcome: TaskOutcome::Panicked, error: Some(error) }
-            }
-            Err(_) => Self { exit: TaskExit::Aborted, outcome: TaskOutcome::Aborted, error: None },
+            Err(panicked) => Self::panicked(panicked),
         }
     }
 
-    pub(super) fn detail(&self) -> Option<String> {
-        self.error.as_ref().map(|error| match causes(error) {
-            causes if causes.is_empty() => error.to_string(),
-            causes => format!("{error}: {causes}"),
-        })
+    fn panicked(Panicked(message): Panicked) -> Self {
+        let detail = format!("the leader's task panicked: {message}");
+        let error = Error::new(ErrorKind::TaskPanicked, detail.clone());
+        Self { outcome: TaskOutcome::Panicked, error: Some(error), detail: Some(detail) }
     }
-}
 
-fn panic_message(error: JoinError) -> String {
-    let payload = error.into_panic();
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+    /// Of a task that left no word of its end.
+    pub(super) fn aborted() -> Self {
+        Self { outcome: TaskOutcome::Aborted, error: None, detail: None }
+    }
+
+    /// What it means to the election.
+    pub(super) fn exit(&self) -> TaskExit {
+        match self.outcome {
+            TaskOutcome::Ok => TaskExit::Succeeded,
+            TaskOutcome::Failed | TaskOutcome::Panicked => TaskExit::Failed,
+            TaskOutcome::Aborted => TaskExit::Aborted,
+        }
+    }
 }

@@ -5,6 +5,7 @@ pub(crate) mod address;
 pub(crate) mod checks;
 mod client;
 pub(crate) mod failure;
+mod fresh;
 #[cfg(test)]
 mod properties;
 mod record;
@@ -22,8 +23,8 @@ use azure_storage_blob::BlobContainerClient;
 
 use crate::claim::Claim;
 use crate::error::{Error, Result};
-use crate::keeper;
 use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
+use crate::requests;
 use crate::shared_credential::SharedCredential;
 use crate::stores::{patience, tls};
 use address::Address;
@@ -40,7 +41,7 @@ use transport::Access;
 /// Blob leases last 15 to 60 whole seconds. The identity needs to read and write blobs in the container: the role
 /// *Storage Blob Data Contributor*, scoped to that container, is enough.
 ///
-/// Requests are sent from the keeper thread, whichever runtime calls; no secret is in `Debug`, errors or traces.
+/// Requests are sent from threads of the crate's own, whichever runtime calls; no secret is in `Debug`, errors or traces.
 ///
 /// ```no_run
 /// use azure_identity::ManagedIdentityCredential;
@@ -79,7 +80,7 @@ pub struct BlobMutexOptions {
     pub create: Create,
     /// The HTTP transport, for a proxy, a private CA, or a test. Default: one of this mutex's own. It must follow no
     /// redirects and should not retry. Requests are then sent on the runtime that calls: a
-    /// [`LeaderHost`](crate::LeaderHost) calls from the keeper, and a pool of connections that other runtimes use too
+    /// [`LeaderHost`](crate::LeaderHost) calls from its threads for requests, and a pool of connections that other runtimes use too
     /// would tie the renewals to those.
     pub transport: Option<Transport>,
 }
@@ -133,8 +134,9 @@ impl BlobDistributedMutex {
     }
 
     /// With a container client that you have made, and with its settings: its transport, its retries, its credential.
-    /// Let it have no retries and a connection pool of its own; attempts are bounded all the same. Let its credential be a
-    /// [`SharedCredential`], or signing in counts as part of each attempt.
+    /// Let it have no retries and a connection pool of its own; attempts are bounded all the same. Where a cache is on the way, let
+    /// it send `Cache-Control: no-cache`, as the other constructors do.
+    /// Let its credential be a [`SharedCredential`], or signing in counts as part of each attempt.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -210,9 +212,9 @@ impl BlobDistributedMutex {
             access.signed_in(patience).await?;
             request.await
         };
-        // A transport of the caller's, or a client, may be bound to another runtime than the keeper's.
+        // A transport of the caller's, or a client, may be bound to another runtime than that of the requests.
         let own = self.options.transport.is_none() && !matches!(self.access, Access::Client(_));
-        if own { keeper::run(request).await? } else { request.await }
+        if own { requests::run(request).await? } else { request.await }
     }
 }
 

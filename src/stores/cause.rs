@@ -3,7 +3,6 @@
 use std::fmt;
 
 /// What the service wrote, fit for a log line: without control characters, and without the queries of URLs.
-#[cfg(feature = "blob")]
 pub(crate) fn printable(text: &str) -> String {
     scrub(text).chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(100).collect()
 }

@@ -22,8 +22,8 @@ use azure_core::credentials::Secret;
 use crate::claim::Claim;
 use crate::document::DocumentMutex;
 use crate::error::{Error, Result};
-use crate::keeper;
 use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
+use crate::requests;
 use crate::shared_credential::SharedCredential;
 use crate::stores::{patience, tls};
 use account::Access;
@@ -35,7 +35,9 @@ use document::LeaderDocument;
 
 /// Elects on a document in Azure Cosmos DB, under optimistic concurrency.
 ///
-/// There is one document for each election, whose id is the election's name; the container's partition key must be `/id`.
+/// There is one document for each election, whose id is the election's name; the container's partition key must be `/id`, which is
+/// looked at before the document is created. The document lives for ever (`"ttl": -1`), also where the container's documents do
+/// not.
 /// A write goes through only if the document's ETag is the one that was read. A standby reads the document once per poll
 /// and takes over when it has stood still for a whole lease on the standby's own clock; no clocks are compared. Leases
 /// take 1 s to an hour, so failover can be faster than any blob lease.
@@ -47,7 +49,7 @@ use document::LeaderDocument;
 /// With Entra ID the identity needs a data-plane role with reading, creating and replacing items, such as *Cosmos DB Built-in Data
 /// Contributor*, scoped to the container; and one with the action `readMetadata`, scoped to the account, as its regions are read.
 ///
-/// Requests are sent from the keeper thread; no secret is in `Debug`, errors or traces.
+/// Requests are sent from threads of the crate's own; no secret is in `Debug`, errors or traces.
 ///
 /// ```no_run
 /// use azure_identity::ManagedIdentityCredential;
@@ -174,7 +176,7 @@ impl CosmosDistributedMutex {
             access.signed_in(patience).await?;
             request.await
         };
-        keeper::run(request).await?
+        requests::run(request).await?
     }
 }
 

@@ -3,6 +3,8 @@
 mod disk;
 mod document;
 mod failure;
+mod name;
+mod pool;
 mod record;
 
 use std::fmt;
@@ -15,9 +17,9 @@ use async_trait::async_trait;
 
 use crate::claim::Claim;
 use crate::document::DocumentMutex;
-use crate::error::{Error, Result};
-use crate::keeper;
+use crate::error::{ErrorKind, Result};
 use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
+use crate::requests;
 use disk::Disk;
 use document::LeaderFile;
 #[cfg(fuzzing)]
@@ -69,15 +71,21 @@ pub struct FileMutex {
 }
 
 impl FileMutex {
-    /// The record of `election` in an existing directory on a disk of this machine.
+    /// The record of `election` in a directory on a disk of this machine. The first worker that contends creates the directory,
+    /// if the one above it exists.
+    ///
+    /// A relative path is one from the current directory of this moment: when the process changes that later, the mutex stays
+    /// where it is.
     ///
     /// # Errors
     /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for a name other than 1 to 128 of the ASCII letters, digits, `.`,
-    /// `-` and `_`, or one that begins with a dot. The directory is not looked at yet.
+    /// `-` and `_`, one that begins with a dot, or one that Windows keeps for a device, such as `nul` or `com1.eu`; and for a
+    /// relative path when the current directory is gone. The directory is not looked at yet.
     pub fn new(directory: impl AsRef<Path>, election: &str) -> Result<Self> {
-        check_name(election)?;
-        let disk = Disk::new(directory.as_ref(), election);
-        Ok(Self { record: disk.record().to_owned(), document: Arc::new(DocumentMutex::new(LeaderFile::new(disk))) })
+        name::check(election)?;
+        let disk = Disk::new(name::absolute(directory.as_ref())?, election);
+        let record = disk.record().to_owned();
+        Ok(Self { record, document: Arc::new(DocumentMutex::new(LeaderFile::new(disk)?)) })
     }
 
     /// The record's version, which changes with every renewal; `None` when there is no record. By watching it one can tell,
@@ -90,13 +98,13 @@ impl FileMutex {
         self.run(async move { document.version().await }).await
     }
 
-    /// The keeper has threads of its own for what blocks: those of the caller's runtime may all be taken.
+    /// On the threads for requests, as those of all stores. What blocks is done by the threads of this directory.
     async fn run<T, F>(&self, request: F) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        keeper::run(request).await?
+        requests::run(request).await?
     }
 }
 
@@ -110,7 +118,16 @@ impl fmt::Debug for FileMutex {
 impl DistributedMutex for FileMutex {
     async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
         let (document, claim, lapsed) = (Arc::clone(&self.document), claim.clone(), lapsed.cloned());
-        self.run(async move { document.try_acquire(&claim, lapsed.as_ref()).await }).await
+        self.run(async move {
+            match document.try_acquire(&claim, lapsed.as_ref()).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    document.store().create_directory().await?;
+                    document.try_acquire(&claim, lapsed.as_ref()).await
+                }
+                outcome => outcome,
+            }
+        })
+        .await
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
@@ -135,38 +152,5 @@ impl DistributedMutex for FileMutex {
 
     fn check_lease(&self, lease: Duration) -> Result<()> {
         self.document.check_lease(lease)
-    }
-}
-
-/// What is a file name of its own on every system, in the given directory and nowhere else.
-fn check_name(election: &str) -> Result<()> {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-    if !(1..=128).contains(&election.len()) || !election.bytes().all(allowed) || election.starts_with('.') {
-        let shown: String = election.chars().take(140).collect();
-        return Err(Error::setting(format!(
-            "the election name must be 1 to 128 ASCII letters, digits, dots, hyphens and underscores, and not begin with a \
-             dot, as it names a file, not {shown:?}"
-        )));
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::ErrorKind;
-
-    #[test]
-    fn invariant_14_no_election_name_leaves_the_directory_or_takes_the_file_of_another() {
-        for name in
-            ["", ".", "..", ".hidden", "../up", "a/b", "a\\b", "a:b", "größe", "a b", "a\n", "a\0", &"x".repeat(129)]
-        {
-            let error = FileMutex::new("directory", name).expect_err("must be refused");
-            assert_eq!(error.kind(), ErrorKind::InvalidSetting, "{name:?}");
-            assert!(error.to_string().contains("election name"), "{error}");
-        }
-        for name in ["a", "nightly-billing_2.eu", "7", &"x".repeat(128)] {
-            FileMutex::new("directory", name).expect("allowed");
-        }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::claim::{Claim, ClaimId};
@@ -33,6 +34,7 @@ use crate::mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observa
 #[derive(Debug, Clone, Default)]
 pub struct MemoryMutex {
     record: Arc<Mutex<Record>>,
+    released: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -104,6 +106,7 @@ impl DistributedMutex for MemoryMutex {
         if let Some(latest) = self.record().latest.as_mut().filter(|latest| latest.is_held_by(claim)) {
             latest.until = None;
         }
+        self.released.notify_waiters();
         Ok(())
     }
 
@@ -113,6 +116,11 @@ impl DistributedMutex for MemoryMutex {
             held: latest.is_running(now),
             latest: Some(latest.leader.clone()),
         }))
+    }
+
+    /// Resolves with the next release, so that a hand-over takes no poll.
+    async fn changed(&self) {
+        self.released.notified().await;
     }
 }
 

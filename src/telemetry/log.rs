@@ -16,14 +16,17 @@ pub(super) struct Log {
     identity: Identity,
     /// The token of the latest term.
     term: Option<FencingToken>,
-    last_failure: Option<(Operation, ErrorKind, Moment)>,
+    /// When each sort of failure was last told aloud. There are as many as there are operations and kinds.
+    failures: Vec<(Operation, ErrorKind, Moment)>,
 }
 
 /// An event with the fields that all have.
 macro_rules! tell {
     ($level:ident, $log:expr, $event:literal, $($rest:tt)+) => {
+        // Without a span: election and holder stand in the event, and once is enough.
         $level!(
             target: TARGET,
+            parent: None,
             event = $event,
             election = $log.identity.election,
             holder = $log.identity.holder.as_str(),
@@ -37,10 +40,10 @@ impl Log {
     const REPEAT_AFTER: Duration = Duration::from_secs(30);
 
     pub(super) fn new(identity: Identity) -> Self {
-        Self { identity, term: None, last_failure: None }
+        Self { identity, term: None, failures: Vec::new() }
     }
 
-    pub(super) fn note(&mut self, now: Moment, signal: &Signal<'_>) {
+    pub(super) fn note(&mut self, now: Moment, signal: &Signal) {
         match signal {
             Signal::Event(event) => self.note_event(now, event),
             Signal::Request { operation, took, outcome } => {
@@ -60,6 +63,16 @@ impl Log {
             Signal::ClockJumped { by } => {
                 tell!(warn, self, "clock_jumped", seconds = by.as_secs_f64(), "the clock jumped forward");
             }
+            Signal::StoreBlocked { took } => tell!(
+                warn,
+                self,
+                "store_blocked",
+                seconds = took.as_secs_f64(),
+                "the store's code blocked its thread; its requests get a thread of their own"
+            ),
+            Signal::Rests { pause } => {
+                tell!(info, self, "resting", seconds = pause.as_secs_f64(), "contends again after a rest");
+            }
         }
     }
 
@@ -67,7 +80,7 @@ impl Log {
         match event {
             LeaderEvent::Elected { fencing_token } => {
                 self.term = Some(*fencing_token);
-                self.last_failure = None;
+                self.failures.clear();
                 tell!(info, self, "elected", fencing_token = fencing_token.get(), "elected");
             }
             LeaderEvent::Stopping { fencing_token, reason } => {
@@ -81,7 +94,8 @@ impl Log {
                 );
             }
             LeaderEvent::Ended { fencing_token, reason, outcome, detail } => {
-                let (fencing_token, detail) = (fencing_token.get(), detail.as_deref().unwrap_or_default());
+                // An absent one is no field at all.
+                let (fencing_token, detail) = (fencing_token.get(), detail.as_deref());
                 let (wished, reason, outcome) = (is_wished(*reason, *outcome), reason.as_str(), outcome.as_str());
                 if wished {
                     tell!(info, self, "ended", fencing_token, reason, outcome, detail, "leadership ended");
@@ -116,11 +130,18 @@ impl Log {
             LeaderEvent::ReleaseFailed => {
                 tell!(warn, self, "release_failed", "release not delivered; the lease runs out by itself");
             }
+            LeaderEvent::RefusedWithoutLeader => tell!(
+                warn,
+                self,
+                "refused_without_leader",
+                "the store refused the lease three times in a row and names no leader: something else holds or changes the \
+                 record"
+            ),
         }
     }
 
     fn note_failure(&mut self, now: Moment, operation: Operation, error: &Error) {
-        let (kind, causes) = (error.kind(), causes(error));
+        let (kind, causes) = (error.kind(), Some(causes(error)).filter(|causes| !causes.is_empty()));
         if self.is_repeat(now, operation, kind) {
             tell!(debug, self, "attempt_failed", %operation, ?kind, %error, causes, "attempt failed again");
         } else {
@@ -129,13 +150,16 @@ impl Log {
     }
 
     fn is_repeat(&mut self, now: Moment, operation: Operation, kind: ErrorKind) -> bool {
-        let repeat = self.last_failure.is_some_and(|(last_operation, last_kind, at)| {
-            (last_operation, last_kind) == (operation, kind) && now.since(at) < Self::REPEAT_AFTER
-        });
+        self.failures.retain(|(_, _, told_at)| now.since(*told_at) < Self::REPEAT_AFTER);
+        let repeat = self.failures.iter().any(|(before, same, _)| (*before, *same) == (operation, kind));
         if !repeat {
-            self.last_failure = Some((operation, kind, now));
+            self.failures.push((operation, kind, now));
         }
         repeat
+    }
+
+    pub(super) fn note_dropped(&self, dropped: u64) {
+        tell!(warn, self, "telemetry_dropped", dropped, "events were not logged, as the subscriber was stuck");
     }
 }
 
@@ -146,6 +170,18 @@ fn is_wished(reason: EndReason, outcome: TaskOutcome) -> bool {
         EndReason::TaskEnded => outcome == TaskOutcome::Ok,
         EndReason::LeaseLost | EndReason::RenewalTimedOut | EndReason::Stalled | EndReason::ClockJumped => false,
     }
+}
+
+pub(super) fn process_ends(identity: &Identity, fencing_token: FencingToken) {
+    error!(
+        target: TARGET,
+        parent: None,
+        event = "process_ends",
+        election = identity.election,
+        holder = identity.holder.as_str(),
+        fencing_token = fencing_token.get(),
+        "the leader's task still runs when its lease does not: the process is aborted, so that no two leaders write"
+    );
 }
 
 pub(super) fn write_fenced(resource: &str, token: FencingToken, newer: FencingToken) {

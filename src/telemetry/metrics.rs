@@ -47,11 +47,11 @@ impl Metrics {
         Self { instruments, identity, asking_since: None, other_seen_at: None, term: None }
     }
 
-    pub(super) fn note(&mut self, now: Moment, signal: &Signal<'_>) {
+    pub(super) fn note(&mut self, now: Moment, signal: &Signal) {
         match signal {
             Signal::Event(event) => self.note_event(now, event),
             Signal::Request { operation, took, outcome } => self.note_request(now, *operation, *took, *outcome),
-            Signal::Standby { .. } => {}
+            Signal::Standby { .. } | Signal::StoreBlocked { .. } | Signal::Rests { .. } => {}
             Signal::TaskAborted => self.instruments.aborted.add(1, &self.with(self.stop_reason())),
             Signal::TaskEnded => {
                 if let Some((stopping_at, reason)) = self.term.as_mut().and_then(|term| term.stopping.take()) {
@@ -116,7 +116,7 @@ impl Metrics {
             LeaderEvent::Overrun { .. } => self.instruments.overruns.add(1, &self.identity),
             LeaderEvent::GrantedTooLate { .. } => self.count_unused_grant("too_late"),
             LeaderEvent::TokenNotRising { .. } => self.count_unused_grant("token_not_rising"),
-            LeaderEvent::ForeignLease { .. } | LeaderEvent::ReleaseFailed => {}
+            LeaderEvent::ForeignLease { .. } | LeaderEvent::ReleaseFailed | LeaderEvent::RefusedWithoutLeader => {}
         }
     }
 

@@ -67,7 +67,7 @@ fn releases_when_dropped(runtime: Runtime) {
     assert!(leader.ensure().is_err());
     assert!(leader.token().is_cancelled());
     let release = store.requests.lock().unwrap().iter().find(|request| request.what == "release").cloned().unwrap();
-    assert_eq!(release.thread, "leader-keeper");
+    assert_eq!(release.thread, "leader-requests");
     eventually("the host has stopped", || host.status() == Status::Stopped);
 }
 

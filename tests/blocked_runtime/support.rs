@@ -96,12 +96,14 @@ impl DistributedMutex for Store {
     }
 }
 
-/// A host on the keeper, with a lease of a second unless the test needs another.
+/// A host on the renewal thread, with a lease of a second unless the test needs another.
 pub fn host(name: &str, store: &Store, change: impl FnOnce(&mut LeaderHostOptions)) -> Arc<LeaderHost> {
     let mut options = LeaderHostOptions {
         holder: HolderId::new(name).unwrap(),
         timing: Timing::for_lease(Duration::from_secs(1)).unwrap(),
         drain_limit: Duration::from_millis(100),
+        // It would end the process of all tests.
+        abort_process_on_overrun: false,
         stall_limit: None,
         ..LeaderHostOptions::default()
     };
@@ -142,8 +144,18 @@ impl Worker {
         Self { host: Arc::clone(host), shutdown, thread: Some(std::thread::spawn(run)) }
     }
 
-    pub fn stop(mut self) -> Result<()> {
+    /// Tells it to end, and does not wait.
+    pub fn shut_down(&self) {
         self.shutdown.cancel();
+    }
+
+    pub fn stop(self) -> Result<()> {
+        self.shut_down();
+        self.ended()
+    }
+
+    /// Waits for a run that ends by itself, or was told to.
+    pub fn ended(mut self) -> Result<()> {
         let thread = self.thread.take().unwrap();
         eventually("the run ends", || thread.is_finished());
         thread.join().unwrap()

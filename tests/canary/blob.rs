@@ -9,8 +9,8 @@ use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions}
 use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport, Url};
 use azure_core::time::OffsetDateTime;
 use azure_leader_election::{
-    BlobDistributedMutex, BlobMutexOptions, CancellationToken, Claim, ClaimId, DistributedMutex, FencedBlob,
-    FencedStateBlob, FencingToken, HolderId, LeaderHost, LeaderHostOptions,
+    BlobDistributedMutex, BlobMutexOptions, CancellationToken, Claim, ClaimId, CosmosDistributedMutex,
+    DistributedMutex, FencedBlob, FencedStateBlob, FencingToken, HolderId, LeaderHost, LeaderHostOptions,
 };
 use azure_storage_blob::BlobContainerClient;
 
@@ -268,4 +268,57 @@ fn no_secret_is_shown_by_a_setting_that_is_refused() {
         }
     }
     assert_hidden(&[secret]);
+}
+
+/// A connection string where a URL, a directory or a name is wanted: every constructor refuses it and quotes nothing.
+#[test]
+fn no_key_is_shown_by_a_connection_string_that_is_given_for_a_url() {
+    recorder::start();
+    let key = "Q2FuYXJ5IG9mIGFuIGFjY291bnQga2V5IHRoYXQgd2FzIHBhc3RlZA==";
+    let (signature, query) = signature(5);
+    let token = || Arc::new(CanaryToken("eyJCanary.Of-The_Bearer.Token47"));
+    let (blobs, documents) = ("https://acct.blob.core.windows.net/leases", "https://acct.documents.azure.com/");
+    let container = BlobContainerClient::new(Url::parse(blobs).expect("a URL"), None, None).expect("a client");
+    for text in [
+        format!("DefaultEndpointsProtocol=https;AccountName=acct;AccountKey={key};EndpointSuffix=core.windows.net"),
+        format!("AccountKey={key}"),
+        format!("BlobEndpoint=https://acct.blob.core.windows.net/;SharedAccessSignature={query}"),
+        format!("AccountEndpoint={documents};AccountKey={key};"),
+        format!("{blobs};AccountKey={key}"),
+        format!("{documents};AccountKey={key};"),
+        format!("https://acct.blob.core.windows.net/{key}"),
+        format!("https://{key}/leases"),
+        format!("{key}://acct/leases"),
+        key.to_owned(),
+    ] {
+        for refused in [
+            BlobDistributedMutex::new(&text, "nightly", token()).err(),
+            BlobDistributedMutex::from_sas_url(&text, "nightly").err(),
+            BlobDistributedMutex::for_emulator(&text, "nightly").err(),
+            CosmosDistributedMutex::new(&text, "workers", "leaders", "nightly", token()).err(),
+            CosmosDistributedMutex::with_key(&text, "workers", "leaders", "nightly", "a2V5".into()).err(),
+        ] {
+            show(&refused.expect("refused"));
+        }
+        // For a name, with what no name can have.
+        let name = format!("{text}/\n");
+        for refused in [
+            BlobDistributedMutex::new(blobs, &name, token()).err(),
+            FencedBlob::new(&container, &name, FencingToken::new(7).expect("in range")).err(),
+            CosmosDistributedMutex::new(documents, &name, "leaders", "nightly", token()).err(),
+            CosmosDistributedMutex::new(documents, "workers", &name, "nightly", token()).err(),
+            CosmosDistributedMutex::new(documents, "workers", "leaders", &name, token()).err(),
+            HolderId::new(&name).err(),
+        ] {
+            show(&refused.expect("refused"));
+        }
+        #[cfg(feature = "file")]
+        {
+            show(&azure_leader_election::FileMutex::new("leases", &name).expect_err("refused"));
+            if ["://", "AccountKey="].iter().any(|part| text.contains(part)) {
+                show(&azure_leader_election::FileMutex::new(&text, "nightly").expect_err("refused"));
+            }
+        }
+    }
+    assert_hidden(&[signature, Secret::new("account key", key)]);
 }

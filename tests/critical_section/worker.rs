@@ -133,7 +133,7 @@ async fn narrate(holder: String, mut events: tokio::sync::broadcast::Receiver<Le
 async fn watch(holder: String, mut status: StatusWatch) {
     let mut watched = None;
     while let Some(status) = status.changed().await {
-        let Status::Standby { leader: Some(leader) } = status else { continue };
+        let Status::Standby { leader: Some(leader), .. } = status else { continue };
         if watched.replace(leader.fencing_token) != Some(leader.fencing_token) {
             tell(&holder, &format!("watching token={} of {}", leader.fencing_token, leader.holder));
         }

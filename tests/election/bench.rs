@@ -255,6 +255,16 @@ impl Bench {
     }
 
     /// Until when this host may act, if it may act now.
+    /// By when the term must be ended.
+    pub fn deadlines(&self) -> Option<Due> {
+        let since_origin = Moment::since_origin;
+        self.election.deadlines().map(|deadlines| Due {
+            cancel_at: deadlines.cancel_at.map(since_origin),
+            abort_at: deadlines.abort_at.since_origin(),
+            overrun_at: deadlines.overrun_at.since_origin(),
+        })
+    }
+
     pub fn valid_now(&self) -> bool {
         self.election.valid_until().is_some_and(|until| until > self.now)
     }
@@ -303,4 +313,11 @@ impl Bench {
         };
         self.sent.push(Sent { at, what, attempt, claim, lapsed });
     }
+}
+
+/// The deadlines of a term, as times since the start.
+pub struct Due {
+    pub cancel_at: Option<Duration>,
+    pub abort_at: Duration,
+    pub overrun_at: Duration,
 }

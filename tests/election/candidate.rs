@@ -272,3 +272,19 @@ fn a_refusal_after_a_term_does_not_end_the_election() {
     bench.fail(Failure::Refused);
     assert!(!bench.election.is_finishing());
 }
+
+/// Such as a proxy that weakens ETags, or a tool that rewrites the record all the time: nobody leads, and nobody is told.
+#[test]
+fn refusals_that_name_no_leader_are_told_when_they_repeat() {
+    let silent = Held::default;
+    let mut bench = Bench::new();
+    bench.held(silent());
+    bench.deny_to(ms(1_500), &silent());
+    assert!(!bench.reported(&Report::RefusedWithoutLeader), "a race or two are nothing to tell");
+    bench.deny_to(secs(60), &silent());
+    let told = |bench: &Bench| bench.reports.iter().filter(|(_, r)| *r == Report::RefusedWithoutLeader).count();
+    assert_eq!(told(&bench), 1, "once");
+    bench.deny_to(secs(70), &held());
+    bench.deny_to(secs(80), &silent());
+    assert_eq!(told(&bench), 2, "and again after a leader was seen");
+}

@@ -133,7 +133,8 @@ impl Monitor {
             Report::GrantedTooLate { .. }
             | Report::TokenNotRising { .. }
             | Report::ForeignLease { .. }
-            | Report::ReleaseFailed => {}
+            | Report::ReleaseFailed
+            | Report::RefusedWithoutLeader => {}
         }
     }
 }

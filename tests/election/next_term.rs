@@ -34,8 +34,9 @@ fn a_rest_longer_than_four_leases_is_kept_but_not_doubled() {
     assert_eq!(rests_after_terms_of(ms(1), 3, &mut bench), [100, 100, 100]);
 }
 
+/// A task that is not to blame for the end of its term does not make its worker's rest longer.
 #[test]
-fn terms_that_are_lost_at_once_are_short_terms_too() {
+fn terms_that_are_lost_at_once_do_not_make_the_rest_longer() {
     let mut bench = Bench::new();
     let mut rests = vec![];
     for round in 1..=4 {
@@ -47,7 +48,50 @@ fn terms_that_are_lost_at_once_are_short_terms_too() {
         rests.push((next - bench.now()).as_secs());
         bench.run_to(next);
     }
-    assert_eq!(rests, [2, 4, 8, 16]);
+    assert_eq!(rests, [2, 2, 2, 2]);
+}
+
+#[test]
+fn terms_that_are_stepped_down_from_do_not_make_the_rest_longer() {
+    let mut bench = Bench::new();
+    let mut rests = vec![];
+    for round in 1..=4 {
+        bench.grant(round);
+        bench.run_to(bench.now() + secs(1));
+        bench.tell(Event::StepDown { token: token(round) });
+        bench.exit(TaskExit::Succeeded);
+        bench.released();
+        let next = bench.next_timeout().expect("it contends again");
+        rests.push((next - bench.now()).as_secs());
+        bench.run_to(next);
+    }
+    assert_eq!(rests, [2, 2, 2, 2]);
+}
+
+#[test]
+fn a_rest_after_stepping_down_ends_with_news_of_another_worker_but_not_before_a_poll() {
+    let mut bench = Bench::with(|settings| settings.pause = secs(8));
+    bench.grant(1);
+    bench.run_to(secs(1));
+    bench.tell(Event::StepDown { token: token(1) });
+    bench.exit(TaskExit::Succeeded);
+    bench.released();
+    bench.tell(Event::Changed);
+    assert_eq!(bench.next_timeout(), Some(secs(2)), "it may be the news of its own release: others have a poll");
+    bench.run_to(ms(1_950));
+    bench.tell(Event::Changed);
+    assert_eq!(bench.next_timeout(), Some(secs(2)));
+}
+
+#[test]
+fn no_news_cut_the_rest_after_a_task_that_ended_by_itself() {
+    let mut bench = Bench::with(|settings| settings.pause = secs(8));
+    bench.grant(1);
+    bench.run_to(secs(1));
+    bench.exit(TaskExit::Failed);
+    bench.released();
+    bench.tell(Event::Changed);
+    assert_eq!(bench.next_timeout(), Some(secs(9)));
 }
 
 /// A worker that was cut off is needed again as soon as it is back.

@@ -404,3 +404,82 @@ fn invariant_17_validity_ends_with_the_abortion_and_not_with_the_exit() {
     assert_eq!(bench.orders.last(), Some(&(secs(0), Order::Abort)));
     assert_eq!(bench.valid_until(), None, "an abortion may take its time");
 }
+
+/// A drain that leaves most of the lease: the abortion may take as long as that, and the lease is released then.
+#[test]
+fn invariant_4_an_abortion_has_the_rest_of_the_lease_to_take_effect() {
+    let mut bench = Bench::leading_with(1, |settings| settings.drain_limit = ms(500));
+    bench.renew_to(secs(5));
+    bench.tell(Event::Shutdown);
+    bench.run_to(ms(5_500));
+    assert_eq!(bench.orders.last(), Some(&(ms(5_500), Order::Abort)));
+    bench.run_to(secs(18));
+    assert!(!bench.reported(&Report::Overrun { token: token(1) }), "the lease runs until 20 s");
+    bench.exit(TaskExit::Aborted);
+    assert_eq!(bench.last().what, What::Release);
+}
+
+#[test]
+fn invariant_4_a_task_that_outlives_its_drain_and_its_lease_is_an_overrun_after_the_end_of_validity() {
+    let mut bench = Bench::leading_with(1, |settings| settings.drain_limit = ms(500));
+    bench.renew_to(secs(5));
+    bench.tell(Event::Shutdown);
+    bench.run_to(secs(60));
+    let overruns: Vec<_> = bench.reports.iter().filter(|(_, r)| matches!(r, Report::Overrun { .. })).collect();
+    assert_eq!(overruns, [&(ms(19_100), Report::Overrun { token: token(1) })], "renewed at 5 s, valid for 14 s");
+    assert!(bench.times(What::Release).is_empty(), "nothing is released");
+}
+
+/// Another may lead already.
+#[test]
+fn invariant_4_after_a_loss_an_abortion_has_a_moment_only() {
+    let mut bench = Bench::leading(1);
+    bench.run_to(secs(5));
+    bench.lost();
+    bench.run_to(secs(60));
+    let overruns: Vec<_> = bench.reports.iter().filter(|(_, r)| matches!(r, Report::Overrun { .. })).collect();
+    assert_eq!(overruns, [&(ms(8_100), Report::Overrun { token: token(1) })], "aborted after the grace of 3 s");
+}
+
+#[test]
+fn invariant_5_what_a_task_has_started_drains_before_the_lease_is_released() {
+    let mut bench = Bench::leading(1);
+    bench.run_to(secs(1));
+    bench.tell(Event::TaskReturned);
+    assert_eq!(bench.orders.last(), Some(&(secs(1), Order::Cancel(EndReason::TaskEnded))));
+    assert!(bench.valid_now(), "it may finish what it has begun");
+    bench.renew_to(secs(6));
+    assert_eq!(bench.times(What::Renew).len(), 1, "the lease is kept meanwhile");
+    assert!(bench.times(What::Release).is_empty());
+    bench.exit(TaskExit::Succeeded);
+    assert_eq!(bench.last().what, What::Release);
+    assert!(bench.reported(&Report::Ended { token: token(1), reason: EndReason::TaskEnded }));
+}
+
+/// The watchdog was first, as the driver was late; a renewal that was answered meanwhile revives nothing.
+#[test]
+fn invariant_7_a_term_that_was_revoked_stays_ended() {
+    let mut bench = Bench::leading(1);
+    bench.run_to(secs(5));
+    bench.renewed();
+    bench.tell(Event::Revoked);
+    assert_eq!(bench.valid_until(), None);
+    assert_eq!(bench.orders.last(), Some(&(secs(5), Order::Cancel(EndReason::RenewalTimedOut))));
+    bench.run_to(secs(60));
+    assert_eq!(bench.valid_until(), None);
+}
+
+#[test]
+fn the_deadlines_tell_what_the_timers_will_do() {
+    let mut bench = Bench::leading(1);
+    let deadlines = bench.deadlines().expect("a task runs");
+    assert_eq!((deadlines.cancel_at, deadlines.abort_at, deadlines.overrun_at), (Some(secs(11)), secs(14), ms(14_100)));
+    bench.renew_to(secs(5));
+    let deadlines = bench.deadlines().expect("a task runs");
+    assert_eq!((deadlines.cancel_at, deadlines.abort_at, deadlines.overrun_at), (Some(secs(16)), secs(19), ms(19_100)));
+    bench.tell(Event::Shutdown);
+    let deadlines = bench.deadlines().expect("it drains");
+    assert_eq!((deadlines.cancel_at, deadlines.abort_at, deadlines.overrun_at), (None, secs(15), ms(19_100)));
+    bench.exit(TaskExit::Succeeded);
+    assert!(bench.deadlines().is_none(), "no task runs");
+}

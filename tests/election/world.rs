@@ -312,6 +312,7 @@ impl World {
             Report::TokenNotRising { .. } => panic!("the store's tokens rise"),
             Report::ForeignLease { .. } => "foreign lease",
             Report::ReleaseFailed => "release failed",
+            Report::RefusedWithoutLeader => "refused without leader",
         };
         *self.tally.entry(what).or_default() += 1;
     }

@@ -1,11 +1,13 @@
 //! Several processes on one file. Each child is this test binary again, told by its environment what to do.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use azure_leader_election::{Acquire, DistributedMutex, ErrorKind, Renew};
+use azure_leader_election::{Acquire, DistributedMutex, ErrorKind, FileMutex, Renew};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -22,14 +24,22 @@ struct Process {
 
 impl Process {
     fn start(role: &str, directory: &Path) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        Self::start_as(None, role, directory)
+    }
+
+    /// As that user, which takes root's rights.
+    fn start_as(user: Option<u32>, role: &str, directory: &Path) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
             .args(["--exact", "processes::child", "--nocapture", "--test-threads=1"])
             .env(ROLE, role)
             .env(DIRECTORY, directory)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stdout(Stdio::piped());
+        if let Some(user) = user {
+            command.uid(user);
+        }
+        let mut child = command.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         Self { child, output }
     }
@@ -118,6 +128,43 @@ async fn a_paused_holder_of_the_lock_hangs_nobody() {
     assert_eq!(mutex.renew(&leader).await.unwrap(), Renew::Renewed);
 }
 
+#[test]
+fn a_relative_directory_is_the_one_of_the_moment_in_which_the_mutex_was_made() {
+    let directory = tempfile::tempdir().unwrap();
+    for place in ["one/leases", "two/leases"] {
+        std::fs::create_dir_all(directory.path().join(place)).unwrap();
+    }
+    let mut child = Process::start("chdir", directory.path());
+    assert_eq!(child.says("first "), "granted");
+    assert_eq!(child.says("second "), "held", "the process has changed its directory, and the mutex has not");
+    assert_eq!(child.says("renewal "), "Renewed");
+    assert!(directory.path().join("one/leases/nightly.json").exists());
+    assert!(!directory.path().join("two/leases/nightly.json").exists());
+}
+
+#[test]
+fn a_relative_directory_in_a_process_whose_own_one_is_gone_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let said = Process::start("gone", directory.path()).says("outcome ");
+    assert!(said.starts_with("InvalidSetting") && said.contains("from the root on"), "{said}");
+}
+
+#[test]
+fn a_lock_file_of_another_user_in_a_shared_directory_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o1777)).unwrap();
+    let lock = directory.path().join("nightly.lock");
+    std::fs::write(&lock, "").unwrap();
+    std::fs::set_permissions(&lock, PermissionsExt::from_mode(0o444)).unwrap();
+    // Root may write anywhere; anybody else may not write to a file of their own that says so.
+    let user = nix::unistd::geteuid().is_root().then_some(65_534);
+    let mut child = Process::start_as(user, "race", directory.path());
+    child.says("ready");
+    child.go();
+    let said = child.says("outcome ");
+    assert!(said.contains("nightly.lock belongs to another user") && said.contains("as one user"), "{said}");
+}
+
 /// Does nothing unless a test of this module started the process.
 #[tokio::test(flavor = "multi_thread")]
 async fn child() {
@@ -148,6 +195,23 @@ async fn child() {
             fs4::FileExt::lock(&lock).unwrap();
             println!("ready");
             std::io::stdin().lines().next();
+        }
+        "chdir" => {
+            let words = |acquire| if matches!(acquire, Acquire::Granted(_)) { "granted" } else { "held" };
+            std::env::set_current_dir(Path::new(&directory).join("one")).unwrap();
+            let (mutex, leader) = (FileMutex::new("leases", "nightly").unwrap(), claim("first"));
+            println!("first {}", words(mutex.try_acquire(&leader, None).await.unwrap()));
+            std::env::set_current_dir(Path::new(&directory).join("two")).unwrap();
+            println!("second {}", words(mutex.try_acquire(&claim("second"), None).await.unwrap()));
+            println!("renewal {:?}", mutex.renew(&leader).await.unwrap());
+        }
+        "gone" => {
+            let gone = Path::new(&directory).join("gone");
+            std::fs::create_dir(&gone).unwrap();
+            std::env::set_current_dir(&gone).unwrap();
+            std::fs::remove_dir(&gone).unwrap();
+            let error = FileMutex::new("leases", "nightly").unwrap_err();
+            println!("outcome {:?}: {error}", error.kind());
         }
         other => panic!("no such role: {other}"),
     }

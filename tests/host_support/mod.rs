@@ -58,6 +58,8 @@ pub fn options(name: &str) -> LeaderHostOptions {
         holder: holder(name),
         pump: Pump::CallerRuntime,
         clock: Arc::new(TokioClock::new()),
+        // It would end the process of all tests.
+        abort_process_on_overrun: false,
         ..LeaderHostOptions::default()
     }
 }

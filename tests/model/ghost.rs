@@ -327,6 +327,7 @@ impl Ghost {
                 look.see(Seen::TokenRefused);
             }
             Report::ReleaseFailed => look.see(Seen::ReleaseFailed),
+            Report::RefusedWithoutLeader => {}
             Report::Stopping { .. } | Report::ForeignLease { .. } => {}
         }
     }

@@ -29,6 +29,8 @@ pub struct Capture(Arc<Mutex<Vec<Line>>>);
 impl Capture {
     /// Ends when the guard is dropped.
     pub fn begin() -> (Self, tracing::subscriber::DefaultGuard) {
+        // Before the first host of this process runs, which makes the gauges.
+        crate::meter::install();
         let capture = Self::default();
         let subscriber = tracing_subscriber::registry().with(capture.clone());
         (capture, tracing::subscriber::set_default(subscriber))

@@ -49,7 +49,11 @@ async fn an_end_that_was_wished_for_is_no_warning() {
     let run = worker.run(until_cancelled);
     worker.leads().await;
     run.stop().await.0.unwrap();
-    assert_eq!(fields(&log.event("ended"))[2..], [("outcome", "ok"), ("reason", "shutdown")]);
+    assert_eq!(
+        fields(&log.event("ended"))[1..],
+        [("outcome", "ok"), ("reason", "shutdown")],
+        "and nothing that is empty"
+    );
     assert!(log.all().iter().all(|line| line.level >= Level::INFO), "{:?}", log.all());
 }
 
@@ -93,6 +97,7 @@ async fn an_error_of_a_task_that_was_told_to_end_is_no_warning() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_race_and_a_standby_are_no_warning_and_the_leader_is_named_once() {
+    crate::meter::install();
     let bench = Bench::new();
     let other = bench.worker("other");
     let leading = other.run(until_cancelled);
@@ -126,8 +131,7 @@ async fn a_failure_is_a_warning_at_first_and_then_twice_a_minute() {
     let failed: Vec<_> = log.lines().into_iter().filter(|line| line.is("attempt_failed")).collect();
     assert!(failed.len() > 50, "{}", failed.len());
     assert_eq!(failed.iter().filter(|line| line.level == Level::WARN).count(), 2);
-    let expected =
-        [("causes", ""), ("error", "scripted: acquire fails"), ("kind", "Unavailable"), ("operation", "acquire")];
+    let expected = [("error", "scripted: acquire fails"), ("kind", "Unavailable"), ("operation", "acquire")];
     assert_eq!(fields(&failed[0]), expected);
 }
 
@@ -145,8 +149,8 @@ async fn what_the_leaders_task_writes_stands_in_the_span_of_its_term() {
 
     let charged = log.all().into_iter().find(|line| line.target == "task").expect("written");
     let names: Vec<_> = charged.spans.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["leader_election", "leadership"]);
-    let span = &charged.spans[1].1;
+    assert_eq!(names, ["leadership"]);
+    let span = &charged.spans[0].1;
     assert_eq!((&*span["fencing_token"], &*span["holder"], &*span["election"]), (&*token, "a", "scripted"));
 }
 
@@ -213,4 +217,44 @@ async fn a_write_that_a_fence_refused_is_a_warning_with_both_tokens() {
     assert_eq!(line.level, Level::WARN);
     assert_eq!((&*line.fields["fencing_token"], &*line.fields["fenced_by"]), ("41", "42"));
     tokio::time::sleep(millis(1)).await;
+}
+
+/// Two that alternate are two, and no more.
+#[tokio::test(start_paused = true)]
+async fn failures_that_alternate_are_a_warning_each_and_then_twice_a_minute() {
+    let (log, _guard) = Capture::begin();
+    let bench = Bench::new();
+    let worker = bench.worker("a");
+    for _ in 0..20 {
+        worker.store.next(Operation::Acquire, Fault::Fail(ErrorKind::Unavailable));
+        worker.store.next(Operation::Acquire, Fault::Fail(ErrorKind::Unreachable));
+    }
+    let run = worker.run(until_cancelled);
+    tokio::time::sleep(secs(25)).await;
+    let warnings =
+        log.lines().into_iter().filter(|line| line.is("attempt_failed") && line.level == Level::WARN).count();
+    assert_eq!(warnings, 2);
+    run.stop().await.0.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rest_is_told_with_its_length_and_a_subtask_writes_in_the_span_of_its_term() {
+    let (log, _guard) = Capture::begin();
+    let bench = Bench::new();
+    let worker = bench.worker("a");
+    let run = worker.run(|leader| {
+        let subtask = leader.spawn(async { tracing::info!(target: "task", "a part") });
+        async move {
+            subtask.await?;
+            Ok(())
+        }
+    });
+    worker.gone(1).await;
+    tokio::time::sleep(millis(100)).await;
+    let rest = log.event("resting");
+    assert_eq!((rest.level, fields(&rest)), (Level::INFO, vec![("seconds", "2.0")]));
+    assert!(rest.spans.is_empty(), "election and holder stand in the event, and once is enough");
+    let part = log.all().into_iter().find(|line| line.target == "task").expect("written");
+    assert_eq!(part.spans.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["leadership"]);
+    run.stop().await.0.unwrap();
 }

@@ -106,7 +106,7 @@ fn role(status: &Status, phase: Phase) -> &'static str {
 
 fn leader(config: &Config, status: &Status, board: &Board) -> Option<LeaderView> {
     let (token, since) = match status {
-        Status::Standby { leader } => {
+        Status::Standby { leader, .. } => {
             return leader.as_ref().map(|leader| LeaderView {
                 holder: leader.holder.to_string(),
                 fencing_token: leader.fencing_token.get(),

@@ -34,7 +34,7 @@ async fn follow_status(mut status: StatusWatch, board: Arc<Board>) {
             // From here on a host that does not contend is one that needs a restart.
             board.enter(Phase::Contending);
         }
-        let Status::Standby { leader: Some(leader) } = now else { continue };
+        let Status::Standby { leader: Some(leader), .. } = now else { continue };
         if seen != Some(leader.fencing_token) {
             seen = Some(leader.fencing_token);
             board.note(Entry::new(Weight::Plain, format!("{} leads", leader.holder)).with_token(leader.fencing_token));

@@ -64,7 +64,7 @@ impl Voice {
     /// Tells who else leads, whenever that changes.
     pub async fn narrate_standby(self, mut status: StatusWatch) {
         while let Some(status) = status.changed().await {
-            if let Status::Standby { leader } = status {
+            if let Status::Standby { leader, .. } = status {
                 self.say("standby", json!({ "leader": leader.as_ref().map(leader_json) }), || match &leader {
                     Some(leader) => format!("standby; {} leads with token {}", leader.holder, leader.fencing_token),
                     None => "standby".to_owned(),

@@ -8,6 +8,7 @@ use azure_storage_blob::BlobClient;
 use azure_storage_blob::models::BlobClientDownloadOptions;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::stores::etag::strong_etag;
 
 /// The key of the metadata that says that a blob is deleted, and stands there for its fence alone. Azure keeps keys in
 /// lower case.
@@ -47,7 +48,7 @@ pub(super) async fn download(
     if is_deleted(&response.properties.metadata) {
         return Ok(Ok(None));
     }
-    let Some(etag) = response.properties.etag else {
+    let Some(etag) = response.properties.etag.map(strong_etag) else {
         return Ok(Err(Error::new(ErrorKind::Refused, "the service's answer has no ETag")));
     };
     let bytes = response.body.collect().await?.to_vec();

@@ -66,10 +66,7 @@ impl FromStr for Mark {
             (Some(token), Some(write)) => Ok(Self { token: token?, write }),
             _ => Err(Error::new(
                 ErrorKind::CorruptRecord,
-                format!(
-                    "the tag {TAG:?} must be a fencing token of 20 digits, not {:?}; nothing was changed",
-                    text.chars().take(40).collect::<String>()
-                ),
+                format!("the tag {TAG:?} is no fencing token of 20 digits; nothing was changed"),
             )),
         }
     }

@@ -23,6 +23,7 @@ use crate::fenced::{ROUNDS, fenced};
 use crate::fencing::FencingToken;
 use crate::shared_credential::SharedCredential;
 use crate::stores::blob::address::Address;
+use crate::stores::etag::strong_etag;
 
 /// An Azure blob that holds a leader's state, and that only the latest leader can write to; for accounts without blob tags.
 ///
@@ -32,7 +33,8 @@ use crate::stores::blob::address::Address;
 /// The same keeps off late duplicates of this leader's own writes, and those of programs that use no fence at all.
 ///
 /// Opening costs two requests, once per leadership; a write costs one. Other than [`FencedBlob`](crate::FencedBlob) it must
-/// be opened before it is written to, and has one writer at a time. It needs no right but to read and write blobs: the role
+/// be opened before it is written to, and has one writer at a time. Keep the account's lifecycle rules from deleting the blob: its
+/// fence goes with it. It needs no right but to read and write blobs: the role
 /// *Storage Blob Data Contributor*, scoped to the container. See
 /// [conditional headers](https://learn.microsoft.com/rest/api/storageservices/specifying-conditional-headers-for-blob-service-operations).
 ///
@@ -189,7 +191,7 @@ impl FencedStateBlob {
             }
             let error = match self.blob.upload(content.clone().into(), Some(request)).await {
                 Ok(written) => {
-                    let etag = written.etag.ok_or_else(|| self.unreadable("ETag"))?;
+                    let etag = written.etag.map(strong_etag).ok_or_else(|| self.unreadable("ETag"))?;
                     return Ok(self.stands_at(etag));
                 }
                 Err(error) => error,
@@ -254,7 +256,8 @@ impl FencedStateBlob {
             let options = BlobClientSetMetadataOptions { if_match: Some(seen.etag), ..Default::default() };
             match self.blob.set_metadata(&seen.metadata, Some(options)).await {
                 Ok(written) => {
-                    let etag = written.headers().get_optional_str(&ETAG).map(|etag| Etag::from(etag.to_owned()));
+                    let etag =
+                        written.headers().get_optional_str(&ETAG).map(|etag| strong_etag(Etag::from(etag.to_owned())));
                     return etag.ok_or_else(|| self.unreadable("ETag"));
                 }
                 Err(error) => match failure::refusal(&error) {
@@ -282,7 +285,7 @@ impl FencedStateBlob {
             Err(error) if failure::refusal(&error) == Some(Refusal::Absent) => return Ok(None),
             Err(error) => return Err(self.failed("reading", &error)),
         };
-        let etag = properties.etag().ok().flatten().ok_or_else(|| self.unreadable("ETag"))?;
+        let etag = properties.etag().ok().flatten().map(strong_etag).ok_or_else(|| self.unreadable("ETag"))?;
         let metadata = properties.metadata().map_err(|_| self.unreadable("metadata"))?;
         let mark = metadata.get(TAG).map(|text| text.parse()).transpose()?;
         Ok(Some(Seen { etag, mark, metadata }))

@@ -2,6 +2,7 @@
 
 mod append;
 mod fence;
+mod tail;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +26,9 @@ use crate::fenced::{ROUNDS, fenced};
 use crate::fencing::FencingToken;
 use crate::shared_credential::SharedCredential;
 use crate::stores::blob::address::Address;
+use crate::stores::etag::strong_etag;
 use fence::{Absent, Fence};
+use tail::Tail;
 
 /// An Azure blob that only the latest leader can write to, enforced by the service in the same request.
 ///
@@ -42,6 +45,9 @@ use fence::{Absent, Fence};
 /// [read](Self::read) as `if_match`: then an older leader's write in between is seen as
 /// [`Conflict`](ErrorKind::Conflict). To read, and act elsewhere on what was read, [`raise`](Self::raise) first. All tokens
 /// must come from one election: those of another say nothing about who is newer.
+///
+/// It goes with its blob: keep the account's lifecycle rules from deleting that, or an older leader can write again. A cache on
+/// the way must not answer for the service: let your client send `Cache-Control: no-cache` where there is one.
 ///
 /// # Rights
 /// Reading and writing blobs and their tags: the role *Storage Blob Data Owner* scoped to the container, or a role of
@@ -80,13 +86,18 @@ pub struct FencedBlob {
     limit: Duration,
     /// Whether the fence was seen to be this leadership's.
     raised: AtomicBool,
+    tail: Arc<Tail>,
 }
 
 impl FencedBlob {
     /// The blob `name` in that container, written to under `token`. Nothing is sent yet.
     ///
-    /// Requests are sent with the client's own settings, on the runtime that calls. Its retries do no harm. Let it sign in by a
-    /// [`SharedCredential`], or each of its requests may wait for a new token while the present one is good.
+    /// Requests are sent with the client's own settings, on the runtime that calls. Its retries do no harm, as none of these
+    /// requests can be carried out twice: a write that is repeated finds its own mark in the tag, and a block that is repeated
+    /// finds its place taken.
+    ///
+    /// Let the client sign in by a [`SharedCredential`], or each of its requests may wait for a new token while the present one
+    /// is good.
     ///
     /// # Errors
     /// [`InvalidSetting`](ErrorKind::InvalidSetting) for a name or a URL that cannot be.
@@ -120,7 +131,8 @@ impl FencedBlob {
     }
 
     fn on((way, blob): (Arc<Way>, BlobClient), token: FencingToken) -> Self {
-        Self { blob, way, token, limit: LIMIT, raised: AtomicBool::new(false) }
+        let tail = tail::of(way.address(), token);
+        Self { blob, way, token, limit: LIMIT, raised: AtomicBool::new(false), tail }
     }
 
     /// Sets how long an operation may take, all its requests together. Default 60 s; give large streams more.
@@ -260,7 +272,8 @@ impl FencedBlob {
     }
 
     fn version(&self, etag: Option<Etag>) -> Result<Etag> {
-        etag.ok_or_else(|| Error::new(ErrorKind::Refused, format!("the answer about {} has no ETag", self.address())))
+        etag.map(strong_etag)
+            .ok_or_else(|| Error::new(ErrorKind::Refused, format!("the answer about {} has no ETag", self.address())))
     }
 
     /// The version that was written with this mark, if it still stands.

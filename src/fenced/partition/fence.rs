@@ -70,11 +70,11 @@ impl Place {
         }
         let inside = |one: &str, other: &str| one == other || one.starts_with(&format!("{other}/"));
         for (number, (path, _)) in levels.iter().enumerate() {
-            let own = ["id", "token", "writes"].iter().any(|own| inside(path, own));
+            let own = ["id", "token", "writes", "ttl"].iter().any(|own| inside(path, own));
             let others = levels.iter().enumerate().filter(|(other, _)| *other != number);
             if own || others.into_iter().any(|(_, (other, _))| inside(path, other)) {
                 return Err(Error::setting(
-                    "a property of the partition key is one of the fence document's own (id, token, writes), or another of \
+                    "a property of the partition key is one of the fence document's own (id, token, writes, ttl), or another of \
                      the key's",
                 ));
             }
@@ -94,6 +94,8 @@ impl Place {
             "id": FencedPartition::FENCE_ID,
             "token": fence.token.get(),
             "writes": fence.writes.iter().map(|write| write.simple().to_string()).collect::<Vec<_>>(),
+            // For ever: a container's default time to live would delete the fence, and an older leader could write again.
+            "ttl": -1,
         });
         for (path, value) in &self.levels {
             put(&mut document, path, value);

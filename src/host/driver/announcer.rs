@@ -1,6 +1,6 @@
 //! Tells whoever watches: the status stream, the event stream, logs and metrics, probes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::broadcast;
@@ -13,13 +13,19 @@ use crate::fencing::FencingToken;
 use crate::health::Vitals;
 use crate::mutex::{Leader, Loss};
 use crate::status::{LeaderEvent, Operation, Status, StatusBoard, TaskOutcome};
-use crate::telemetry::{Identity, RequestOutcome, Signal, Telemetry};
+use crate::telemetry::{RequestOutcome, Signal, Telemetry};
+use crate::user_code::Lane;
 
 pub(super) struct Announcer {
     status: Arc<StatusBoard>,
-    events: broadcast::Sender<LeaderEvent>,
+    /// Made when somebody first asks for it.
+    events: Arc<OnceLock<broadcast::Sender<LeaderEvent>>>,
     vitals: Arc<Vitals>,
+    /// Wakes who waits for events and for the status.
+    notices: Lane,
     telemetry: Telemetry,
+    /// As it was last told.
+    rests_until: Option<Moment>,
     /// How this term's task ended, if it did.
     outcome: Option<TaskOutcome>,
     /// What the next `Ended` event adds to its reason.
@@ -27,40 +33,81 @@ pub(super) struct Announcer {
 }
 
 impl Announcer {
-    pub(super) fn new(run: &Run, identity: Identity) -> Self {
+    pub(super) fn new(run: &Run) -> Self {
         Self {
             status: Arc::clone(&run.status),
-            events: run.events.clone(),
+            events: Arc::clone(&run.events),
             vitals: Arc::clone(&run.vitals),
-            telemetry: Telemetry::new(identity, &run.vitals),
+            notices: run.user_code.lane(),
+            telemetry: Telemetry::new(run.identity.clone(), &run.vitals, &run.user_code),
+            rests_until: None,
             outcome: None,
             detail: None,
         }
     }
 
+    /// Where whoever waits is woken.
+    pub(super) fn notices(&self) -> &Lane {
+        &self.notices
+    }
+
+    /// Where the telemetry goes, and what is dropped after it.
+    pub(super) fn lane(&self) -> &Lane {
+        self.telemetry.lane()
+    }
+
     pub(super) fn standby(&mut self, now: Moment, leader: Option<Leader>) {
-        if self.status.show(Status::Standby { leader: leader.clone() }) {
-            self.telemetry.tell(now, &Signal::Standby { leader: leader.as_ref() });
+        if self.show(Status::Standby { leader: leader.clone(), answered_at: None }) {
+            self.telemetry.tell(now, Signal::Standby { leader });
         }
     }
 
     pub(super) fn stopped(&self) {
-        self.status.show(Status::Stopped);
+        self.show(Status::Stopped);
         self.vitals.run_ended();
     }
 
-    /// The driver does nothing until then, unless something happens.
-    pub(super) fn sleeps_until(&self, due: Option<Moment>) {
-        self.vitals.sleeps_until(due);
+    /// The driver does nothing for this long, unless something happens.
+    pub(super) fn sleeps(&self, pause: Option<Duration>) {
+        self.vitals.sleeps(pause);
+    }
+
+    pub(super) fn store_blocked(&self, now: Moment, took: Duration) {
+        self.telemetry.tell(now, Signal::StoreBlocked { took });
+    }
+
+    /// Told once for each rest.
+    pub(super) fn rests(&mut self, now: Moment, until: Option<Moment>) {
+        if until.is_some() && self.rests_until.is_none() {
+            let pause = until.unwrap_or(now).since(now);
+            self.telemetry.tell(now, Signal::Rests { pause });
+        }
+        self.rests_until = until;
+    }
+
+    fn show(&self, status: Status) -> bool {
+        let changed = self.status.show(status);
+        if changed {
+            self.wake();
+        }
+        changed
+    }
+
+    fn wake(&self) {
+        let status = Arc::clone(&self.status);
+        self.notices.post(move || status.wake());
     }
 
     pub(super) fn request_ended(&mut self, now: Moment, operation: Operation, took: Duration, outcome: RequestOutcome) {
         match outcome {
             RequestOutcome::Failed(_) => self.vitals.store_failed(now),
             RequestOutcome::Dropped => {}
-            _ => self.vitals.store_answered(),
+            _ => {
+                self.vitals.store_answered();
+                self.status.answered();
+            }
         }
-        self.telemetry.tell(now, &Signal::Request { operation, took, outcome });
+        self.telemetry.tell(now, Signal::Request { operation, took, outcome });
     }
 
     pub(super) fn term_began(&self, now: Moment, fencing_token: FencingToken, valid_until: Option<Moment>) {
@@ -72,24 +119,27 @@ impl Announcer {
     }
 
     pub(super) fn task_aborted(&mut self, now: Moment) {
-        self.telemetry.tell(now, &Signal::TaskAborted);
+        self.telemetry.tell(now, Signal::TaskAborted);
     }
 
-    pub(super) fn task_ended(&mut self, now: Moment, end: &TaskEnd, by_itself: bool) {
-        self.vitals.term_ended();
+    pub(super) fn task_returned(&mut self, end: &mut TaskEnd, by_itself: bool) {
         self.outcome = Some(end.outcome);
-        match end.detail() {
+        match end.detail.take() {
             Some(detail) => self.explain(detail),
             // What failed before has no part in it.
             None if by_itself => self.detail = None,
             None => {}
         }
-        self.telemetry.tell(now, &Signal::TaskEnded);
+    }
+
+    pub(super) fn task_gone(&mut self, now: Moment) {
+        self.vitals.term_ended();
+        self.telemetry.tell(now, Signal::TaskEnded);
     }
 
     pub(super) fn clock_jumped(&mut self, now: Moment, by: Duration) {
         self.explain(format!("the clock jumped forward by {by:?}"));
-        self.telemetry.tell(now, &Signal::ClockJumped { by });
+        self.telemetry.tell(now, Signal::ClockJumped { by });
     }
 
     /// Keeps what will explain the end of this term, if it ends now.
@@ -118,20 +168,23 @@ impl Announcer {
             Report::Elected { token } => {
                 (self.outcome, self.detail) = (None, None);
                 let since = std::time::SystemTime::now();
-                self.status.show(Status::Leading { fencing_token: token, since });
+                self.show(Status::Leading { fencing_token: token, since });
                 LeaderEvent::Elected { fencing_token: token }
             }
             Report::Stopping { token, reason } => {
-                self.status.show(Status::Stopping { fencing_token: token, reason });
+                self.show(Status::Stopping { fencing_token: token, reason });
                 LeaderEvent::Stopping { fencing_token: token, reason }
             }
             Report::Ended { token, reason } => {
                 let detail = self.detail.take().or_else(|| unexplained(reason));
                 // A task that ended by itself was never said to be stopping; its lease is yet to be released.
-                self.status.show_after(|before| {
+                let shown = self.status.show_after(|before| {
                     let stopping = Status::Stopping { fencing_token: token, reason };
                     matches!(before, Status::Leading { .. }).then_some(stopping)
                 });
+                if shown {
+                    self.wake();
+                }
                 // Without an end of its own it has just been aborted.
                 let outcome = self.outcome.unwrap_or(TaskOutcome::Aborted);
                 LeaderEvent::Ended { fencing_token: token, reason, outcome, detail }
@@ -144,14 +197,18 @@ impl Announcer {
             Report::TokenNotRising { granted, highest } => LeaderEvent::TokenNotRising { granted, highest },
             Report::ForeignLease { lease } => LeaderEvent::ForeignLease { lease },
             Report::ReleaseFailed => LeaderEvent::ReleaseFailed,
+            Report::RefusedWithoutLeader => LeaderEvent::RefusedWithoutLeader,
         };
         self.emit(now, event);
     }
 
     fn emit(&mut self, now: Moment, event: LeaderEvent) {
-        self.telemetry.tell(now, &Signal::Event(&event));
-        // Nobody has to listen.
-        let _ = self.events.send(event);
+        if let Some(events) = self.events.get().cloned() {
+            let event = event.clone();
+            // Nobody has to listen any more.
+            self.notices.post_if_room(move |_| drop(events.send(event)));
+        }
+        self.telemetry.tell(now, Signal::Event(event));
     }
 }
 

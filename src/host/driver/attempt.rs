@@ -4,13 +4,16 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tracing::{Instrument, Span};
 
+use crate::caught::caught;
 use crate::claim::Claim;
 use crate::election::{AttemptId, Moment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mutex::{Acquire, DistributedMutex, Renew, Version};
+use crate::requests::Requests;
 use crate::status::Operation;
 use crate::telemetry::{RequestOutcome, request_span};
 
@@ -20,7 +23,8 @@ pub(super) struct Attempt {
     pub(super) id: AttemptId,
     pub(super) operation: Operation,
     pub(super) sent_at: Moment,
-    task: AbortOnDropHandle<Outcome>,
+    task: AbortHandle,
+    outcome: oneshot::Receiver<Outcome>,
 }
 
 pub(super) struct Reply {
@@ -35,49 +39,71 @@ pub(super) enum Outcome {
     Release(Result<()>),
 }
 
+/// What all attempts of a host have in common.
+pub(super) struct Sender<'a> {
+    pub(super) mutex: &'a Arc<dyn DistributedMutex>,
+    pub(super) requests: &'a Requests,
+    /// Of the host's run.
+    pub(super) span: &'a Span,
+}
+
 impl Attempt {
     pub(super) fn acquire(
         id: AttemptId,
         sent_at: Moment,
-        mutex: Arc<dyn DistributedMutex>,
+        sender: &Sender<'_>,
         claim: Claim,
         lapsed: Option<Version>,
     ) -> Self {
+        let mutex = Arc::clone(sender.mutex);
         let request = async move { Outcome::Acquire(mutex.try_acquire(&claim, lapsed.as_ref()).await) };
-        Self::spawn(id, sent_at, Operation::Acquire, request)
+        Self::spawn(id, sent_at, sender, Operation::Acquire, request)
     }
 
-    pub(super) fn renew(id: AttemptId, sent_at: Moment, mutex: Arc<dyn DistributedMutex>, claim: Claim) -> Self {
-        Self::spawn(id, sent_at, Operation::Renew, async move { Outcome::Renew(mutex.renew(&claim).await) })
+    pub(super) fn renew(id: AttemptId, sent_at: Moment, sender: &Sender<'_>, claim: Claim) -> Self {
+        let mutex = Arc::clone(sender.mutex);
+        Self::spawn(id, sent_at, sender, Operation::Renew, async move { Outcome::Renew(mutex.renew(&claim).await) })
     }
 
-    pub(super) fn release(id: AttemptId, sent_at: Moment, mutex: Arc<dyn DistributedMutex>, claim: Claim) -> Self {
-        Self::spawn(id, sent_at, Operation::Release, async move { Outcome::Release(mutex.release(&claim).await) })
+    pub(super) fn release(id: AttemptId, sent_at: Moment, sender: &Sender<'_>, claim: Claim) -> Self {
+        let mutex = Arc::clone(sender.mutex);
+        let request = async move { Outcome::Release(mutex.release(&claim).await) };
+        Self::spawn(id, sent_at, sender, Operation::Release, request)
     }
 
     fn spawn(
         id: AttemptId,
         sent_at: Moment,
+        sender: &Sender<'_>,
         operation: Operation,
         request: impl Future<Output = Outcome> + Send + 'static,
     ) -> Self {
-        let task = AbortOnDropHandle::new(tokio::spawn(request.instrument(request_span(operation))));
-        Self { id, operation, sent_at, task }
+        let (answer, outcome) = oneshot::channel();
+        let run = sender.span.clone();
+        let task = sender.requests.spawn(async move {
+            // The span is made here, as the subscriber may block; and so is the error of a panic.
+            let span = request_span(&run, operation);
+            let outcome = caught(request.instrument(span)).await;
+            let _ = answer.send(outcome.unwrap_or_else(|panicked| {
+                // Nobody knows how far it came; so it counts as a request without an answer.
+                let message = format!("the store's code panicked: {}", panicked.0);
+                Outcome::failed(operation, Error::new(ErrorKind::Unavailable, message))
+            }));
+        });
+        Self { id, operation, sent_at, task, outcome }
     }
 
     /// Waits for the reply. May be dropped and called again.
     pub(super) async fn reply(&mut self) -> Reply {
-        let operation = self.operation;
-        let outcome = (&mut self.task).await.unwrap_or_else(|error| {
-            // Nobody knows how far it came; so it counts as a request without an answer.
-            let error = Error::new(ErrorKind::Unavailable, "the store's code panicked").with_source(error);
-            match operation {
-                Operation::Acquire => Outcome::Acquire(Err(error)),
-                Operation::Renew => Outcome::Renew(Err(error)),
-                Operation::Release => Outcome::Release(Err(error)),
-            }
+        let outcome = (&mut self.outcome).await.unwrap_or_else(|_| {
+            let message = "the runtime that the request ran on was shut down";
+            Outcome::failed(self.operation, Error::new(ErrorKind::Unavailable, message))
         });
-        Reply { operation, sent_at: self.sent_at, outcome }
+        Reply { operation: self.operation, sent_at: self.sent_at, outcome }
+    }
+
+    pub(super) fn abort(&self) {
+        self.task.abort();
     }
 
     /// The error of an attempt that was given up after `limit`.
@@ -86,7 +112,21 @@ impl Attempt {
     }
 }
 
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.abort();
+    }
+}
+
 impl Outcome {
+    fn failed(operation: Operation, error: Error) -> Self {
+        match operation {
+            Operation::Acquire => Self::Acquire(Err(error)),
+            Operation::Renew => Self::Renew(Err(error)),
+            Operation::Release => Self::Release(Err(error)),
+        }
+    }
+
     pub(super) fn summary(&self) -> RequestOutcome {
         match self {
             Self::Acquire(Ok(Acquire::Granted(_))) => RequestOutcome::Granted,

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::task::AbortOnDropHandle;
+use tokio::sync::oneshot;
 use tracing::Instrument;
 
-use super::attempt::Attempt;
-use super::{Driver, Leader};
-use crate::election::{Action, AttemptId, Moment, Report};
+use super::Driver;
+use super::attempt::{Attempt, Sender};
+use super::leader::Leader;
+use super::waiting::Listening;
+use crate::caught::caught;
+use crate::election::{Action, AttemptId, Event, Moment, Report};
 use crate::fencing::FencingToken;
-use crate::leadership::Shared;
-use crate::telemetry::{RequestOutcome, term_span};
+use crate::telemetry::RequestOutcome;
 
 impl Driver {
     /// All that it asks for by `now`.
@@ -22,13 +24,13 @@ impl Driver {
             match action {
                 Action::Acquire { attempt, claim, lapsed } => {
                     self.listen_for_changes();
-                    self.attempt = Some(Attempt::acquire(attempt, now, Arc::clone(&self.run.mutex), claim, lapsed));
+                    self.send(now, |now, sender| Attempt::acquire(attempt, now, sender, claim, lapsed));
                 }
                 Action::Renew { attempt, claim } => {
-                    self.attempt = Some(Attempt::renew(attempt, now, Arc::clone(&self.run.mutex), claim));
+                    self.send(now, |now, sender| Attempt::renew(attempt, now, sender, claim));
                 }
                 Action::Release { attempt, claim } => {
-                    self.attempt = Some(Attempt::release(attempt, now, Arc::clone(&self.run.mutex), claim));
+                    self.send(now, |now, sender| Attempt::release(attempt, now, sender, claim));
                 }
                 Action::Abandon { attempt, timed_out } => self.abandon(now, attempt, timed_out),
                 Action::StartTask { token } => self.start_task(now, token),
@@ -40,7 +42,7 @@ impl Driver {
                 Action::AbortTask => {
                     if let Some(leader) = &mut self.leader {
                         leader.aborted = true;
-                        leader.task.abort();
+                        leader.shared.work().abort();
                         self.announcer.task_aborted(now);
                     }
                 }
@@ -49,16 +51,30 @@ impl Driver {
         }
     }
 
-    fn publish(&self, now: Moment) {
-        if let Some(leader) = &self.leader {
-            let until = self.election.valid_until();
-            leader.shared.publish(until);
-            self.announcer.valid_until(now, until);
+    fn publish(&mut self, now: Moment) {
+        let Some(leader) = &self.leader else { return };
+        let until = self.election.valid_until();
+        let in_time = leader.shared.publish(now, until, self.election.deadlines());
+        self.announcer.valid_until(now, until.filter(|_| in_time));
+        if !in_time {
+            // The watchdog was first: the term is over, whatever has been answered meanwhile.
+            self.election.handle_event(now, Event::Revoked);
+            let revoked = leader.shared.publish(now, self.election.valid_until(), self.election.deadlines());
+            debug_assert!(revoked, "a term that was revoked is not valid");
         }
+    }
+
+    fn send(&mut self, now: Moment, attempt: impl FnOnce(Moment, &Sender<'_>) -> Attempt) {
+        if let Some(took) = self.run.requests.move_if_blocked() {
+            self.announcer.store_blocked(now, took);
+        }
+        let sender = Sender { mutex: &self.run.mutex, requests: &self.run.requests, span: &self.run.span };
+        self.attempt = Some(attempt(now, &sender));
     }
 
     fn abandon(&mut self, now: Moment, attempt: AttemptId, timed_out: Option<Duration>) {
         let Some(abandoned) = self.attempt.take_if(|current| current.id == attempt) else { return };
+        abandoned.abort();
         let took = now.since(abandoned.sent_at);
         if let Some(limit) = timed_out {
             let error = abandoned.timed_out(limit);
@@ -67,37 +83,45 @@ impl Driver {
         } else {
             self.announcer.request_ended(now, abandoned.operation, took, RequestOutcome::Dropped);
         }
+        // It may hold an answer by now, with an error of the store's.
+        self.announcer.lane().discard(abandoned);
     }
 
     fn start_task(&mut self, now: Moment, fencing_token: FencingToken) {
-        let shared = Shared::new(
-            self.run.shutdown.child_token(),
-            fencing_token,
-            self.run.settings.holder.clone(),
-            Arc::clone(&self.clock),
-            self.wish.clone(),
-        );
         let until = self.election.valid_until();
-        shared.publish(until);
         self.announcer.term_began(now, fencing_token, until);
-        let span = term_span(&self.identity, fencing_token);
-        let task = self.run.spawner.start(shared.leadership(), span);
-        self.probe.restart(self.clock.now());
-        self.leader = Some(Leader { task, shared, heartbeat: None, aborted: false });
+        self.probe.restart(now);
+        // Nothing comes between the two: a panic there would leave a task that has no driver.
+        self.leader = Some(Leader::start(self, now, fencing_token));
+    }
+
+    /// Anew after a release, so that a host that rests hears of what others do, and not of that.
+    pub(super) fn listen_anew(&mut self) {
+        self.change = None;
+        self.listen_for_changes();
     }
 
     fn listen_for_changes(&mut self) {
         if self.change.is_none() {
-            let mutex = Arc::clone(&self.run.mutex);
-            let listening = async move { mutex.changed().await }.in_current_span();
-            self.change = Some(AbortOnDropHandle::new(tokio::spawn(listening)));
+            let (mutex, run) = (Arc::clone(&self.run.mutex), self.run.span.clone());
+            let (tell, changed) = oneshot::channel();
+            let task = self.run.requests.spawn(async move {
+                if caught(async { mutex.changed().await }.instrument(run)).await.is_ok() {
+                    let _ = tell.send(());
+                }
+            });
+            self.change = Some(Listening { task, changed });
         }
     }
 
     fn report(&mut self, now: Moment, report: Report) {
-        let overrun = matches!(report, Report::Overrun { .. });
+        let overrun = match report {
+            Report::Overrun { token } => Some(token),
+            _ => None,
+        };
         self.announcer.report(now, report);
-        if overrun && self.run.options.abort_process_on_overrun {
+        if let Some(token) = overrun.filter(|_| self.run.options.abort_process_on_overrun) {
+            self.last_words.say(token);
             std::process::abort();
         }
     }

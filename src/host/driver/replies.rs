@@ -14,11 +14,11 @@ impl Driver {
         self.announcer.request_ended(now, operation, now.since(sent_at), outcome.summary());
         match outcome {
             Outcome::Acquire(Ok(Acquire::Granted(grant))) => {
-                self.refusal = None;
+                self.forget_refusal();
                 Event::Acquired { attempt, grant }
             }
             Outcome::Acquire(Ok(Acquire::Held(held))) => {
-                self.refusal = None;
+                self.forget_refusal();
                 self.show_standby(now, held.leader.clone());
                 Event::Held { attempt, held }
             }
@@ -30,7 +30,10 @@ impl Driver {
                 self.announcer.lost(loss);
                 Event::Lost { attempt }
             }
-            Outcome::Release(Ok(())) => Event::Released { attempt },
+            Outcome::Release(Ok(())) => {
+                self.listen_anew();
+                Event::Released { attempt }
+            }
             Outcome::Acquire(Err(error)) | Outcome::Renew(Err(error)) | Outcome::Release(Err(error)) => {
                 let failure = if error.is_transient() {
                     Failure::Unknown { retry_after: error.retry_after() }
@@ -43,9 +46,17 @@ impl Driver {
         }
     }
 
+    /// An error of the store's is dropped elsewhere, as there may be a value of the store's in it.
+    fn forget_refusal(&mut self) {
+        if let Some(refusal) = self.refusal.take() {
+            self.announcer.lane().discard(refusal);
+        }
+    }
+
     pub(super) fn note_failure(&mut self, now: Moment, operation: Operation, error: Error) {
         if operation == Operation::Acquire && !error.is_transient() {
-            self.refusal = Some(error.clone());
+            let before = self.refusal.replace(error.clone());
+            self.announcer.lane().discard(before);
         }
         self.announcer.attempt_failed(now, operation, error);
     }

@@ -2,19 +2,11 @@
 
 use std::time::Duration;
 
-use tokio_util::task::AbortOnDropHandle;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 
-use super::Leader;
 use super::attempt::{Attempt, Reply};
 use crate::election::AttemptId;
-use crate::host::task::TaskEnd;
-
-pub(super) async fn ended(leader: &mut Option<Leader>) -> TaskEnd {
-    match leader {
-        Some(leader) => TaskEnd::of((&mut leader.task).await),
-        None => std::future::pending().await,
-    }
-}
 
 pub(super) async fn replied(attempt: &mut Option<Attempt>) -> (AttemptId, Reply) {
     let Some(current) = attempt else { return std::future::pending().await };
@@ -24,10 +16,22 @@ pub(super) async fn replied(attempt: &mut Option<Attempt>) -> (AttemptId, Reply)
     (id, reply)
 }
 
+/// A store that is asked to say when something changes.
+pub(super) struct Listening {
+    pub(super) task: AbortHandle,
+    pub(super) changed: oneshot::Receiver<()>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 /// Listened to again with the next attempt, so that a store that never falls silent costs no more than polls.
-pub(super) async fn resolved(change: &mut Option<AbortOnDropHandle<()>>) {
+pub(super) async fn resolved(change: &mut Option<Listening>) {
     if let Some(listening) = change {
-        let outcome = listening.await;
+        let outcome = (&mut listening.changed).await;
         *change = None;
         if outcome.is_ok() {
             return;

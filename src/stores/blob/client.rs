@@ -21,6 +21,7 @@ use crate::claim::{Claim, ClaimId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fencing::FencingToken;
 use crate::mutex::{Acquire, Grant, Held, Loss, Observation, Renew};
+use crate::stores::etag::strong_etag;
 use crate::stores::service_time;
 
 /// The blob whose lease is the mutex.
@@ -37,6 +38,8 @@ struct Properties {
     state: LeaseState,
     endless: bool,
     metadata: Metadata,
+    /// The service's time, in milliseconds since 1970, if it told.
+    server_ms: Option<u64>,
 }
 
 impl LeaseBlob {
@@ -54,8 +57,8 @@ impl LeaseBlob {
         if !seen.is_free() && !claim.unsettled {
             return seen.held().map(Acquire::Held);
         }
-        // Read before the lease is taken: a record that cannot be followed must not cost anybody a lease.
-        Record::read(&seen.metadata)?;
+        // Before the lease is taken: a record that cannot be followed must not cost anybody a lease.
+        seen.next_token(seen.server_ms.unwrap_or_default())?;
 
         let id = claim.id.expose();
         // Only over what was read. A duplicate of this request that comes late would prolong the lease of this very id, also when
@@ -72,10 +75,7 @@ impl LeaseBlob {
                 let held = if seen.is_free() { Held::default() } else { seen.held()? };
                 return Ok(Acquire::Held(held));
             }
-            // Somebody took it, wrote a record, and perhaps released it, all since this look.
-            Err(error) if failure::refusal(&error) == Some(Refusal::Changed) => {
-                return Ok(Acquire::Held(Held::default()));
-            }
+            Err(error) if failure::refusal(&error) == Some(Refusal::Changed) => return self.changed_since(&seen).await,
             Err(error) => return Err(self.failed("taking the lease of", &error)),
         };
         if response.lease_id().ok().flatten().is_some_and(|granted| !granted.eq_ignore_ascii_case(&id)) {
@@ -86,6 +86,16 @@ impl LeaseBlob {
         }
         let server_time = server_time(response.headers())?;
         self.write_record(claim, server_time, seen).await
+    }
+
+    /// The service refuses the version that a look has shown a moment ago. Somebody took the lease, wrote a record, and perhaps
+    /// released it since; unless a second look shows the same version again.
+    async fn changed_since(&self, seen: &Properties) -> Result<Acquire> {
+        match self.properties().await? {
+            Some(now) if now.etag == seen.etag => Err(failure::versions_are_rewritten(&self.address)),
+            Some(now) if !now.is_free() => now.held().map(Acquire::Held),
+            _ => Ok(Acquire::Held(Held::default())),
+        }
     }
 
     pub(super) async fn renew(&self, id: ClaimId) -> Result<Renew> {
@@ -144,10 +154,11 @@ impl LeaseBlob {
                     Error::new(ErrorKind::Refused, format!("{} came without a readable {what}", self.address))
                 };
                 Ok(Some(Properties {
-                    etag: response.etag().ok().flatten().ok_or_else(|| unreadable("ETag"))?,
+                    etag: response.etag().ok().flatten().map(strong_etag).ok_or_else(|| unreadable("ETag"))?,
                     state: response.lease_state().ok().flatten().ok_or_else(|| unreadable("lease state"))?,
                     endless: matches!(response.duration(), Ok(Some(LeaseDuration::Infinite))),
                     metadata: response.metadata().unwrap_or_default(),
+                    server_ms: server_time(response.headers()).and_then(millis).ok(),
                 }))
             }
             Err(error) if failure::is_absent_blob(&error) => Ok(None),
@@ -167,6 +178,9 @@ impl LeaseBlob {
         match self.create_blob().await {
             Err(error) if failure::is_absent_container(&error) && self.create == Create::ContainerAndBlob => {
                 match self.container.create(None).await {
+                    Err(error) if failure::is_denied(&error) => {
+                        return Err(failure::container_is_missing(&self.address, &error));
+                    }
                     Err(error) if failure::refusal(&error) != Some(Refusal::Exists) => {
                         return Err(self.failed("creating the container of", &error));
                     }
@@ -198,10 +212,10 @@ impl LeaseBlob {
         // A second round is for a write whose answer was lost, a third for a stranger who writes metadata.
         for _ in 0..3 {
             let stored = Record::read(&seen.metadata)?;
-            if let Some(own) = stored.as_ref().filter(|record| record.claim == fingerprint) {
+            if let Some(own) = stored.filter(|record| record.claim == fingerprint) {
                 return Ok(granted(claim, own.leader.fencing_token));
             }
-            let token = FencingToken::next(stored.map(|record| record.leader.fencing_token), millis(server_time)?)?;
+            let token = seen.next_token(millis(server_time)?)?;
             let mut metadata = seen.metadata;
             Record::new(claim, token, server_time).write(&mut metadata);
             let options = BlobClientSetMetadataOptions {
@@ -235,6 +249,12 @@ impl LeaseBlob {
 impl Properties {
     fn is_free(&self) -> bool {
         matches!(self.state, LeaseState::Available | LeaseState::Expired | LeaseState::Broken)
+    }
+
+    /// What a term after this one is granted.
+    fn next_token(&self, server_ms: u64) -> Result<FencingToken> {
+        let on_record = Record::read(&self.metadata)?.map(|record| record.leader.fencing_token);
+        FencingToken::next_on_record(on_record, server_ms, "the blob's metadata")
     }
 
     fn held(&self) -> Result<Held> {

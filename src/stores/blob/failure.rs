@@ -52,6 +52,31 @@ pub(super) fn is_absent_container(error: &azure_core::Error) -> bool {
     matches!(answer(error), Some((StatusCode::NotFound, "ContainerNotFound")))
 }
 
+pub(super) fn is_denied(error: &azure_core::Error) -> bool {
+    matches!(answer(error), Some((StatusCode::Unauthorized | StatusCode::Forbidden, _)))
+}
+
+/// There is no container, and this worker may not create it.
+pub(super) fn container_is_missing(address: &Address, error: &azure_core::Error) -> Error {
+    let container = address.container();
+    let code = answer(error).map(|(_, code)| printable(code)).unwrap_or_default();
+    let message = format!(
+        "the container {container:?} does not exist, and this signature or identity may not create it ({code}): create the \
+         container, or check its name in {address}"
+    );
+    Error::new(ErrorKind::NotFound, message)
+}
+
+/// Two looks in a row show the same version, and the service refuses it.
+pub(super) fn versions_are_rewritten(address: &Address) -> Error {
+    let message = format!(
+        "taking the lease of {address} failed: the service refuses the very version (ETag) that it shows; let the proxies and \
+         caches between here and {:?} pass its answers on as they are",
+        address.host()
+    );
+    Error::new(ErrorKind::Unavailable, message)
+}
+
 /// Turns the SDK's error into ours: what was being done to which blob, and what to do about it.
 pub(crate) fn explain(doing: &str, address: &Address, error: &azure_core::Error) -> Error {
     let Some((status, code)) = answer(error) else { return explain_silence(doing, address, error) };
@@ -93,7 +118,34 @@ pub(crate) fn explain(doing: &str, address: &Address, error: &azure_core::Error)
             (ErrorKind::NotFound, format!("; check the account's name in the container URL ({})", address.host()))
         }
         (407, _) => (ErrorKind::Refused, advice("HTTP 407").map(|advice| format!("; {advice}")).unwrap_or_default()),
-        (400, _) => (ErrorKind::InvalidSetting, "; check the names of container and blob".to_owned()),
+        (400, "InvalidHeaderValue" | "UnsupportedHeader") if may_be_the_version(error) => (
+            ErrorKind::InvalidSetting,
+            "; the server may be older than the API version (x-ms-version) that this program sends: update it, or start Azurite \
+             with --skipApiVersionCheck"
+                .to_owned(),
+        ),
+        (400, "InvalidResourceName" | "InvalidUri" | "OutOfRangeInput" | "") => {
+            (ErrorKind::InvalidSetting, "; check the names of container and blob".to_owned())
+        }
+        (400, _) => (ErrorKind::InvalidSetting, String::new()),
+        (409, "BlobImmutableDueToPolicy") => (
+            ErrorKind::Refused,
+            format!(
+                "; an immutability policy forbids to change the blob: keep leases in a container without one, and not in {:?}",
+                address.container()
+            ),
+        ),
+        (409, "BlobArchived" | "BlobBeingRehydrated") => (
+            ErrorKind::Refused,
+            "; the blob is in the archive tier, where nothing can be written: move it to the hot tier, and exempt it from the \
+             account's lifecycle rules"
+                .to_owned(),
+        ),
+        (409, "PathConflict") => (
+            ErrorKind::Refused,
+            "; in this account with a hierarchical namespace the name is a directory, or leads through a blob: name another blob"
+                .to_owned(),
+        ),
         (429, _) => (ErrorKind::Throttled, String::new()),
         (503, "ServerBusy") => (ErrorKind::Throttled, String::new()),
         (408 | 500..=599, _) => (ErrorKind::Unavailable, String::new()),
@@ -147,6 +199,17 @@ fn header<'a>(error: &'a azure_core::Error, name: &'static str) -> Option<&'a st
 /// For Microsoft's support, and for the account's own logs.
 fn request_id(error: &azure_core::Error) -> String {
     header(error, "x-ms-request-id").map(|id| format!(" (request id {})", printable(id))).unwrap_or_default()
+}
+
+/// A `HEAD` is answered without a body, which would name the header.
+fn may_be_the_version(error: &azure_core::Error) -> bool {
+    match error.kind() {
+        SdkKind::HttpResponse { raw_response: Some(response), .. } => {
+            let body = String::from_utf8_lossy(response.body().as_ref()).to_lowercase();
+            !body.contains("<headername>") || body.contains("x-ms-version")
+        }
+        _ => true,
+    }
 }
 
 fn retry_after(error: &azure_core::Error) -> Option<Duration> {

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use crate::claim::{Claim, HolderId};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fencing::FencingToken;
+use crate::fencing::{FencingToken, begin_anew};
 use crate::mutex::Leader;
 
 pub(super) type Metadata = HashMap<String, String>;
@@ -114,8 +114,8 @@ fn corrupt(name: &str, what: &str) -> Error {
     Error::new(
         ErrorKind::CorruptRecord,
         format!(
-            "the lease blob's metadata {name} {what}; something else writes to this blob. Nothing was changed: restore \
-             the metadata, or delete it all to begin anew (fencing tokens go on rising, by the service's clock)"
+            "the lease blob's metadata {name} {what}; something else writes to this blob. Nothing was changed: {}",
+            begin_anew("all of the metadata", "the service's time")
         ),
     )
 }

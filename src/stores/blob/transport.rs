@@ -9,6 +9,7 @@ use azure_core::http::{ClientOptions, RetryOptions, Transport};
 use azure_storage_blob::{BlobContainerClient, BlobContainerClientOptions};
 
 use super::address::Address;
+use super::fresh::Fresh;
 use super::shared_key::EmulatorKey;
 use crate::error::{Error, Result};
 use crate::shared_credential::SharedCredential;
@@ -74,7 +75,13 @@ impl Access {
             Self::Url => (None, Vec::new()),
             Self::EmulatorKey => (None, vec![Arc::new(EmulatorKey) as Arc<dyn Policy>]),
         };
-        let client_options = ClientOptions { per_try_policies: policies, retry, transport, ..ClientOptions::default() };
+        let client_options = ClientOptions {
+            per_call_policies: vec![Arc::new(Fresh)],
+            per_try_policies: policies,
+            retry,
+            transport,
+            ..ClientOptions::default()
+        };
         let options = BlobContainerClientOptions { client_options, ..BlobContainerClientOptions::default() };
         BlobContainerClient::new(address.container_url().clone(), credential, Some(options)).map(Arc::new).map_err(
             |error| Error::setting(format!("the client of {address} cannot be built")).with_source(scrubbed(&error)),

@@ -13,6 +13,7 @@ use azure_core::hmac::hmac_sha256;
 use azure_core::time::{OffsetDateTime, parse_rfc7231, to_rfc7231};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use super::address::Address;
 use super::failure;
@@ -47,10 +48,7 @@ impl Account {
     pub(super) async fn fetch(address: &Address, access: &Access) -> Result<Self> {
         let date = to_rfc7231(&OffsetDateTime::now_utc());
         let authorization = access.authorization(&date).await?;
-        let client = tls::client(|| {
-            let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-            builder.timeout(Duration::from_secs(5))
-        })?;
+        let client = client().await?;
         let response = client
             .get(address.endpoint().clone())
             .header("authorization", authorization)
@@ -96,6 +94,26 @@ impl Account {
     }
 }
 
+/// The client of all accounts, made once and on a thread that may block: that takes milliseconds, and this runs where leases are
+/// renewed.
+async fn client() -> Result<&'static reqwest::Client> {
+    static CLIENT: OnceCell<reqwest::Client> = OnceCell::const_new();
+    CLIENT
+        .get_or_try_init(|| async {
+            let built = tokio::task::spawn_blocking(|| {
+                tls::client(|| {
+                    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+                    // One request in minutes: by then the server has closed what was kept.
+                    builder.timeout(Duration::from_secs(5)).pool_max_idle_per_host(0)
+                })
+            });
+            built.await.map_err(|error| {
+                Error::new(ErrorKind::Runtime, "the client for account checks could not be made").with_source(error)
+            })?
+        })
+        .await
+}
+
 impl Access {
     /// Waits for the access token, if one is needed and not there, for so long at most.
     pub(super) async fn signed_in(&self, patience: Duration) -> Result<()> {
@@ -109,7 +127,7 @@ impl Access {
         let plain = match self {
             Self::Key(key) => {
                 let signature = hmac_sha256(&format!("get\n\n\n{}\n\n", date.to_lowercase()), key)
-                    .map_err(|_| Error::setting("the account key of Cosmos DB is not base64"))?;
+                    .map_err(|_| Error::setting("the account key of Cosmos DB is not base64: give the key alone, neither a connection string nor a line break with it"))?;
                 format!("type=master&ver=1.0&sig={signature}")
             }
             Self::Credential(credential) => {
@@ -124,6 +142,15 @@ impl Access {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_checks_have_one_client_also_on_a_runtime_that_comes_later() {
+        let made = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(client()).expect("a client")
+        };
+        assert!(std::ptr::eq(made(), made()), "none is made for each check");
+    }
 
     fn account(flag: bool, writable: usize, readable: usize, consistency: &str) -> Option<Account> {
         let regions = |count: usize| vec![serde_json::json!({"name": "somewhere"}); count];

@@ -17,9 +17,18 @@ pub(super) struct Address {
 
 impl Address {
     pub(super) fn new(endpoint: &str, database: &str, container: &str, election: &str) -> Result<Self> {
+        if ["AccountKey=", "AccountEndpoint="].iter().any(|part| endpoint.contains(part)) {
+            return Err(Error::setting(
+                "the Cosmos DB endpoint must be a URL, not a connection string: https://<account>.documents.azure.com/",
+            ));
+        }
         // The parser's error shows nothing of the text, in which somebody may have put a key.
         let endpoint = Url::parse(endpoint)
             .map_err(|error| Error::setting(format!("the Cosmos DB endpoint is no valid URL: {error}")))?;
+        let host = endpoint.host_str().unwrap_or_default();
+        if !host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']')) {
+            return Err(Error::setting("the Cosmos DB endpoint has a host name with characters that no host has"));
+        }
         let loopback = matches!(endpoint.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
         if endpoint.scheme() != "https" && !(endpoint.scheme() == "http" && loopback) {
             return Err(Error::setting(
@@ -66,10 +75,10 @@ fn check_name(what: &str, name: &str) -> Result<()> {
     // A URL takes one dot or two for a place.
     let place = name == "." || name == "..";
     if !(1..=255).contains(&length) || name.chars().any(forbidden) || name.trim() != name || place {
-        let shown: String = name.chars().take(80).collect();
+        // Not quoted: somebody may have put a connection string there.
         return Err(Error::setting(format!(
             "the {what} name must be 1 to 255 characters without / \\ ? # and control characters, no space at either end, and \
-             not . or .., not {shown:?}"
+             not . or .."
         )));
     }
     Ok(())

@@ -1,29 +1,58 @@
 //! The leader document as a document store: read, create, replace.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use azure_core::http::Etag;
 use azure_data_cosmos::CosmosError;
+use azure_data_cosmos::clients::ContainerClient;
 use azure_data_cosmos::models::ItemResponse;
 use azure_data_cosmos::options::{ItemWriteOptions, Precondition};
 use serde_json::Value;
 
 use super::connection::Connection;
+use super::failure;
 use super::record::{self, Rest};
 use crate::document::{DocumentStore, Record, Stored, Written};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mutex::Version;
+use crate::stores::etag::strong;
 use crate::timing::Timing;
 
 pub(super) struct LeaderDocument {
     connection: Connection,
+    /// The container's partition key was seen to be the right one.
+    partitioned_by_id: AtomicBool,
 }
 
 impl LeaderDocument {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection }
+        Self { connection, partitioned_by_id: AtomicBool::new(false) }
+    }
+
+    /// Looks at the container before the first document is created: under another partition key it could not be written, or not
+    /// be found again.
+    async fn check_partition_key(&self, container: &ContainerClient) -> Result<()> {
+        if self.partitioned_by_id.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let properties = match container.read(None).await {
+            Ok(response) => response.into_model().ok(),
+            // Who may not see them may still write.
+            Err(error) if failure::kind(u16::from(error.status().status_code())) == ErrorKind::Denied => None,
+            Err(error) => return Err(self.connection.failed("reading the container of", &error).await),
+        };
+        self.connection.answered();
+        let paths = properties.map(|properties| properties.partition_key.paths().join(", "));
+        match paths.filter(|paths| paths != "/id") {
+            Some(paths) => Err(failure::wrong_partition_key(self.connection.address(), Some(&paths))),
+            None => {
+                self.partitioned_by_id.store(true, Ordering::Release);
+                Ok(())
+            }
+        }
     }
 
     fn id(&self) -> &str {
@@ -32,7 +61,7 @@ impl LeaderDocument {
 
     fn version(&self, response: &ItemResponse) -> Result<Version> {
         let etag = response.headers().etag().map(ToString::to_string).unwrap_or_default();
-        Version::new(etag)
+        Version::new(strong(&etag))
     }
 
     async fn written(&self, outcome: std::result::Result<ItemResponse, CosmosError>, doing: &str) -> Result<Written> {
@@ -87,6 +116,7 @@ impl DocumentStore for LeaderDocument {
 
     async fn create(&self, record: &Record) -> Result<Written> {
         let container = self.connection.container().await?;
+        self.check_partition_key(&container).await?;
         let document = record::write(self.id(), record, &Rest::new());
         let outcome = container.create_item(self.id().to_owned(), self.id(), &document, None).await;
         self.written(outcome, "creating").await

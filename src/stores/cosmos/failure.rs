@@ -8,7 +8,7 @@ use azure_data_cosmos::CosmosError;
 use super::address::Address;
 use crate::error::{Error, ErrorKind};
 use crate::shared_credential::credential_error;
-use crate::stores::cause::{advice, is_unknown_host, scrubbed};
+use crate::stores::cause::{advice, is_unknown_host, printable, scrubbed};
 
 /// Turns the SDK's error into ours: what was being done to which document, and what to do about it.
 pub(super) fn explain(doing: &str, address: &Address, error: &CosmosError) -> Error {
@@ -67,9 +67,25 @@ pub(super) fn status(
         ),
         _ => String::new(),
     };
+    if (status, sub_status) == (400, Some(1001)) {
+        return wrong_partition_key(address, None);
+    }
     let sub_status = sub_status.map(|sub_status| format!("/{sub_status}")).unwrap_or_default();
     Error::new(kind(status), format!("{doing} {address} failed: HTTP {status}{sub_status}{advice}"))
         .with_retry_after(retry_after)
+}
+
+/// The container keeps its documents by another property than their id.
+pub(super) fn wrong_partition_key(address: &Address, has: Option<&str>) -> Error {
+    let has = has.map_or("another one".to_owned(), printable);
+    Error::new(
+        ErrorKind::InvalidSetting,
+        format!(
+            "the container {:?} in the database {:?} needs the partition key /id, and has {has}: name a container that has /id, or \
+             create one for elections alone",
+            address.container, address.database
+        ),
+    )
 }
 
 /// No answer came: the network, the name service, TLS, or a time limit.
@@ -88,4 +104,19 @@ pub(super) fn silence(doing: &str, address: &Address, error: &(dyn StdError + 's
     };
     let advice = advice(&text).map(|advice| format!("; {advice}")).unwrap_or_default();
     Error::new(kind, format!("{doing} {address} failed: {why}{advice}")).with_source(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_that_does_not_fit_the_partition_key_is_said_to_need_another_container() {
+        let address =
+            Address::new("https://acct.documents.azure.com/", "workers", "leaders", "nightly").expect("valid");
+        let error = status("creating", &address, 400, Some(1001), None);
+        assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+        assert!(error.to_string().contains("needs the partition key /id"), "{error}");
+        assert!(!status("creating", &address, 400, None, None).to_string().contains("partition key"));
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::document::{Record, Stored};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fencing::FencingToken;
+use crate::fencing::{FencingToken, begin_anew};
 use crate::mutex::Version;
 use crate::stores::fields::Fields;
 use crate::stores::{record as common, service_time};
@@ -16,9 +16,14 @@ pub(super) use crate::stores::record::Rest;
 
 const ELECTED_AT: &str = "electedAt";
 const RENEWED_AT: &str = "renewedAt";
+/// How long the service keeps the document. A container may have a default, after which it would delete the record and with it
+/// the lease and the token.
+const TTL: &str = "ttl";
+const FOR_EVER: i64 = -1;
 /// The fields that are ours.
-pub(super) const NAMES: [&str; 12] = [
+pub(super) const NAMES: [&str; 13] = [
     "id",
+    TTL,
     "schemaVersion",
     "holder",
     "previousHolder",
@@ -40,6 +45,7 @@ pub(super) fn write(id: &str, record: &Record, rest: &Rest) -> Value {
     // The service's own fields begin so; it writes them anew.
     document.retain(|name, _| !name.starts_with('_') && !NAMES.contains(&name.as_str()));
     document.insert("id".to_owned(), id.into());
+    document.insert(TTL.to_owned(), FOR_EVER.into());
     Value::Object(common::write(record, times, document))
 }
 
@@ -80,8 +86,8 @@ fn corrupt(name: &str, what: &str) -> Error {
     Error::new(
         ErrorKind::CorruptRecord,
         format!(
-            "in the leader document, {name} {what}; something else writes to it. Nothing was changed: restore the \
-             document, or delete it to begin anew (fencing tokens go on rising, by the service's clock)"
+            "in the leader document, {name} {what}; something else writes to it. Nothing was changed: {}",
+            begin_anew("the document", "the service's time")
         ),
     )
 }
@@ -107,12 +113,14 @@ mod tests {
         let mut document = written();
         document["team"] = json!({"name": "billing"});
         document["_ts"] = json!(1_700_000_000);
+        document["ttl"] = json!(60);
         let stored = read(version(), document).expect("readable");
         assert_eq!(stored.record, record());
         assert_eq!(stored.server_ms, Some(1_700_000_000_999));
         let again = write("nightly", &stored.record, &stored.rest);
         assert_eq!(again["team"]["name"], "billing");
         assert_eq!(again.get("_ts"), None);
+        assert_eq!(again["ttl"], -1, "whatever somebody has put there");
     }
 
     #[test]
@@ -143,7 +151,7 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::CorruptRecord);
             assert!(error.to_string().contains(name), "{name}: {value} -> {error}");
         }
-        for name in NAMES.iter().filter(|name| **name != "id") {
+        for name in NAMES.iter().filter(|name| !["id", TTL].contains(name)) {
             let mut document = written();
             document.as_object_mut().expect("an object").remove(*name);
             assert!(read(version(), document).expect_err("half a document").to_string().contains(name));

@@ -42,14 +42,25 @@ pub(super) struct ReadRecord {
 const LONGEST: u64 = 64 * 1024;
 
 impl Disk {
-    pub(super) fn new(directory: &Path, election: &str) -> Self {
-        // An empty path is the current directory to `join`, and none at all to `open`.
-        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    /// `directory` is an absolute path: a relative one would lead elsewhere once the process changes its directory.
+    pub(super) fn new(directory: PathBuf, election: &str) -> Self {
         Self {
             record: directory.join(format!("{election}.json")),
             lock: directory.join(format!("{election}.lock")),
             draft: directory.join(format!("{election}.draft")),
-            directory: directory.to_owned(),
+            directory,
+        }
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Makes the directory, where the one above it exists. Another worker may be faster: that is as good.
+    pub(super) fn create_directory(&self) -> Result<()> {
+        match fs::create_dir(&self.directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(self.failure(Doing::Creating, error)),
+            _ => Ok(()),
         }
     }
 
@@ -128,7 +139,7 @@ impl Disk {
             draft.sync_all()
         });
         written.map_err(|error| self.failure(Doing::Writing, error))?;
-        fs::rename(&self.draft, &self.record).map_err(|error| self.failure(Doing::Writing, error))?;
+        fs::rename(&self.draft, &self.record).map_err(|error| self.failure(Doing::Replacing, error))?;
         self.sync_directory().map_err(|error| self.failure(Doing::Writing, error))?;
         if !self.in_place(lock) {
             let message = format!(
@@ -184,7 +195,13 @@ impl Disk {
     }
 
     fn failure(&self, doing: Doing, error: io::Error) -> Error {
-        failure(doing, &self.directory, error)
+        let file = match doing {
+            Doing::Creating => None,
+            Doing::Locking => Some(&self.lock),
+            Doing::Reading | Doing::Replacing => Some(&self.record),
+            Doing::Writing => Some(&self.draft),
+        };
+        failure(doing, &self.directory, file.filter(|file| file.symlink_metadata().is_ok()), error)
     }
 }
 
@@ -201,7 +218,7 @@ mod tests {
     #[test]
     fn who_writes_under_a_deleted_lock_file_does_not_say_that_it_is_done() {
         let directory = tempfile::tempdir().expect("a directory");
-        let disk = Disk::new(directory.path(), "nightly");
+        let disk = Disk::new(directory.path().to_owned(), "nightly");
         let lock = disk.lock().expect("it works").expect("nobody has it");
         assert!(disk.lock().expect("it works").is_none(), "it is held");
         fs::remove_file(disk.lock_file()).expect("deleted");

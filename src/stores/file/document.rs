@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::disk::{Attempt, Disk};
+use super::pool::Pool;
 use super::record::{self, Rest};
 use crate::document::{DocumentStore, Record, Stored, Written};
 use crate::error::{Error, ErrorKind, Result};
@@ -17,6 +18,7 @@ use crate::timing::Timing;
 
 pub(super) struct LeaderFile {
     disk: Arc<Disk>,
+    pool: Arc<Pool>,
     /// One file operation at a time, so that a disk that hangs does not take a further thread with every attempt.
     turn: Arc<Semaphore>,
 }
@@ -26,8 +28,14 @@ const LOCK_LIMIT: Duration = Duration::from_secs(1);
 const LOCK_RETRY: Duration = Duration::from_millis(5);
 
 impl LeaderFile {
-    pub(super) fn new(disk: Disk) -> Self {
-        Self { disk: Arc::new(disk), turn: Arc::new(Semaphore::new(1)) }
+    pub(super) fn new(disk: Disk) -> Result<Self> {
+        let pool = Pool::of(disk.directory())?;
+        Ok(Self { disk: Arc::new(disk), pool, turn: Arc::new(Semaphore::new(1)) })
+    }
+
+    /// Makes the directory, where the one above it exists.
+    pub(super) async fn create_directory(&self) -> Result<()> {
+        self.blocking(|disk| disk.create_directory().map(Attempt::Done)).await
     }
 
     /// Runs the operation until it finds the lock free. Dropped while it waits, it writes nothing any more.
@@ -44,10 +52,11 @@ impl LeaderFile {
             let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(|error| failed(error.into()))?;
             let (disk, operation) = (Arc::clone(&self.disk), operation.clone());
             // The turn ends with the operation, also where nobody waits for its outcome any more.
-            let attempt = tokio::task::spawn_blocking(move || {
+            let attempt = self.pool.spawn(move || {
                 let _turn = turn;
                 operation(&disk)
             });
+            let attempt = attempt.ok_or_else(|| failed("the threads for file operations have ended".into()))?;
             match attempt.await.map_err(|error| failed(error.into()))?? {
                 Attempt::Done(outcome) => return Ok(outcome),
                 Attempt::Locked if Instant::now() < give_up => tokio::time::sleep(LOCK_RETRY).await,

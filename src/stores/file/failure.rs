@@ -2,43 +2,63 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind};
+use crate::fencing::begin_anew;
 
 /// At which step.
 #[derive(Clone, Copy)]
 pub(super) enum Doing {
+    /// The directory.
+    Creating,
     Reading,
+    /// What is to become the record.
     Writing,
+    /// The record by it.
+    Replacing,
     Locking,
 }
 
 impl fmt::Display for Doing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Creating => "creating the directory of the leader record",
             Self::Reading => "reading the leader record",
-            Self::Writing => "writing the leader record",
+            Self::Writing | Self::Replacing => "writing the leader record",
             Self::Locking => "locking the leader record",
         })
     }
 }
 
 /// An error of the operating system as one of ours. What is not known to last is transient: a full disk gets room again.
-pub(super) fn failure(doing: Doing, directory: &Path, error: io::Error) -> Error {
+/// `file` is the one that was to be opened or replaced, if it exists.
+pub(super) fn failure(doing: Doing, directory: &Path, file: Option<&PathBuf>, error: io::Error) -> Error {
     let place = directory.display();
     let (kind, sentence) = match error.kind() {
+        io::ErrorKind::NotFound if matches!(doing, Doing::Creating) => (
+            ErrorKind::NotFound,
+            format!("neither the directory {place} nor the one above it exists: create it, on a disk of this machine"),
+        ),
         io::ErrorKind::NotFound => (
             ErrorKind::NotFound,
-            format!("{doing} failed, as the directory {place} does not exist: create it, on a disk of this machine"),
+            format!(
+                "{doing} failed, as the directory {place} does not exist: create it, on a disk of this machine, or let a worker \
+                 contend, which creates it"
+            ),
         ),
         io::ErrorKind::NotADirectory => {
             (ErrorKind::NotFound, format!("{doing} failed, as {place} is no directory: name one"))
         }
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => (
-            ErrorKind::Denied,
-            format!("{doing} was denied: give this process the right to read, write and create files in {place}"),
+        io::ErrorKind::PermissionDenied if passes(doing, cfg!(windows)) => (
+            ErrorKind::Unavailable,
+            format!(
+                "{doing} in {place} failed, as another program holds the file open, such as a virus scanner: {error}"
+            ),
         ),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            (ErrorKind::Denied, denied(doing, directory, file))
+        }
         io::ErrorKind::Unsupported => (
             ErrorKind::Refused,
             format!(
@@ -50,14 +70,48 @@ pub(super) fn failure(doing: Doing, directory: &Path, error: io::Error) -> Error
     Error::new(kind, sentence).with_source(error)
 }
 
+/// Windows denies the replacement of a file as long as a program has it open.
+fn passes(doing: Doing, on_windows: bool) -> bool {
+    on_windows && matches!(doing, Doing::Replacing)
+}
+
+fn denied(doing: Doing, directory: &Path, file: Option<&PathBuf>) -> String {
+    match file {
+        // In a directory with the sticky bit another user's file can be neither written nor replaced.
+        Some(file) => format!(
+            "{doing} was denied: {} belongs to another user or may not be written; run all workers of this election as one \
+             user, in a directory of their own",
+            file.display()
+        ),
+        None => format!(
+            "{doing} was denied: give this process the right to read, write and create files in {}",
+            directory.display()
+        ),
+    }
+}
+
 /// The record is left as it is.
 pub(super) fn corrupt(record: &Path, what: &str) -> Error {
     Error::new(
         ErrorKind::CorruptRecord,
         format!(
-            "{} {what}; something else writes to it. Nothing was changed: restore the file, or delete it to begin anew \
-             (fencing tokens go on rising, by this machine's clock)",
-            record.display()
+            "{} {what}; something else writes to it. Nothing was changed: {}",
+            record.display(),
+            begin_anew("the file", "this machine's time")
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replacement_that_a_scanner_holds_up_on_windows_is_transient_and_a_missing_right_is_not() {
+        assert!(passes(Doing::Replacing, true));
+        for (doing, on_windows) in [(Doing::Replacing, false), (Doing::Writing, true), (Doing::Locking, true)] {
+            assert!(!passes(doing, on_windows));
+        }
+        assert!(ErrorKind::Unavailable.is_transient() && !ErrorKind::Denied.is_transient());
+    }
 }

@@ -137,14 +137,24 @@ impl Monitor {
         }
         let timing = &state.settings.timing;
         let short = at.saturating_sub(term.started) + state.tolerance() * 2 < timing.lease();
-        // What the network ended says nothing about the task.
-        let counts = term.leader.end_reason() != Some(EndReason::RenewalTimedOut);
-        state.short_terms = if short { state.short_terms + u32::from(counts) } else { 0 };
+        // Only a task that ended by itself makes its worker rest for longer. Where something else ended the term in the same
+        // instant, either may have come first.
+        let stepped_down = term.leaves_at.is_some();
+        let by_itself = !stepped_down
+            && !term.lost_perhaps
+            && !state.told_to_stop
+            && matches!(term.leader.end_reason(), None | Some(EndReason::TaskEnded));
+        let doublings = if by_itself && short { state.short_terms.min(24) } else { 0 };
+        state.short_terms = if short { state.short_terms + u32::from(by_itself) } else { 0 };
         let longest = state.settings.pause.max(timing.lease() * 4);
-        let doublings = state.short_terms.saturating_sub(1).min(24);
-        // A jump of the clock may make a term look longer than it was.
-        let pause =
-            if jumped { Duration::ZERO } else { state.settings.pause.saturating_mul(1 << doublings).min(longest) };
+        // A jump of the clock may make a term look longer than it was, and who hands over waits for others only.
+        let pause = if jumped {
+            Duration::ZERO
+        } else if stepped_down {
+            state.settings.pause.min(timing.poll_every())
+        } else {
+            state.settings.pause.saturating_mul(1 << doublings).min(longest)
+        };
         if jumped {
             state.short_terms = 0;
         }
