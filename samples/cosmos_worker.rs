@@ -66,10 +66,10 @@ async fn run(arguments: Arguments) -> Result<(), TaskError> {
 
 fn open(arguments: &Arguments) -> azure_leader_election::Result<CosmosDistributedMutex> {
     let Arguments { endpoint, database, container, election, .. } = arguments;
-    match std::env::var("COSMOS_KEY") {
-        Ok(key) => CosmosDistributedMutex::with_key(endpoint, database, container, election, Secret::new(key))?
+    match std::env::var("COSMOS_KEY").ok().filter(|key| !key.is_empty()) {
+        Some(key) => CosmosDistributedMutex::with_key(endpoint, database, container, election, Secret::new(key))?
             .with_options(CosmosMutexOptions { create: true, ..CosmosMutexOptions::default() }),
-        Err(_) => {
+        None => {
             let credential = common::sign_in(arguments.credential)?;
             CosmosDistributedMutex::new(endpoint, database, container, election, credential)
         }

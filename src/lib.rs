@@ -23,11 +23,15 @@ mod fenced;
 mod fencing;
 mod health;
 mod host;
+#[cfg(any(feature = "blob", feature = "cosmos"))]
+mod kit;
 mod leadership;
 mod mutex;
 mod options;
 mod renewal_thread;
 mod requests;
+#[cfg(any(feature = "blob", feature = "cosmos"))]
+mod shared_credential;
 mod status;
 mod stores;
 pub mod telemetry;
@@ -48,6 +52,8 @@ pub use host::{FinishedTerm, LeaderHost, TaskError};
 pub use leadership::{Leadership, NotLeader};
 pub use mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
 pub use options::{LeaderHostOptions, Pump};
+#[cfg(any(feature = "blob", feature = "cosmos"))]
+pub use shared_credential::SharedCredential;
 pub use status::{LeaderEvent, Operation, Status, StatusWatch, TaskOutcome};
 #[cfg(feature = "blob")]
 #[doc(hidden)]

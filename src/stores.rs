@@ -15,9 +15,13 @@ mod fields;
 #[cfg(feature = "file")]
 pub(crate) mod file;
 pub(crate) mod memory;
+#[cfg(any(feature = "blob", feature = "cosmos"))]
+pub(crate) mod patience;
 #[cfg(all(feature = "blob", test))]
 mod properties;
 #[cfg(any(feature = "cosmos", feature = "file"))]
 mod record;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod service_time;
+#[cfg(any(feature = "blob", feature = "cosmos"))]
+pub(crate) mod tls;

@@ -130,6 +130,7 @@ async fn a_certificate_that_is_not_trusted() {
     let error = start(BlobDistributedMutex::new(&url, "nightly", Arc::new(UnsignedToken)).expect("a valid URL")).await;
     assert_eq!(error.kind(), ErrorKind::Refused);
     assert!(shown(&error).contains("certificate"), "{error}");
+    assert!(error.to_string().contains("SSL_CERT_FILE"), "the sentence says what to do: {error}");
 }
 
 #[tokio::test]

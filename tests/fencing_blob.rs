@@ -9,6 +9,8 @@ mod append;
 mod blob;
 #[path = "fencing_blob/election.rs"]
 mod election;
+#[path = "fencing_blob/opened.rs"]
+mod opened;
 #[path = "fencing_blob/repeated.rs"]
 mod repeated;
 #[path = "fencing_blob/state.rs"]

@@ -23,6 +23,9 @@ mod rig;
 mod seeing;
 #[path = "leader/signals.rs"]
 mod signals;
+#[path = "leader/signing_in.rs"]
+#[cfg(all(feature = "blob", feature = "cosmos"))]
+mod signing_in;
 #[cfg(all(feature = "blob", feature = "cosmos"))]
 mod support;
 #[path = "leader/unread.rs"]

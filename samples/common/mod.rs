@@ -15,7 +15,8 @@ use azure_identity::{
     WorkloadIdentityCredential,
 };
 use azure_leader_election::{
-    CancellationToken, Error, ErrorKind, HolderId, LeaderEvent, LeaderHost, Leadership, Status, StatusWatch, TaskError,
+    CancellationToken, Error, ErrorKind, HolderId, LeaderEvent, LeaderHost, Leadership, SharedCredential, Status,
+    StatusWatch, TaskError,
 };
 use clap::ValueEnum;
 
@@ -89,14 +90,15 @@ pub async fn my_leader_coordinator_task(leader: Leadership) -> Result<(), TaskEr
     Ok(())
 }
 
-/// A credential of the worker's own.
-pub fn sign_in(credential: Credential) -> azure_leader_election::Result<Arc<dyn TokenCredential>> {
+/// A credential for all that the worker does. `AZURE_CLIENT_ID` names a managed identity that was assigned by a user, of which
+/// a machine can have several.
+pub fn sign_in(credential: Credential) -> azure_leader_election::Result<SharedCredential> {
     let opened: azure_core::Result<Arc<dyn TokenCredential>> = match credential {
         Credential::DeveloperTools => DeveloperToolsCredential::new(None).map(|credential| credential as _),
         Credential::ManagedIdentity => managed_identity().map(|credential| credential as _),
         Credential::WorkloadIdentity => WorkloadIdentityCredential::new(None).map(|credential| credential as _),
     };
-    opened.map_err(|error| {
+    opened.map(SharedCredential::new).map_err(|error| {
         let message = format!("signing in to Azure failed: {error}");
         Error::new(ErrorKind::Credential, message)
     })

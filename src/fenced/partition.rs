@@ -115,7 +115,8 @@ impl FencedPartition {
     /// The id of the fence document.
     pub const FENCE_ID: &str = "leader-fence";
 
-    /// The partition of `container` with this partition key, written to under `token`. Nothing is sent yet.
+    /// The partition of `container` with this partition key, written to under `token`. Nothing is sent yet. Let its client sign
+    /// in by a [`SharedCredential`](crate::SharedCredential): `AccountReference::with_credential(endpoint, Arc::new(shared))`.
     ///
     /// `partition_key` names the property and its value, such as `[("tenant", "contoso")]` for a container whose partition
     /// key is `/tenant`; one pair for each level of a hierarchical key. Values are texts.

@@ -10,15 +10,14 @@ mod fresh;
 mod properties;
 mod record;
 mod shared_key;
-mod transport;
+pub(crate) mod transport;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use azure_core::credentials::TokenCredential;
 use azure_core::http::Transport;
 use azure_storage_blob::BlobContainerClient;
 
@@ -26,6 +25,8 @@ use crate::claim::Claim;
 use crate::error::{Error, Result};
 use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
 use crate::requests;
+use crate::shared_credential::SharedCredential;
+use crate::stores::{patience, tls};
 use address::Address;
 use client::LeaseBlob;
 use transport::Access;
@@ -57,11 +58,11 @@ use transport::Access;
 /// ```
 #[derive(Clone)]
 pub struct BlobDistributedMutex {
-    blob: Arc<LeaseBlob>,
+    address: Address,
     access: Access,
-    /// The transport that this mutex made for itself. A caller's own one, or one's own client, may be bound to another
-    /// runtime than that of the requests.
-    own_transport: Option<Transport>,
+    options: BlobMutexOptions,
+    /// Made on first use, when it is settled by which options; one that could not be made is tried again.
+    blob: Arc<Mutex<Option<Arc<LeaseBlob>>>>,
 }
 
 /// Settings of a [`BlobDistributedMutex`] that are rarely needed.
@@ -113,13 +114,14 @@ impl BlobDistributedMutex {
     /// The lease of blob `blob_name` in the container at `container_url`
     /// (`https://<account>.blob.core.windows.net/<container>`), with an Entra ID credential.
     ///
-    /// Give it a credential of its own rather than one that other clients use: a credential keeps connections too.
+    /// `credential` is any `Arc` of a `TokenCredential`, which this mutex then signs in by on a thread of its own, apart from
+    /// its requests; or a [`SharedCredential`], which several elections share.
     ///
     /// # Errors
     /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for a URL or a name that cannot be. Nothing is sent yet.
-    pub fn new(container_url: &str, blob_name: &str, credential: Arc<dyn TokenCredential>) -> Result<Self> {
+    pub fn new(container_url: &str, blob_name: &str, credential: impl Into<SharedCredential>) -> Result<Self> {
         let address = Address::azure(container_url, blob_name, false)?;
-        Self::open(address, Access::Credential(credential))
+        Ok(Self::open(address, Access::Credential(credential.into())))
     }
 
     /// As [`new`](Self::new), with a container URL that carries a shared access signature. It needs the permissions
@@ -129,7 +131,7 @@ impl BlobDistributedMutex {
     /// As [`new`](Self::new); also when the URL carries no signature.
     pub fn from_sas_url(container_sas_url: &str, blob_name: &str) -> Result<Self> {
         let address = Address::azure(container_sas_url, blob_name, true)?;
-        Self::open(address, Access::Url)
+        Ok(Self::open(address, Access::Url))
     }
 
     /// For the Azurite emulator on this machine, such as `http://127.0.0.1:10000/devstoreaccount1/leases`; the only
@@ -140,8 +142,8 @@ impl BlobDistributedMutex {
     /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) when the URL is not on loopback, or as [`new`](Self::new).
     pub fn for_emulator(container_url: &str, blob_name: &str) -> Result<Self> {
         let address = Address::emulator(container_url, blob_name)?;
-        let access = if address.has_query() { Access::Url } else { Access::EmulatorKey };
-        Self::open(address, access)
+        let access = Access::of_emulator(&address);
+        Ok(Self::open(address, access))
     }
 
     /// As [`for_emulator`](Self::for_emulator), for an emulator on another host, such as `http://azurite:10000/devstoreaccount1/leases`
@@ -154,32 +156,33 @@ impl BlobDistributedMutex {
     pub fn for_emulator_elsewhere(container_url: &str, blob_name: &str) -> Result<Self> {
         let address = Address::emulator_elsewhere(container_url, blob_name)?;
         let access = if address.has_query() { Access::Url } else { Access::EmulatorKey };
-        Self::open(address, access)
+        Ok(Self::open(address, access))
     }
 
     /// With a container client that you have made, and with its settings: its transport, its retries, its credential.
     /// Let it have no retries and a connection pool of its own; attempts are bounded all the same. Where a cache is on the way, let
     /// it send `Cache-Control: no-cache`, as the other constructors do.
+    /// Let its credential be a [`SharedCredential`], or signing in counts as part of each attempt.
     ///
     /// # Errors
     /// As [`new`](Self::new).
     pub fn from_container_client(client: BlobContainerClient, blob_name: &str) -> Result<Self> {
         let address = Address::of_client(client.url(), blob_name)?;
-        Self::open(address, Access::Client(Arc::new(client)))
+        Ok(Self::open(address, Access::Client(Arc::new(client))))
     }
 
     /// Replaces the options.
     ///
     /// # Errors
     /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for a transport beside one's [own client](Self::from_container_client),
-    /// which keeps its own; and when a transport cannot be built.
+    /// which keeps its own.
     pub fn with_options(self, options: BlobMutexOptions) -> Result<Self> {
         if options.transport.is_some() && matches!(self.access, Access::Client(_)) {
             return Err(Error::setting(
                 "a container client of your own keeps its transport: set that where you make the client",
             ));
         }
-        Self::assemble(self.blob.address().clone(), self.access, options, self.own_transport)
+        Ok(Self { options, blob: Arc::default(), ..self })
     }
 
     /// Breaks the lease, whoever holds it: an operator's force, which takes no more rights than to lead. Returns after what
@@ -196,69 +199,81 @@ impl BlobDistributedMutex {
     /// [`observe`](DistributedMutex::observe). It is no error when nobody holds the lease.
     pub async fn break_lease(&self, period: Option<Duration>) -> Result<Duration> {
         let period = period.map(break_seconds).transpose()?;
-        let blob = Arc::clone(&self.blob);
-        self.send(async move { blob.break_lease(period).await }).await
+        let blob = self.blob()?;
+        self.send(patience::OF_A_LOOK, async move { blob.break_lease(period).await }).await
     }
 
     /// As [`observe`](DistributedMutex::observe), with what else the service tells of the lease.
     #[doc(hidden)]
     pub async fn look(&self) -> Result<LeaseSight> {
-        let blob = Arc::clone(&self.blob);
-        self.send(async move { blob.look().await }).await
+        let blob = self.blob()?;
+        self.send(patience::OF_A_LOOK, async move { blob.look().await }).await
     }
 
-    fn open(address: Address, access: Access) -> Result<Self> {
-        let own_transport = match access {
-            Access::Client(_) => None,
-            _ => Some(transport::own(&address)?),
+    fn open(address: Address, access: Access) -> Self {
+        // What takes long is done here, and not on the thread that renews; once for the process. Its failure is told by the
+        // first request, unless a transport of the caller's stands in by then.
+        if !matches!(access, Access::Client(_)) {
+            let _ = tls::prepare();
+        }
+        Self { address, access, options: BlobMutexOptions::default(), blob: Arc::default() }
+    }
+
+    fn blob(&self) -> Result<Arc<LeaseBlob>> {
+        let mut made = self.blob.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(blob) = &*made {
+            return Ok(Arc::clone(blob));
+        }
+        let transport = match (&self.options.transport, &self.access) {
+            (None, Access::Client(_)) => None,
+            (None, _) => Some(transport::own(&self.address)?),
+            (Some(own), _) => Some(own.clone()),
         };
-        Self::assemble(address, access, BlobMutexOptions::default(), own_transport)
+        let container = self.access.container_client(&self.address, transport)?;
+        let blob = LeaseBlob::new(container, self.address.clone(), self.options.create);
+        Ok(Arc::clone(made.insert(Arc::new(blob))))
     }
 
-    fn assemble(
-        address: Address,
-        access: Access,
-        options: BlobMutexOptions,
-        own_transport: Option<Transport>,
-    ) -> Result<Self> {
-        let own_transport = own_transport.filter(|_| options.transport.is_none());
-        let transport = options.transport.or_else(|| own_transport.clone());
-        let container = access.container_client(&address, transport)?;
-        let blob = Arc::new(LeaseBlob::new(container, address, options.create));
-        Ok(Self { blob, access, own_transport })
-    }
-
-    async fn send<T, F>(&self, request: F) -> Result<T>
+    /// Sends the request once the access token is there, for which it waits for so long at most.
+    async fn send<T, F>(&self, patience: Duration, request: F) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        if self.own_transport.is_some() { requests::run(request).await? } else { request.await }
+        let access = self.access.clone();
+        let request = async move {
+            access.signed_in(patience).await?;
+            request.await
+        };
+        // A transport of the caller's, or a client, may be bound to another runtime than that of the requests.
+        let own = self.options.transport.is_none() && !matches!(self.access, Access::Client(_));
+        if own { requests::run(request).await? } else { request.await }
     }
 }
 
 impl fmt::Debug for BlobDistributedMutex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("BlobDistributedMutex").field(&self.blob.address().to_string()).finish()
+        f.debug_tuple("BlobDistributedMutex").field(&self.address.to_string()).finish()
     }
 }
 
 #[async_trait]
 impl DistributedMutex for BlobDistributedMutex {
     async fn try_acquire(&self, claim: &Claim, _lapsed: Option<&Version>) -> Result<Acquire> {
-        let (blob, claim) = (Arc::clone(&self.blob), claim.clone());
+        let (blob, claim) = (self.blob()?, claim.clone());
         let seconds = lease_seconds(claim.lease)?;
-        self.send(async move { blob.try_acquire(&claim, seconds).await }).await
+        self.send(patience::within_an_attempt(claim.lease), async move { blob.try_acquire(&claim, seconds).await })
+            .await
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
-        let (blob, id) = (Arc::clone(&self.blob), claim.id);
-        self.send(async move { blob.renew(id).await }).await
+        let (blob, id) = (self.blob()?, claim.id);
+        self.send(patience::within_an_attempt(claim.lease), async move { blob.renew(id).await }).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<()> {
-        let (blob, id) = (Arc::clone(&self.blob), claim.id);
-        self.send(async move { blob.release(id).await }).await
+        let (blob, id) = (self.blob()?, claim.id);
+        self.send(patience::within_an_attempt(claim.lease), async move { blob.release(id).await }).await
     }
 
     async fn observe(&self) -> Result<Observation> {
@@ -266,7 +281,7 @@ impl DistributedMutex for BlobDistributedMutex {
     }
 
     fn election(&self) -> &str {
-        self.blob.address().blob_name()
+        self.address.blob_name()
     }
 
     fn check_lease(&self, lease: Duration) -> Result<()> {

@@ -22,7 +22,7 @@ pub(crate) struct Cause {
 
 impl Cause {
     /// The text with all those below it.
-    pub(super) fn whole(&self) -> String {
+    pub(crate) fn whole(&self) -> String {
         let all = std::iter::successors(Some(self), |cause| cause.below.as_deref());
         all.map(|cause| cause.text.as_str()).collect::<Vec<_>>().join(": ")
     }
@@ -41,7 +41,7 @@ impl std::error::Error for Cause {
 }
 
 /// Cuts every word from its question mark on.
-fn scrub(text: &str) -> String {
+pub(crate) fn scrub(text: &str) -> String {
     let word = |word: &str| match word.split_once('?') {
         Some((before, query)) if !query.is_empty() => format!("{before}?..."),
         _ => word.to_owned(),
@@ -54,6 +54,21 @@ pub(super) fn is_unknown_host(text: &str) -> bool {
     ["Name or service not known", "nodename nor servname", "No such host is known", "Name does not resolve"]
         .iter()
         .any(|wording| text.contains(wording))
+}
+
+/// What to do about a cause that is between this machine and the service, where the texts tell of one that a human must
+/// remove.
+pub(crate) fn advice(texts: &str) -> Option<&'static str> {
+    let texts = texts.to_ascii_lowercase();
+    if texts.contains("invalid peer certificate") {
+        return Some(
+            "the TLS certificate is not trusted here: add the authority that issued it to this machine's certificates, or \
+             name a file with it in SSL_CERT_FILE",
+        );
+    }
+    ["proxy auth", "http 407"].iter().any(|wording| texts.contains(wording)).then_some(
+        "a proxy on the way asks for a sign-in (407): put user and password into HTTPS_PROXY, or the host into NO_PROXY",
+    )
 }
 
 #[cfg(test)]

@@ -17,13 +17,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use azure_core::credentials::{Secret, TokenCredential};
+use azure_core::credentials::Secret;
 
 use crate::claim::Claim;
 use crate::document::DocumentMutex;
 use crate::error::{Error, Result};
 use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
 use crate::requests;
+use crate::shared_credential::SharedCredential;
+use crate::stores::{patience, tls};
 use account::Access;
 #[cfg(fuzzing)]
 pub(crate) use account::checks as account_checks;
@@ -103,6 +105,9 @@ impl Default for CosmosMutexOptions {
 impl CosmosDistributedMutex {
     /// The document `election` in the container of that database, with an Entra ID credential.
     ///
+    /// `credential` is any `Arc` of a `TokenCredential`, which this mutex then signs in by on a thread of its own, apart from
+    /// its requests; or a [`SharedCredential`], which several elections share.
+    ///
     /// # Errors
     /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for an endpoint or a name that cannot be. Nothing is sent yet.
     pub fn new(
@@ -110,10 +115,10 @@ impl CosmosDistributedMutex {
         database: &str,
         container: &str,
         election: &str,
-        credential: Arc<dyn TokenCredential>,
+        credential: impl Into<SharedCredential>,
     ) -> Result<Self> {
         let address = Address::new(endpoint, database, container, election)?;
-        Self::open(address, Access::Credential(credential), CosmosMutexOptions::default())
+        Self::open(address, Access::Credential(credential.into()), CosmosMutexOptions::default())
     }
 
     /// As [`new`](Self::new), with an account key. Plain HTTP is accepted on loopback, for an emulator.
@@ -140,7 +145,7 @@ impl CosmosDistributedMutex {
     /// As [`observe`](DistributedMutex::observe).
     pub async fn version(&self) -> Result<Option<Version>> {
         let document = Arc::clone(&self.document);
-        self.send(async move { document.version().await }).await
+        self.send(patience::OF_A_LOOK, async move { document.version().await }).await
     }
 
     fn open(address: Address, access: Access, options: CosmosMutexOptions) -> Result<Self> {
@@ -153,16 +158,24 @@ impl CosmosDistributedMutex {
         if options.recheck_every < Duration::from_secs(1) {
             return Err(Error::setting("recheck_every must be at least 1 s"));
         }
+        // It takes long, once for the process, and is not for the thread that renews; connecting tells of its failure.
+        let _ = tls::prepare();
         let connection = Connection::new(address.clone(), access.clone(), options);
         let document = Arc::new(DocumentMutex::new(LeaderDocument::new(connection)));
         Ok(Self { address, access, document })
     }
 
-    async fn send<T, F>(&self, request: F) -> Result<T>
+    /// Sends the request once the access token is there, for which it waits for so long at most.
+    async fn send<T, F>(&self, patience: Duration, request: F) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
+        let access = self.access.clone();
+        let request = async move {
+            access.signed_in(patience).await?;
+            request.await
+        };
         requests::run(request).await?
     }
 }
@@ -177,22 +190,25 @@ impl fmt::Debug for CosmosDistributedMutex {
 impl DistributedMutex for CosmosDistributedMutex {
     async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
         let (document, claim, lapsed) = (Arc::clone(&self.document), claim.clone(), lapsed.cloned());
-        self.send(async move { document.try_acquire(&claim, lapsed.as_ref()).await }).await
+        self.send(patience::within_an_attempt(claim.lease), async move {
+            document.try_acquire(&claim, lapsed.as_ref()).await
+        })
+        .await
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
         let (document, claim) = (Arc::clone(&self.document), claim.clone());
-        self.send(async move { document.renew(&claim).await }).await
+        self.send(patience::within_an_attempt(claim.lease), async move { document.renew(&claim).await }).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<()> {
         let (document, claim) = (Arc::clone(&self.document), claim.clone());
-        self.send(async move { document.release(&claim).await }).await
+        self.send(patience::within_an_attempt(claim.lease), async move { document.release(&claim).await }).await
     }
 
     async fn observe(&self) -> Result<Observation> {
         let document = Arc::clone(&self.document);
-        self.send(async move { document.observe().await }).await
+        self.send(patience::OF_A_LOOK, async move { document.observe().await }).await
     }
 
     fn election(&self) -> &str {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azure_leader_election::contract::Fixture;
-use azure_leader_election::{BlobDistributedMutex, BlobMutexOptions, DistributedMutex, async_trait};
+use azure_leader_election::{BlobDistributedMutex, BlobMutexOptions, DistributedMutex, SharedCredential, async_trait};
 
 use crate::support::credential::UnsignedToken;
 use crate::support::names;
@@ -31,7 +31,8 @@ impl Fixture for InMemory {
     async fn open(&self, election: &Network) -> Arc<dyn DistributedMutex> {
         let options = BlobMutexOptions { transport: Some(election.transport()), ..Default::default() };
         let url = "https://acct.blob.core.windows.net/leases";
-        let mutex = BlobDistributedMutex::new(url, BLOB, Arc::new(UnsignedToken)).unwrap();
+        let signed_in = SharedCredential::with_runtime(Arc::new(UnsignedToken), tokio::runtime::Handle::current());
+        let mutex = BlobDistributedMutex::new(url, BLOB, signed_in).unwrap();
         Arc::new(mutex.with_options(options).unwrap())
     }
 

@@ -15,6 +15,7 @@ mod emulator;
 mod token;
 mod vercel;
 
+pub use client::signed_in;
 pub use emulator::{Emulator, EmulatorOptions, Kind};
 pub use token::EmulatorToken;
 pub use vercel::VercelServer;

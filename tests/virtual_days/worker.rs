@@ -9,8 +9,9 @@ use azure_core::time::OffsetDateTime;
 use azure_leader_election::clock::TokioClock;
 use azure_leader_election::{
     BlobDistributedMutex, BlobMutexOptions, CancellationToken, HolderId, LeaderHost, LeaderHostOptions, Leadership,
-    Pump, Result, TaskError,
+    Pump, Result, SharedCredential, TaskError,
 };
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::referee::{Referee, WorkerId};
@@ -44,7 +45,8 @@ impl Worker {
         });
 
         let options = BlobMutexOptions { transport: Some(network.transport()), ..Default::default() };
-        let mutex = BlobDistributedMutex::new(CONTAINER_URL, BLOB, Arc::new(ShortToken)).expect("valid");
+        let signed_in = SharedCredential::with_runtime(Arc::new(ShortToken), Handle::current());
+        let mutex = BlobDistributedMutex::new(CONTAINER_URL, BLOB, signed_in).expect("valid");
         let mutex = mutex.with_options(options).expect("valid");
         let host = LeaderHost::new(mutex).with_options(LeaderHostOptions {
             holder: HolderId::new(format!("worker-{id}")).expect("valid"),

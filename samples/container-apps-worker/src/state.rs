@@ -7,7 +7,6 @@ use azure_data_cosmos::clients::ContainerClient;
 use azure_data_cosmos::options::{BinaryEncodingOptions, ConnectionPoolOptions};
 use azure_data_cosmos::{AccountReference, CosmosClient, CosmosError, CosmosRuntime, RoutingStrategy};
 use azure_leader_election::{Error, ErrorKind, FencedBlob, FencedPartition, FencingToken, Result};
-use azure_storage_blob::BlobContainerClient;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
@@ -31,7 +30,6 @@ pub struct Checkpoint {
 pub struct State {
     config: Arc<Config>,
     place: Place,
-    blobs: OnceCell<BlobContainerClient>,
     documents: OnceCell<ContainerClient>,
 }
 
@@ -45,19 +43,23 @@ impl State {
     /// `None` if there is none to write to. Nothing is sent yet.
     pub fn of(config: &Arc<Config>) -> Option<Self> {
         let place = config.state_place.clone()?;
-        Some(Self { config: Arc::clone(config), place, blobs: OnceCell::new(), documents: OnceCell::new() })
+        Some(Self { config: Arc::clone(config), place, documents: OnceCell::new() })
     }
 
-    /// For the leader with this token. A client is made at the first call, and kept.
+    /// For the leader with this token. A client of Cosmos DB is made at the first call, and kept.
     pub async fn open(&self, token: FencingToken) -> Result<FencedState> {
         let election = self.config.election.clone();
         // Less than a task has to end when its lease cannot be kept: one that waits for a write would be aborted.
         let limit = self.config.timing.grace() * 3 / 4;
         Ok(match &self.place {
             Place::Blob { url } => {
-                let container = self.blobs.get_or_try_init(|| self.connect_blobs(url)).await?;
-                let blob = FencedBlob::new(container, &format!("{election}.json"), token)?;
-                FencedState::Blob(blob.with_limit(limit))
+                let name = format!("{election}.json");
+                let blob = if self.place.is_emulator() {
+                    FencedBlob::for_emulator(url, &name, token)
+                } else {
+                    FencedBlob::with_credential(url, &name, store::sign_in(&self.config)?, token)
+                };
+                FencedState::Blob(blob?.with_limit(limit))
             }
             Place::Cosmos { endpoint, database, container } => {
                 let connected = self.documents.get_or_try_init(|| self.connect_cosmos(endpoint, database, container));
@@ -68,31 +70,13 @@ impl State {
         })
     }
 
-    async fn connect_blobs(&self, url: &str) -> Result<BlobContainerClient> {
-        let parse = |url: &str| {
-            url.parse().map_err(|error| setting(format!("LEADER_STATE_URL is no URL: {error}")).with_source(error))
-        };
-        let failed = |error| setting(format!("the client of {url} cannot be made")).with_source(error);
-        if !self.place.is_emulator() {
-            return BlobContainerClient::new(parse(url)?, Some(store::sign_in(&self.config)?), None).map_err(failed);
-        }
-        let container = BlobContainerClient::new(parse(&emulator::signed(url)?)?, None, None).map_err(failed)?;
-        match container.create(None).await {
-            Err(error) if error.http_status() != Some(azure_core::http::StatusCode::Conflict) => Err(Error::new(
-                ErrorKind::Unavailable,
-                format!("the container {url} cannot be created in the emulator"),
-            )),
-            _ => Ok(container),
-        }
-    }
-
     async fn connect_cosmos(&self, endpoint: &str, database: &str, container: &str) -> Result<ContainerClient> {
         let failed = |error: CosmosError| unavailable(&format!("{} cannot be opened", self.place), error);
         let address = endpoint.parse().map_err(failed)?;
         let account = if self.place.is_emulator() {
             AccountReference::with_authentication_key(address, Secret::new(emulator::cosmos_key()))
         } else {
-            AccountReference::with_credential(address, store::sign_in(&self.config)?)
+            AccountReference::with_credential(address, Arc::new(store::sign_in(&self.config)?))
         };
         // What emulators do not know is off for them.
         let pool = ConnectionPoolOptions::builder().with_is_http2_allowed(!self.place.is_emulator()).build();
@@ -153,10 +137,6 @@ struct Document<'a> {
     partition: &'a str,
     #[serde(flatten)]
     checkpoint: &'a Checkpoint,
-}
-
-fn setting(message: String) -> Error {
-    Error::new(ErrorKind::InvalidSetting, message)
 }
 
 fn unavailable(what: &str, error: CosmosError) -> Error {

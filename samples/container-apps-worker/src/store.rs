@@ -1,6 +1,6 @@
 //! Where the leader is elected.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use azure_core::credentials::{Secret, TokenCredential};
 use azure_identity::{
@@ -8,7 +8,7 @@ use azure_identity::{
 };
 use azure_leader_election::{
     BlobDistributedMutex, BlobMutexOptions, CosmosDistributedMutex, CosmosMutexOptions, Create, DistributedMutex,
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, SharedCredential,
 };
 
 use crate::config::{Config, Place};
@@ -50,8 +50,12 @@ fn open(place: &Place, config: &Config) -> Result<Arc<dyn DistributedMutex>> {
     })
 }
 
-/// A credential of the caller's own: one keeps connections, and those of the lease are not to be shared with the work.
-pub fn sign_in(config: &Config) -> Result<Arc<dyn TokenCredential>> {
+/// One for the lease and the state: it signs in apart from the requests of both, once for each service.
+pub fn sign_in(config: &Config) -> Result<SharedCredential> {
+    static SHARED: OnceLock<SharedCredential> = OnceLock::new();
+    if let Some(shared) = SHARED.get() {
+        return Ok(shared.clone());
+    }
     let opened: azure_core::Result<Arc<dyn TokenCredential>> = match &config.client_id {
         Some(id) => {
             let user_assigned_id = Some(UserAssignedId::ClientId(id.clone()));
@@ -60,5 +64,7 @@ pub fn sign_in(config: &Config) -> Result<Arc<dyn TokenCredential>> {
         }
         None => DeveloperToolsCredential::new(None).map(|credential| credential as _),
     };
-    opened.map_err(|error| Error::new(ErrorKind::Credential, format!("signing in to Azure cannot work: {error}")))
+    let opened = opened
+        .map_err(|error| Error::new(ErrorKind::Credential, format!("signing in to Azure cannot work: {error}")))?;
+    Ok(SHARED.get_or_init(|| SharedCredential::new(opened)).clone())
 }

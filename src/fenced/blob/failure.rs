@@ -37,6 +37,11 @@ pub(super) fn refusal(error: &azure_core::Error) -> Option<Refusal> {
     }
 }
 
+/// A container that was to be created exists already.
+pub(super) fn is_container_there(error: &azure_core::Error) -> bool {
+    matches!(error.kind(), SdkKind::HttpResponse { status, .. } if u16::from(*status) == 409)
+}
+
 /// A range that was to be read begins where nothing stands.
 pub(super) fn is_beyond_the_end(error: &azure_core::Error) -> bool {
     matches!(error.kind(), SdkKind::HttpResponse { status, .. } if u16::from(*status) == 416)

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::http::headers::ETAG;
@@ -12,13 +13,15 @@ use azure_storage_blob::models::{
 };
 use azure_storage_blob::{BlobClient, BlobContainerClient};
 
+use super::LIMIT;
 use super::content::{self, BlobContent};
 use super::failure::{self, Refusal};
 use super::mark::{Mark, TAG};
-use super::{LIMIT, within};
+use super::way::Way;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fenced::{ROUNDS, fenced};
 use crate::fencing::FencingToken;
+use crate::shared_credential::SharedCredential;
 use crate::stores::blob::address::Address;
 use crate::stores::etag::strong_etag;
 
@@ -59,7 +62,7 @@ use crate::stores::etag::strong_etag;
 /// ```
 pub struct FencedStateBlob {
     blob: BlobClient,
-    address: Address,
+    way: Arc<Way>,
     token: FencingToken,
     limit: Duration,
     /// The version that the next write is over.
@@ -85,11 +88,37 @@ impl FencedStateBlob {
     /// As [above](Self#errors-of-all-operations); [`InvalidSetting`](ErrorKind::InvalidSetting) for a name or a URL that
     /// cannot be.
     pub async fn open(container: &BlobContainerClient, name: &str, token: FencingToken) -> Result<Self> {
-        let address = Address::of_client(container.url(), name)?;
-        let blob = container.blob_client(name);
+        Self::open_on(Way::of_client(container, name)?, token).await
+    }
+
+    /// As [`open`](Self::open), with the container's URL (`https://<account>.blob.core.windows.net/<container>`), a credential,
+    /// and a connection pool of its own. Give it the [`SharedCredential`] that the election signs in by: then a token is there.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_with_credential(
+        container_url: &str,
+        name: &str,
+        credential: impl Into<SharedCredential>,
+        token: FencingToken,
+    ) -> Result<Self> {
+        Self::open_on(Way::by_credential(container_url, name, credential.into())?, token).await
+    }
+
+    /// As [`open`](Self::open), in the Azurite emulator on this machine, such as
+    /// `http://127.0.0.1:10000/devstoreaccount1/state`. Requests are signed with the emulator's well-known key, unless the URL
+    /// carries a shared access signature. The container is created if it is absent.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`InvalidSetting`](ErrorKind::InvalidSetting) when the URL is not on loopback.
+    pub async fn open_in_emulator(container_url: &str, name: &str, token: FencingToken) -> Result<Self> {
+        Self::open_on(Way::to_emulator(container_url, name)?, token).await
+    }
+
+    async fn open_on((way, blob): (Arc<Way>, BlobClient), token: FencingToken) -> Result<Self> {
         let mut opened =
-            Self { blob, address, token, limit: LIMIT, etag: Etag::from(String::new()), unsettled: Vec::new() };
-        opened.etag = within(LIMIT, opened.take_over()).await?;
+            Self { blob, way, token, limit: LIMIT, etag: Etag::from(String::new()), unsettled: Vec::new() };
+        opened.etag = opened.way.within(LIMIT, opened.take_over()).await?;
         Ok(opened)
     }
 
@@ -105,7 +134,8 @@ impl FencedStateBlob {
     /// # Errors
     /// As [above](Self#errors-of-all-operations): what somebody else has written is not read as this leader's state.
     pub async fn read(&mut self) -> Result<Option<BlobContent>> {
-        within(self.limit, async {
+        let way = Arc::clone(&self.way);
+        way.within(self.limit, async {
             self.settle().await?;
             let options = BlobClientDownloadOptions { if_match: Some(self.etag.clone()), ..Default::default() };
             match content::download(&self.blob, options).await {
@@ -133,7 +163,8 @@ impl FencedStateBlob {
         if options.if_match.is_some() || options.if_none_match.is_some() {
             return Err(Error::setting("a fenced write has `if_match` and `if_none_match` of its own"));
         }
-        within(self.limit, self.write(content.into(), options)).await
+        let way = Arc::clone(&self.way);
+        way.within(self.limit, self.write(content.into(), options)).await
     }
 
     /// Deletes the content, and keeps the fence: an empty blob stays, which [`read`](Self::read) takes for absent.
@@ -263,27 +294,34 @@ impl FencedStateBlob {
     /// The version that was to be written over is gone.
     fn overtaken(&self, by: Option<&Seen>) -> Error {
         match by.and_then(|seen| seen.mark) {
-            Some(newer) if newer.token > self.token => fenced(&self.address, self.token, newer.token),
+            Some(newer) if newer.token > self.token => fenced(self.address(), self.token, newer.token),
             _ => Error::new(
                 ErrorKind::Conflict,
-                format!("somebody else, who is no newer leader, has written to {}; nothing was written", self.address),
+                format!(
+                    "somebody else, who is no newer leader, has written to {}; nothing was written",
+                    self.address()
+                ),
             ),
         }
     }
 
     fn unreadable(&self, what: &'static str) -> Error {
-        Error::new(ErrorKind::Refused, format!("the answer about {} has no readable {what}", self.address))
+        Error::new(ErrorKind::Refused, format!("the answer about {} has no readable {what}", self.address()))
+    }
+
+    fn address(&self) -> &Address {
+        self.way.address()
     }
 
     fn failed(&self, doing: &str, error: &azure_core::Error) -> Error {
-        failure::explain(doing, &self.address, error)
+        failure::explain(doing, self.address(), error)
     }
 }
 
 impl fmt::Debug for FencedStateBlob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FencedStateBlob")
-            .field("blob", &self.address.to_string())
+            .field("blob", &self.way.address().to_string())
             .field("token", &self.token)
             .field("etag", &self.etag)
             .finish_non_exhaustive()

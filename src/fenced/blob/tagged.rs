@@ -16,13 +16,15 @@ use azure_storage_blob::models::{
 };
 use azure_storage_blob::{BlobClient, BlobContainerClient};
 
+use super::LIMIT;
 use super::content::{self, BlobContent};
 use super::failure::{self, Refusal};
 use super::mark::{self, Mark};
-use super::{LIMIT, within};
+use super::way::Way;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fenced::{ROUNDS, fenced};
 use crate::fencing::FencingToken;
+use crate::shared_credential::SharedCredential;
 use crate::stores::blob::address::Address;
 use crate::stores::etag::strong_etag;
 use fence::{Absent, Fence};
@@ -79,7 +81,7 @@ use tail::Tail;
 /// ```
 pub struct FencedBlob {
     blob: BlobClient,
-    address: Address,
+    way: Arc<Way>,
     token: FencingToken,
     limit: Duration,
     /// Whether the fence was seen to be this leadership's.
@@ -94,13 +96,43 @@ impl FencedBlob {
     /// requests can be carried out twice: a write that is repeated finds its own mark in the tag, and a block that is repeated
     /// finds its place taken.
     ///
+    /// Let the client sign in by a [`SharedCredential`], or each of its requests may wait for a new token while the present one
+    /// is good.
+    ///
     /// # Errors
     /// [`InvalidSetting`](ErrorKind::InvalidSetting) for a name or a URL that cannot be.
     pub fn new(container: &BlobContainerClient, name: &str, token: FencingToken) -> Result<Self> {
-        let address = Address::of_client(container.url(), name)?;
-        let blob = container.blob_client(name);
-        let tail = tail::of(&address, token);
-        Ok(Self { blob, address, token, limit: LIMIT, raised: AtomicBool::new(false), tail })
+        Ok(Self::on(Way::of_client(container, name)?, token))
+    }
+
+    /// As [`new`](Self::new), with the container's URL (`https://<account>.blob.core.windows.net/<container>`), a credential, and
+    /// a connection pool of its own. Give it the [`SharedCredential`] that the election signs in by: then a token is there. An
+    /// operation that waits for one says so ("signing in has taken 9 s so far").
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](ErrorKind::InvalidSetting) for a name or a URL that cannot be.
+    pub fn with_credential(
+        container_url: &str,
+        name: &str,
+        credential: impl Into<SharedCredential>,
+        token: FencingToken,
+    ) -> Result<Self> {
+        Ok(Self::on(Way::by_credential(container_url, name, credential.into())?, token))
+    }
+
+    /// As [`new`](Self::new), in the Azurite emulator on this machine, such as
+    /// `http://127.0.0.1:10000/devstoreaccount1/state`. Requests are signed with the emulator's well-known key, unless the URL
+    /// carries a shared access signature. The container is created if it is absent.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](ErrorKind::InvalidSetting) when the URL is not on loopback, and as [`new`](Self::new).
+    pub fn for_emulator(container_url: &str, name: &str, token: FencingToken) -> Result<Self> {
+        Ok(Self::on(Way::to_emulator(container_url, name)?, token))
+    }
+
+    fn on((way, blob): (Arc<Way>, BlobClient), token: FencingToken) -> Self {
+        let tail = tail::of(way.address(), token);
+        Self { blob, way, token, limit: LIMIT, raised: AtomicBool::new(false), tail }
     }
 
     /// Sets how long an operation may take, all its requests together. Default 60 s; give large streams more.
@@ -115,7 +147,7 @@ impl FencedBlob {
     /// # Errors
     /// As [above](Self#errors-of-all-operations), but a reader is not fenced.
     pub async fn read(&self) -> Result<Option<BlobContent>> {
-        within(self.limit, async {
+        self.within(async {
             match content::download(&self.blob, BlobClientDownloadOptions::default()).await {
                 Ok(content) => content,
                 Err(error) if failure::refusal(&error) == Some(Refusal::Absent) => Ok(None),
@@ -144,7 +176,7 @@ impl FencedBlob {
         if options.if_tags.is_some() || options.if_none_match.is_some() {
             return Err(Error::setting("a fenced write has `if_tags` and `if_none_match` of its own"));
         }
-        within(self.limit, self.write(content.into(), options)).await
+        self.within(self.write(content.into(), options)).await
     }
 
     /// Deletes the content, and keeps the fence: an empty blob stays, which [`read`](Self::read) takes for absent. Were it
@@ -165,7 +197,7 @@ impl FencedBlob {
     /// # Errors
     /// As [above](Self#errors-of-all-operations).
     pub async fn purge(&self) -> Result<()> {
-        within(self.limit, async {
+        self.within(async {
             for _ in 0..ROUNDS {
                 let options =
                     BlobClientDeleteOptions { if_tags: Some(mark::at_most(self.token)), ..Default::default() };
@@ -189,7 +221,7 @@ impl FencedBlob {
     /// # Errors
     /// As [above](Self#errors-of-all-operations).
     pub async fn raise(&self) -> Result<()> {
-        within(self.limit, self.take_over(Absent::LeaveTombstone)).await
+        self.within(self.take_over(Absent::LeaveTombstone)).await
     }
 
     async fn write(&self, content: Body, options: BlockBlobClientUploadOptions<'_>) -> Result<Etag> {
@@ -241,7 +273,7 @@ impl FencedBlob {
 
     fn version(&self, etag: Option<Etag>) -> Result<Etag> {
         etag.map(strong_etag)
-            .ok_or_else(|| Error::new(ErrorKind::Refused, format!("the answer about {} has no ETag", self.address)))
+            .ok_or_else(|| Error::new(ErrorKind::Refused, format!("the answer about {} has no ETag", self.address())))
     }
 
     /// The version that was written with this mark, if it still stands.
@@ -259,31 +291,42 @@ impl FencedBlob {
 
     fn overtaken(&self, by: Mark) -> Error {
         if by.token > self.token {
-            return fenced(&self.address, self.token, by.token);
+            return fenced(self.address(), self.token, by.token);
         }
-        Error::new(ErrorKind::Conflict, format!("a later write of this same leader to {} was faster", self.address))
+        Error::new(ErrorKind::Conflict, format!("a later write of this same leader to {} was faster", self.address()))
     }
 
     fn changed(&self) -> Error {
-        Error::new(ErrorKind::Conflict, format!("{} has changed since it was read; nothing was written", self.address))
+        Error::new(
+            ErrorKind::Conflict,
+            format!("{} has changed since it was read; nothing was written", self.address()),
+        )
     }
 
     fn restless(&self) -> Error {
         Error::new(
             ErrorKind::Unavailable,
-            format!("{} changes all the time: something else writes to it", self.address),
+            format!("{} changes all the time: something else writes to it", self.address()),
         )
     }
 
+    async fn within<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
+        self.way.within(self.limit, operation).await
+    }
+
+    fn address(&self) -> &Address {
+        self.way.address()
+    }
+
     fn failed(&self, doing: &str, error: &azure_core::Error) -> Error {
-        failure::explain(doing, &self.address, error)
+        failure::explain(doing, self.address(), error)
     }
 }
 
 impl fmt::Debug for FencedBlob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FencedBlob")
-            .field("blob", &self.address.to_string())
+            .field("blob", &self.way.address().to_string())
             .field("token", &self.token)
             .finish_non_exhaustive()
     }

@@ -7,6 +7,7 @@ use azure_data_cosmos::models::TransactionalBatchOperationResult;
 
 use super::fence::Place;
 use crate::error::{Error, ErrorKind, Result};
+use crate::shared_credential::credential_error;
 use crate::stores::cause::scrubbed;
 use crate::stores::cosmos::failure as store;
 
@@ -71,6 +72,9 @@ impl RefusedOperation {
 
 /// Turns the SDK's error into ours.
 pub(super) fn explain(doing: &str, place: &Place, error: &CosmosError) -> Error {
+    if let Some(error) = credential_error(doing, place, error) {
+        return error;
+    }
     if !store::is_answer(error) {
         let message = format!("{doing} {place} failed: the service gave no answer, or the request could not be made");
         return Error::new(ErrorKind::Unreachable, message).with_source(scrubbed(error));

@@ -17,7 +17,7 @@ pub(crate) struct Address {
 
 impl Address {
     /// A container in Azure, or in an emulator that speaks HTTPS.
-    pub(super) fn azure(container_url: &str, blob_name: &str, signed: bool) -> Result<Self> {
+    pub(crate) fn azure(container_url: &str, blob_name: &str, signed: bool) -> Result<Self> {
         let url = parse(container_url)?;
         if url.scheme() != "https" {
             return Err(Error::setting(
@@ -42,7 +42,7 @@ impl Address {
         Self::new(url, blob_name, false)
     }
 
-    pub(super) fn emulator(container_url: &str, blob_name: &str) -> Result<Self> {
+    pub(crate) fn emulator(container_url: &str, blob_name: &str) -> Result<Self> {
         let url = parse(container_url)?;
         if !matches!(url.scheme(), "http" | "https") || !is_loopback(&url) {
             return Err(Error::setting(
@@ -99,15 +99,15 @@ impl Address {
         self.container_url.host_str().unwrap_or_default()
     }
 
-    pub(super) fn blob_name(&self) -> &str {
+    pub(crate) fn blob_name(&self) -> &str {
         &self.blob_name
     }
 
-    pub(super) fn has_query(&self) -> bool {
+    pub(crate) fn has_query(&self) -> bool {
         self.container_url.query().is_some()
     }
 
-    pub(super) fn is_emulator(&self) -> bool {
+    pub(crate) fn is_emulator(&self) -> bool {
         self.emulator
     }
 }

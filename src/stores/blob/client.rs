@@ -48,10 +48,6 @@ impl LeaseBlob {
         Self { container, blob, address, create }
     }
 
-    pub(super) fn address(&self) -> &Address {
-        &self.address
-    }
-
     /// Looks, takes the lease if it is free, and writes the new term's record. Only then is the lease granted.
     pub(super) async fn try_acquire(&self, claim: &Claim, lease_seconds: i32) -> Result<Acquire> {
         let seen = match self.properties().await? {

@@ -8,7 +8,8 @@ use azure_core::http::headers::HeaderName;
 
 use super::address::Address;
 use crate::error::{Error, ErrorKind};
-use crate::stores::cause::{is_unknown_host, printable, scrubbed};
+use crate::shared_credential::credential_error;
+use crate::stores::cause::{advice, is_unknown_host, printable, scrubbed};
 
 /// A definite answer that is no failure: the state of the lease or the blob is not what the request needs. See
 /// [Blob error codes](https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes) and the tables in
@@ -80,7 +81,7 @@ pub(super) fn versions_are_rewritten(address: &Address) -> Error {
 pub(crate) fn explain(doing: &str, address: &Address, error: &azure_core::Error) -> Error {
     let Some((status, code)) = answer(error) else { return explain_silence(doing, address, error) };
     let number = u16::from(status);
-    let (kind, advice) = match (number, code) {
+    let (kind, hint) = match (number, code) {
         (403, "AuthorizationPermissionMismatch" | "InsufficientAccountPermissions") => (
             ErrorKind::Denied,
             format!(
@@ -116,6 +117,7 @@ pub(crate) fn explain(doing: &str, address: &Address, error: &azure_core::Error)
         (404, _) => {
             (ErrorKind::NotFound, format!("; check the account's name in the container URL ({})", address.host()))
         }
+        (407, _) => (ErrorKind::Refused, advice("HTTP 407").map(|advice| format!("; {advice}")).unwrap_or_default()),
         (400, "InvalidHeaderValue" | "UnsupportedHeader") if may_be_the_version(error) => (
             ErrorKind::InvalidSetting,
             "; the server may be older than the API version (x-ms-version) that this program sends: update it, or start Azurite \
@@ -151,28 +153,31 @@ pub(crate) fn explain(doing: &str, address: &Address, error: &azure_core::Error)
         (409, "ContainerBeingDeleted") => (ErrorKind::Unavailable, String::new()),
         _ => (ErrorKind::Refused, String::new()),
     };
-    let message = format!("{doing} {address} failed: HTTP {number} {}{advice}{}", printable(code), request_id(error));
+    let message = format!("{doing} {address} failed: HTTP {number} {}{hint}{}", printable(code), request_id(error));
     Error::new(kind, message).with_retry_after(retry_after(error))
 }
 
 /// No answer came: the network, the name service, TLS, or the credential.
 fn explain_silence(doing: &str, address: &Address, error: &azure_core::Error) -> Error {
+    if let Some(error) = credential_error(doing, address, error) {
+        return error;
+    }
     let cause = scrubbed(error);
     let text = cause.whole();
     let (kind, why) = match error.kind() {
-        SdkKind::Credential => (ErrorKind::Credential, "the credential gave no access token".to_owned()),
         SdkKind::Connection | SdkKind::Io if is_unknown_host(&text) => (
             ErrorKind::NotFound,
             format!("there is no host {:?}: check the account's name in the container URL", address.host()),
         ),
         SdkKind::Connection | SdkKind::Io if text.contains("certificate") => {
-            (ErrorKind::Refused, format!("the TLS certificate of {:?} is not trusted here", address.host()))
+            (ErrorKind::Refused, format!("{:?} could not be reached", address.host()))
         }
         SdkKind::Connection => (ErrorKind::Unreachable, format!("{:?} could not be reached", address.host())),
         SdkKind::Io => (ErrorKind::Unreachable, "the connection broke".to_owned()),
         _ => (ErrorKind::Refused, "the request could not be made, or its answer not be read".to_owned()),
     };
-    Error::new(kind, format!("{doing} {address} failed: {why}")).with_source(cause)
+    let advice = advice(&text).map(|advice| format!("; {advice}")).unwrap_or_default();
+    Error::new(kind, format!("{doing} {address} failed: {why}{advice}")).with_source(cause)
 }
 
 fn answer(error: &azure_core::Error) -> Option<(StatusCode, &str)> {

@@ -54,15 +54,14 @@ fn string_to_sign(request: &Request) -> String {
         header("range"),
     ];
 
-    let mut own: Vec<String> = request
+    let mut own: Vec<_> = request
         .headers()
         .iter()
         .map(|(name, value)| (name.as_str().to_ascii_lowercase(), value.as_str().trim()))
         .filter(|(name, _)| name.starts_with("x-ms-"))
-        .map(|(name, value)| format!("{name}:{value}"))
         .collect();
     own.sort();
-    lines.extend(own);
+    lines.extend(own.into_iter().map(|(name, value)| format!("{name}:{value}")));
 
     let url = request.url();
     lines.push(format!("/{ACCOUNT}{}", url.path()));

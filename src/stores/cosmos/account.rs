@@ -6,10 +6,9 @@
 #[cfg(any(test, fuzzing))]
 pub(crate) mod checks;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use azure_core::credentials::{Secret, TokenCredential};
+use azure_core::credentials::Secret;
 use azure_core::hmac::hmac_sha256;
 use azure_core::time::{OffsetDateTime, parse_rfc7231, to_rfc7231};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -19,13 +18,18 @@ use tokio::sync::OnceCell;
 use super::address::Address;
 use super::failure;
 use crate::error::{Error, ErrorKind, Result};
-use crate::stores::cause::scrubbed;
-use crate::stores::service_time;
+use crate::shared_credential::SharedCredential;
+use crate::stores::{service_time, tls};
+
+/// What the SDK asks a token for.
+const SCOPE: &str = "https://cosmos.azure.com/.default";
+/// How long connecting waits for its access token.
+const CONNECTING: Duration = Duration::from_secs(14);
 
 /// By what right requests are sent.
 #[derive(Clone)]
 pub(super) enum Access {
-    Credential(Arc<dyn TokenCredential>),
+    Credential(SharedCredential),
     Key(Secret),
 }
 
@@ -43,8 +47,8 @@ impl Account {
     /// Asks the account.
     pub(super) async fn fetch(address: &Address, access: &Access) -> Result<Self> {
         let date = to_rfc7231(&OffsetDateTime::now_utc());
-        let authorization = access.authorization(address, &date).await?;
-        let client = client(address).await?;
+        let authorization = access.authorization(&date).await?;
+        let client = client().await?;
         let response = client
             .get(address.endpoint().clone())
             .header("authorization", authorization)
@@ -92,28 +96,34 @@ impl Account {
 
 /// The client of all accounts, made once and on a thread that may block: that takes milliseconds, and this runs where leases are
 /// renewed.
-async fn client(address: &Address) -> Result<&'static reqwest::Client> {
+async fn client() -> Result<&'static reqwest::Client> {
     static CLIENT: OnceCell<reqwest::Client> = OnceCell::const_new();
     CLIENT
         .get_or_try_init(|| async {
             let built = tokio::task::spawn_blocking(|| {
-                reqwest::Client::builder()
-                    .redirect(reqwest::redirect::Policy::none())
-                    .timeout(Duration::from_secs(5))
+                tls::client(|| {
+                    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
                     // One request in minutes: by then the server has closed what was kept.
-                    .pool_max_idle_per_host(0)
-                    .build()
+                    builder.timeout(Duration::from_secs(5)).pool_max_idle_per_host(0)
+                })
             });
-            let built = built.await.map_err(|error| {
+            built.await.map_err(|error| {
                 Error::new(ErrorKind::Runtime, "the client for account checks could not be made").with_source(error)
-            })?;
-            built.map_err(|error| failure::silence("reading the properties of", address, &error))
+            })?
         })
         .await
 }
 
 impl Access {
-    async fn authorization(&self, address: &Address, date: &str) -> Result<String> {
+    /// Waits for the access token, if one is needed and not there, for so long at most.
+    pub(super) async fn signed_in(&self, patience: Duration) -> Result<()> {
+        match self {
+            Self::Credential(credential) => credential.token(&[SCOPE], patience).await.map(drop),
+            Self::Key(_) => Ok(()),
+        }
+    }
+
+    async fn authorization(&self, date: &str) -> Result<String> {
         let plain = match self {
             Self::Key(key) => {
                 let signature = hmac_sha256(&format!("get\n\n\n{}\n\n", date.to_lowercase()), key)
@@ -121,13 +131,8 @@ impl Access {
                 format!("type=master&ver=1.0&sig={signature}")
             }
             Self::Credential(credential) => {
-                let token =
-                    credential.get_token(&["https://cosmos.azure.com/.default"], None).await.map_err(|error| {
-                        let message =
-                            format!("signing in to {} failed: the credential gave no access token", address.host());
-                        Error::new(ErrorKind::Credential, message).with_source(scrubbed(&error))
-                    })?;
-                format!("type=aad&ver=1.0&sig={}", token.token.secret())
+                let token = credential.token(&[SCOPE], CONNECTING).await?;
+                format!("type=aad&ver=1.0&sig={}", token.text)
             }
         };
         Ok(utf8_percent_encode(&plain, NON_ALPHANUMERIC).to_string())
@@ -140,10 +145,9 @@ mod tests {
 
     #[test]
     fn all_checks_have_one_client_also_on_a_runtime_that_comes_later() {
-        let address = Address::new("https://acct.documents.azure.com", "db", "leases", "nightly").expect("valid");
         let made = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(client(&address)).expect("a client")
+            runtime.block_on(client()).expect("a client")
         };
         assert!(std::ptr::eq(made(), made()), "none is made for each check");
     }

@@ -30,7 +30,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// After how many calls in a row without an answer the client is made anew: it does not find a region that took over in a
 /// forced failover by itself.
 const REBUILD_AFTER: u32 = 3;
-/// How long connecting may take, signing in included: some credentials start a program, which may hang.
+/// How long connecting may take, signing in included.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 
 pub(super) struct Connection {
@@ -243,7 +243,7 @@ impl Setup {
             Access::Key(key) => {
                 AccountReference::with_authentication_key(endpoint, Secret::new(key.secret().to_owned()))
             }
-            Access::Credential(credential) => AccountReference::with_credential(endpoint, Arc::clone(credential)),
+            Access::Credential(credential) => AccountReference::with_credential(endpoint, Arc::new(credential.clone())),
         };
         CosmosClient::builder()
             .with_runtime(runtime)
@@ -300,6 +300,7 @@ mod tests {
     #![allow(clippy::expect_used)]
 
     use super::*;
+    use crate::shared_credential::SharedCredential;
 
     #[derive(Debug)]
     struct Hangs;
@@ -315,15 +316,18 @@ mod tests {
         }
     }
 
-    /// Such as one that starts a program: the attempts that wait for it are dropped, and it would be waited for ever.
+    /// Such as one that starts a program.
     #[tokio::test(start_paused = true)]
     async fn a_sign_in_that_hangs_is_given_up() {
         let address = Address::new("https://acct.documents.azure.com", "db", "leases", "nightly").expect("valid");
-        let connection = Connection::new(address, Access::Credential(Arc::new(Hangs)), CosmosMutexOptions::default());
+        let credential = SharedCredential::with_runtime(Arc::new(Hangs), tokio::runtime::Handle::current());
+        let connection = Connection::new(address, Access::Credential(credential), CosmosMutexOptions::default());
         for _ in 0..3 {
             let attempt = tokio::time::timeout(CONNECT_LIMIT / 2, connection.container()).await;
             if let Ok(outcome) = attempt {
-                assert_eq!(outcome.err().map(|error| error.kind()), Some(ErrorKind::Timeout));
+                let error = outcome.err().expect("not signed in");
+                assert_eq!(error.kind(), ErrorKind::Credential);
+                assert!(error.to_string().contains("signing in has taken 14 s"), "{error}");
                 return;
             }
         }

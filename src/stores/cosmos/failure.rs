@@ -7,10 +7,14 @@ use azure_data_cosmos::CosmosError;
 
 use super::address::Address;
 use crate::error::{Error, ErrorKind};
-use crate::stores::cause::{is_unknown_host, printable, scrubbed};
+use crate::shared_credential::credential_error;
+use crate::stores::cause::{advice, is_unknown_host, printable, scrubbed};
 
 /// Turns the SDK's error into ours: what was being done to which document, and what to do about it.
 pub(super) fn explain(doing: &str, address: &Address, error: &CosmosError) -> Error {
+    if let Some(error) = credential_error(doing, address, error) {
+        return error;
+    }
     if !is_answer(error) {
         return silence(doing, address, error);
     }
@@ -94,11 +98,12 @@ pub(super) fn silence(doing: &str, address: &Address, error: &(dyn StdError + 's
             format!("there is no host {:?}: check the account's name in the endpoint", address.host()),
         )
     } else if text.contains("certificate") {
-        (ErrorKind::Refused, format!("the TLS certificate of {:?} is not trusted here", address.host()))
+        (ErrorKind::Refused, format!("{:?} could not be reached", address.host()))
     } else {
         (ErrorKind::Unreachable, format!("{:?} gave no answer", address.host()))
     };
-    Error::new(kind, format!("{doing} {address} failed: {why}")).with_source(cause)
+    let advice = advice(&text).map(|advice| format!("; {advice}")).unwrap_or_default();
+    Error::new(kind, format!("{doing} {address} failed: {why}{advice}")).with_source(cause)
 }
 
 #[cfg(test)]

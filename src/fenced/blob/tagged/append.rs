@@ -12,9 +12,9 @@ use super::FencedBlob;
 use super::fence::Absent;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fenced::ROUNDS;
+use crate::fenced::blob::content;
 use crate::fenced::blob::failure::{self, Refusal};
 use crate::fenced::blob::mark::{self, Mark};
-use crate::fenced::blob::{content, within};
 
 impl FencedBlob {
     /// Appends to an append blob, or creates it; returns the offset at which `block` now stands. At most 100 MiB at once,
@@ -32,7 +32,7 @@ impl FencedBlob {
     /// As [above](Self#errors-of-all-operations); [`Conflict`](ErrorKind::Conflict) when the blob does not end at `at`.
     pub async fn append(&self, block: impl Into<Vec<u8>>, at: Option<u64>) -> Result<u64> {
         let block = block.into();
-        within(self.limit, async {
+        self.within(async {
             let mut tail = self.tail.lock().await;
             for _ in 0..ROUNDS {
                 if !self.raised.load(Ordering::Acquire) {
@@ -94,7 +94,7 @@ impl FencedBlob {
         };
         let length = properties.content_length().ok().flatten();
         length.map(Some).ok_or_else(|| {
-            Error::new(ErrorKind::Refused, format!("the answer about {} has no readable length", self.address))
+            Error::new(ErrorKind::Refused, format!("the answer about {} has no readable length", self.address()))
         })
     }
 
@@ -114,7 +114,7 @@ impl FencedBlob {
     async fn replace_tombstone_by_log(&self) -> Result<()> {
         let properties = self.blob.get_properties(None).await.map_err(|error| self.failed("reading", &error))?;
         if !content::is_deleted(&properties.metadata().unwrap_or_default()) {
-            return Err(Error::setting(format!("{} is no append blob: nothing can be appended to it", self.address)));
+            return Err(Error::setting(format!("{} is no append blob: nothing can be appended to it", self.address())));
         }
         let mark = Mark::next(self.token);
         let options = AppendBlobClientCreateOptions {

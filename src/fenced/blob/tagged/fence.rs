@@ -41,7 +41,8 @@ impl FencedBlob {
             return Err(Error::setting(format!(
                 "{} has no tag {TAG:?}: it was written without a fence. Make all its writers use one, and set it once: az \
                  storage blob tag set --tags {TAG}={:020} (keep its other tags)",
-                self.address, 1
+                self.address(),
+                1
             )));
         };
         let mark = value.value.as_deref().unwrap_or_default().parse()?;

@@ -1,0 +1,3 @@
+//! What an author of a store needs, whatever the service is.
+
+pub(crate) mod credential;
