@@ -217,9 +217,9 @@ fn blocking_subscriber() {
     leader.step_down();
     eventually("its token is cancelled", || leader.token().is_cancelled());
     eventually("it is released", || store.count("release", "a") == 1);
+    worker.stop().expect("the run ends, although its last words are not written");
     println!("renewed and cancelled");
     gate.open();
-    worker.stop().unwrap();
 }
 
 fn panicking_subscriber() {

@@ -3,12 +3,18 @@
 //! The host is free for the next run when nothing runs under this one any more. What is dropped then, with the delegate's
 //! closure in it, is dropped apart from the renewal thread.
 
+use std::time::Duration;
+
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::{Driver, overrun};
+use crate::caught::caught_call;
 use crate::election::{EndReason, Report};
 use crate::error::{Error, ErrorKind, Result};
+
+/// How long the end of a run waits for its last words to be written.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 /// A driver that leaves in order however it ends.
 pub(in super::super) struct Running(Option<Box<Driver>>);
@@ -119,20 +125,20 @@ impl Driver {
         self.end(outcome.unwrap_or(Ok(())));
     }
 
-    /// Nothing of the run is left: the slot is freed, what the caller gave is dropped, and whoever waits is told.
+    /// Nothing of the run is left: the slot is freed, what the caller gave is dropped, and whoever waits is told. By then all is
+    /// written that was told of the run, unless the subscriber is stuck.
     fn end(mut self: Box<Self>, outcome: Result<()>) {
         self.announcer.stopped();
         let (slot, done) = (self.run.slot.take(), self.run.done.take());
-        let lane = self.announcer.notices().clone();
-        self.announcer.lane().clone().post(move || {
-            // Of the telemetry's lane: after all that was told.
-            lane.post(move || {
-                drop(slot);
-                drop(crate::caught::caught_call(move || drop(self)));
-                if let Some(done) = done {
-                    let _ = done.send(outcome);
-                }
-            });
+        let (written, flushed) = std::sync::mpsc::channel();
+        self.announcer.lane().post(move || drop(written.send(())));
+        self.announcer.notices().clone().post(move || {
+            let _ = flushed.recv_timeout(FLUSH_LIMIT);
+            drop(slot);
+            drop(caught_call(move || drop(self)));
+            if let Some(done) = done {
+                let _ = done.send(outcome);
+            }
         });
     }
 
