@@ -146,10 +146,10 @@ impl Watched {
     }
 
     /// Does what is due, and returns when to look again; `None` when there is nothing more to watch.
-    fn act(&mut self, late: &[Arc<Shared>]) -> Option<Instant> {
+    fn act(&mut self, revoked: &[Arc<Shared>]) -> Option<Instant> {
         // A clock that panics has ended the driver, too, which has ended the term.
         let now = self.now()?;
-        if late.iter().any(|term| Arc::ptr_eq(term, &self.term)) {
+        if revoked.iter().any(|term| Arc::ptr_eq(term, &self.term)) {
             let reason =
                 if self.term.clock().has_jumped() { EndReason::ClockJumped } else { EndReason::RenewalTimedOut };
             self.term.cancel(reason);
@@ -159,8 +159,10 @@ impl Watched {
             self.term.work().abort();
             self.aborted_at = self.aborted_at.or(Some(now));
         }
-        let late_by = self.aborted_at.filter(|at| *at > steps.overrun_at).map(|at| at + Deadlines::LATE_MARGIN);
-        let overrun_at = (steps.overrun_at + self.slack).max(late_by.unwrap_or_default());
+        // As a rule it has aborted before; if not, as the whole process stood still, the task has a moment to end.
+        let overrun_at = steps.overrun_at + self.slack;
+        let late = self.aborted_at.filter(|at| *at > overrun_at).map(|at| at + Deadlines::LATE_MARGIN);
+        let overrun_at = overrun_at.max(late.unwrap_or_default());
         if now >= overrun_at {
             if !self.term.work().is_idle() {
                 if let Some(vitals) = self.vitals.upgrade() {

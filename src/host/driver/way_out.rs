@@ -131,7 +131,9 @@ impl Driver {
         self.announcer.stopped();
         let (slot, done) = (self.run.slot.take(), self.run.done.take());
         let (written, flushed) = std::sync::mpsc::channel();
-        self.announcer.lane().post(move || drop(written.send(())));
+        self.announcer.lane().post(move || {
+            let _ = written.send(());
+        });
         self.announcer.notices().clone().post(move || {
             let _ = flushed.recv_timeout(FLUSH_LIMIT);
             drop(slot);

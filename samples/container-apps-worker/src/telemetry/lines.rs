@@ -1,13 +1,13 @@
-//! Writes lines from a thread of its own. Events are logged on the thread that renews the lease, and a reader that does not
-//! read (a log agent that hangs) must not keep it from renewing.
+//! Writes lines from a thread of its own, so that a reader that does not read (a log agent that hangs) stops nothing else of the
+//! worker. Lines that find no room are dropped, and how many is said as soon as there is some.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tracing::{Level, Metadata};
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// How many lines wait for the reader; those that come when so many do are lost. Some megabytes.
@@ -34,8 +34,10 @@ struct Count {
 /// Lines that are written to `output`; the rest of them when the guard is dropped.
 pub fn to(output: impl Write + Send + 'static) -> (Lines, WorkerGuard) {
     let count = Arc::<Count>::default();
-    let output = Counted { output, count: Arc::clone(&count) };
+    let dropped = Arc::<OnceLock<ErrorCounter>>::default();
+    let output = Counted { output, count: Arc::clone(&count), dropped: Arc::clone(&dropped), told: 0 };
     let (queue, guard) = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING).finish(output);
+    dropped.get_or_init(|| queue.error_counter());
     (Lines { queue, count, error_limit: ERROR_LIMIT }, guard)
 }
 
@@ -102,6 +104,22 @@ impl Write for Line<'_> {
 struct Counted<W> {
     output: W,
     count: Arc<Count>,
+    /// How many lines were dropped.
+    dropped: Arc<OnceLock<ErrorCounter>>,
+    /// How many of them were told.
+    told: usize,
+}
+
+impl<W: Write> Counted<W> {
+    fn tell_dropped(&mut self) -> io::Result<()> {
+        let dropped = self.dropped.get().map_or(0, ErrorCounter::dropped_lines);
+        let more = dropped.saturating_sub(self.told);
+        if more > 0 {
+            self.told = dropped;
+            writeln!(self.output, r#"{{"level":"WARN","event":"lines_dropped","count":{more}}}"#)?;
+        }
+        Ok(())
+    }
 }
 
 impl<W: Write> Write for Counted<W> {
@@ -111,7 +129,7 @@ impl<W: Write> Write for Counted<W> {
 
     /// Each line comes by one call.
     fn write_all(&mut self, text: &[u8]) -> io::Result<()> {
-        let written = self.output.write_all(text);
+        let written = self.tell_dropped().and_then(|()| self.output.write_all(text));
         // One that cannot be written is not waited for either.
         self.count.written.fetch_add(1, Ordering::AcqRel);
         written
@@ -183,6 +201,12 @@ mod tests {
         assert!(lines.are_written_within(PATIENCE));
         let read = String::from_utf8(taken.lock().unwrap().clone()).unwrap();
         assert!((WAITING..2 * WAITING).contains(&read.lines().count()), "{}", read.lines().count());
+        // And how many were lost is said, once, in as many lines as it was noticed.
+        let told = read.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let told: u64 =
+            told.filter_map(|line| line["count"].as_u64().filter(|_| line["event"] == "lines_dropped")).sum();
+        let dropped = lines.queue.error_counter().dropped_lines() as u64;
+        assert!(dropped > 0 && told == dropped, "{told} of {dropped} were told");
         drop(guard);
     }
 
