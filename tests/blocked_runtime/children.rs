@@ -94,8 +94,8 @@ impl Clock for Stopper {
 
 fn stands_still(deaf: bool) {
     let store = Store::default();
-    // Three seconds, so that on a busy machine too the end comes well before the lease's.
-    let timing = Timing::for_lease(Duration::from_secs(3)).unwrap();
+    // Ten seconds, so that on a busy machine too the end comes well before the lease's.
+    let timing = Timing::for_lease(Duration::from_secs(10)).unwrap();
     let lease = timing.clone();
     let a = host("a", &store, |options| (options.timing, options.abort_process_on_overrun) = (lease, deaf));
     let alive = Arc::new(());

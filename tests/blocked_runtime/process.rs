@@ -65,8 +65,8 @@ fn child() {
 
 fn overrun(role: &str) {
     let store = Store::default();
-    // Three seconds, so that on a busy machine too the end comes well before the lease's.
-    let timing = Timing::for_lease(Duration::from_secs(3)).unwrap();
+    // Ten seconds, so that on a busy machine too the end comes well before the lease's.
+    let timing = Timing::for_lease(Duration::from_secs(10)).unwrap();
     let first = host("a", &store, |options| {
         options.timing = timing.clone();
         options.stall_limit = Some(Duration::from_millis(300));
