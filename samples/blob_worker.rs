@@ -1,6 +1,6 @@
 //! One worker of several, elected on a blob lease: the `MyLeaderCoordinatorTask` of Microsoft's pattern article.
 //!
-//! Start it twice, stop one with Ctrl-C (the other takes over at once) or kill it (the other takes over when the lease
+//! Start it twice, stop one with Ctrl-C (the other takes over within a poll, 1 s) or kill it (the other takes over when the lease
 //! has run out):
 //!
 //! ```sh

@@ -39,8 +39,8 @@
 //! # }
 //! ```
 //!
-//! The calls of one rule are made on the thread that renews leases, as a host makes them; those of the others on the runtime
-//! of the test. A rule that needs an answer within the lease, and gets it too late, begins again, five times at most.
+//! The calls of one rule are made on a thread where nothing else runs; those of the others on the runtime of the test. A rule
+//! that needs an answer within the lease, and gets it too late, begins again, five times at most.
 //!
 //! # Panics
 //!

@@ -81,13 +81,17 @@ pub enum ErrorKind {
     Refused,
     /// The leader's task returned an error, and [`AfterTask::EndHost`](crate::AfterTask) was chosen.
     TaskFailed,
-    /// The leader's task panicked, and [`AfterTask::EndHost`](crate::AfterTask) was chosen.
+    /// The leader's task panicked, and [`AfterTask::EndHost`](crate::AfterTask) was chosen or there was
+    /// [one term](crate::LeaderHost::run_one_term) only.
     TaskPanicked,
-    /// The leader's task still runs although it was aborted: it blocks its thread. The lease was left to run out.
+    /// The leader's task, or what it has started, still runs past its lease although it was aborted: it blocks its thread. The
+    /// lease was left to run out. It is returned only where
+    /// [`abort_process_on_overrun`](crate::LeaderHostOptions::abort_process_on_overrun) is off.
     Overrun,
     /// This host already runs, or a task of an earlier run still does.
     AlreadyRunning,
-    /// The thread or runtime that renews the lease could not be started, or failed.
+    /// A thread or runtime that elections need could not be started, or failed; or this process was forked from one that had
+    /// started them.
     Runtime,
 }
 

@@ -31,18 +31,17 @@ use crate::timing::Timing;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unhealthy {
-    /// The host is not running: not yet, not any more, or it ended with an error.
+    /// The host is not running: not yet, not any more, or it ended with an error. So it is in a forked child.
     NotContending,
-    /// The task still runs although the lease that it was started under has run out, so another worker may lead: the task
-    /// blocks its thread, or the process was paused and has not yet noticed.
+    /// The task, or what it has started by [`Leadership::spawn`](crate::Leadership::spawn), still runs although its lease has run
+    /// out, so another worker may lead: it blocks its thread, or the process was paused and has not yet noticed.
     LeadsPastLease {
         /// The token of the task's term.
         fencing_token: FencingToken,
         /// Since when the lease is over.
         overdue: Duration,
     },
-    /// Nobody has pumped the election for longer than a lease after something was due: the thread that renews is blocked or
-    /// starved.
+    /// Something of the election was due for longer than a lease, and was not done: the thread that renews is blocked or starved.
     Stuck {
         /// For how long.
         overdue: Duration,

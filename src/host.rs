@@ -121,8 +121,9 @@ impl LeaderHost {
     /// stands still.
     ///
     /// # Errors
-    /// [`Unhealthy`], with what is wrong: the host is not running; its task runs on past its lease; nobody pumps the
-    /// election; or the store has been out of reach for longer than a lease.
+    /// [`Unhealthy`], with what is wrong: the host is not running, as in a forked child; its task, or what that has started by
+    /// [`Leadership::spawn`], runs on past its lease; the election was not driven for a lease; or the store has been out of reach
+    /// for longer than a lease.
     pub fn health(&self) -> Result<(), Unhealthy> {
         self.vitals.check()
     }
@@ -135,10 +136,12 @@ impl LeaderHost {
     }
 
     /// Reads who leads, without contending, as far as the store can tell: see [`Observation`]. The request is sent from the threads
-    /// that all of this host's are sent from, and given up after [`attempt_timeout`](crate::TimingOptions::attempt_timeout).
+    /// that all of this host's are sent from, and given up after [`attempt_timeout`](crate::TimingOptions::attempt_timeout), unless
+    /// the store blocks these threads.
     ///
     /// # Errors
-    /// Those of [`DistributedMutex::observe`], and [`Timeout`](ErrorKind::Timeout).
+    /// Those of [`DistributedMutex::observe`], [`Timeout`](ErrorKind::Timeout), and [`Runtime`](ErrorKind::Runtime) when these
+    /// threads cannot be started or this process was forked.
     ///
     /// # Cancellation safety
     /// May be dropped at any time.
@@ -165,8 +168,8 @@ impl LeaderHost {
     /// pause, or ends if the options say so.
     ///
     /// Returns `Ok` after `shutdown`, once the task is gone and the lease is released; within the drain limit plus three
-    /// attempt timeouts, also when the store hangs. Your closure is dropped before, apart from the thread that renews; the run
-    /// returns only then.
+    /// attempt timeouts, also when the store hangs. Then your closure is dropped, apart from the thread that renews: the run waits
+    /// for that however long it takes, and for the last lines of its log for a second at most.
     ///
     /// # Errors
     /// - [`InvalidSetting`](ErrorKind::InvalidSetting) when the options cannot work, before anything is sent.
@@ -185,7 +188,8 @@ impl LeaderHost {
     /// for that.
     ///
     /// # Panics
-    /// Only if [`DistributedMutex::check_lease`] does; a panic of `delegate` or of the store's requests is caught.
+    /// Only if [`DistributedMutex::check_lease`] does. A panic of `delegate`, of the store's requests, of a subscriber or of a
+    /// destructor is caught; one of a [clock](crate::clock::Clock) ends the run with [`Runtime`](ErrorKind::Runtime).
     pub async fn run_task_when_mutex_acquired<F, Fut>(&self, shutdown: CancellationToken, delegate: F) -> Result<()>
     where
         F: FnMut(Leadership) -> Fut + Send + 'static,

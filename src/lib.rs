@@ -3,6 +3,18 @@
     not(all(feature = "blob", feature = "cosmos", feature = "file")),
     doc = "Leader election for workers; the README is the documentation with all features."
 )]
+#![cfg_attr(
+    all(feature = "blob", feature = "cosmos", feature = "file"),
+    doc = "
+# Where to find what
+
+- Run: [`LeaderHost`], [`LeaderHostOptions`], [`Timing`]; what the task receives: [`Leadership`].
+- Elect on: [`BlobDistributedMutex`], [`CosmosDistributedMutex`], [`FileMutex`], [`MemoryMutex`], or your own [`DistributedMutex`] or
+  [`document::DocumentStore`].
+- Write: [`FencedBlob`], [`FencedStateBlob`], [`FencedPartition`], [`Fenced`], [`FencingToken`].
+- Watch: [`Status`], [`LeaderEvent`], [`Unhealthy`], [`telemetry`].
+- Sign in: [`SharedCredential`]. Test: [`MemoryMutex`], [`clock::TokioClock`], [`Pump`]."
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(all(fuzzing, feature = "blob", feature = "cosmos", feature = "file"))]

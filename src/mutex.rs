@@ -18,7 +18,8 @@ use crate::fencing::FencingToken;
 /// # Contract
 ///
 /// An implementation must keep these rules; the suite in `azure_leader_election::contract` (feature `contract`) tests
-/// them. *Granted* below means that [`try_acquire`](Self::try_acquire) returned [`Acquire::Granted`].
+/// them. Two are only tested in part, as the suite knows no store from within: rule 9, for which you spoil a record of your
+/// own, and rule 11, of which it tests the claim's id alone. *Granted* below means that [`try_acquire`](Self::try_acquire) returned [`Acquire::Granted`].
 ///
 ///  1. **Exclusive.** While a claim's lease runs, no other claim is granted.
 ///  2. **A duration, counted by the store from the request's arrival.** A grant and a renewal hold for at least

@@ -54,14 +54,16 @@ pub struct LeaderHostOptions {
     /// Whether the process is ended by [`std::process::abort`] when the task, or what it has started by
     /// [`Leadership::spawn`](crate::Leadership::spawn), still runs when its lease ends. It was aborted by then, so it blocks its
     /// thread, and nothing else can stop it from writing while another worker leads. Default `true`: the process ends after the
-    /// end of validity and before the lease can be granted again, so within a lease of the last renewal. With `false` the overrun is
+    /// end of validity and before the lease can be granted again, so within a lease of the last renewal. (Where the abortion itself
+    /// came late, as the process stood still or the lease was lost, the task has 250 ms to be gone.) Its exit status is that of
+    /// `SIGABRT`; no destructor runs, and the log says `process_ends`. With `false` the overrun is
     /// reported, and the lease is left to run out: only fencing at the resource keeps the task from writing then.
     pub abort_process_on_overrun: bool,
     /// Whether to go on contending when the store refuses the very first attempts in a way that a human must mend: a
     /// missing role, a missing container. Default `false`: the run ends with that error at once. A refusal after the
     /// store has once answered never ends the run; it is reported and tried again.
     pub keep_trying_when_refused: bool,
-    /// Where the election is driven. Default: on the renewal thread.
+    /// Where the election is driven. Default: on a thread of its own.
     pub pump: Pump,
     /// The clock. Default: the machine's.
     pub clock: Arc<dyn Clock>,
@@ -90,11 +92,13 @@ impl Default for LeaderHostOptions {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Pump {
     /// On a thread of its own, one per process, so that a leader that blocks its runtime can neither starve the
-    /// renewals nor delay its own cancellation.
+    /// renewals nor delay its own cancellation. Requests and code of yours run on further threads, and a watchdog ends terms when
+    /// this one is late.
     #[default]
     Keeper,
     /// On the runtime that runs the host. For tests in paused time, together with
-    /// [`TokioClock`](crate::clock::TokioClock); in production a blocked runtime would stop the renewals.
+    /// [`TokioClock`](crate::clock::TokioClock); in production a blocked runtime would stop the renewals, and there is no
+    /// watchdog.
     CallerRuntime,
 }
 

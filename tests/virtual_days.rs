@@ -14,7 +14,7 @@
 //! retried, which with no retries at all decides nothing; the bearer token policy judges a token's age by the wall clock,
 //! so here it asks for a token with every request. All sleeps are tokio's.
 //!
-//! There is no sibling for Cosmos DB, as its store takes no transport: its requests go from the keeper thread, which no
+//! There is no sibling for Cosmos DB, as its store takes no transport: its requests go from threads of their own, which no
 //! test can pause, by a client that it builds itself, and the SDK's driver times them by the clock of the machine.
 
 #![cfg(feature = "blob")]

@@ -9,8 +9,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// A number that rises with every leadership of an election, for ever.
 ///
 /// Hand it to whatever the leader writes to, and have that refuse a number lower than the highest it has seen: only
-/// this protects against a leader that was paused in the middle of a write. Release, expiry, restarts and even the
-/// deletion of the store's record never reset it. It is at least 1 and below 2<sup>53</sup>, so that JSON and
+/// this protects against a leader that was paused in the middle of a write. Release, expiry and restarts never reset it. After
+/// the store's record was deleted it goes on from the store's clock, in milliseconds, and so rises as long as that clock goes on. It is at least 1 and below 2<sup>53</sup>, so that JSON and
 /// JavaScript carry it exactly.
 ///
 /// It travels as decimal digits ([`Display`](fmt::Display) and [`FromStr`]; `{token:020}` pads it for a store that compares

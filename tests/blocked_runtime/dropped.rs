@@ -37,7 +37,7 @@ fn a_run_that_waits_for_the_blocked_task_of_a_dropped_one_heeds_its_shutdown() {
     assert!(heeded, "it did not end while the dropped run's task was blocked");
 }
 
-/// The runtime that the host was run on goes away with the leader on it; the keeper does not.
+/// The runtime that the host was run on goes away with the leader on it; the renewal thread does not.
 fn releases_when_dropped(runtime: Runtime) {
     let store = Store::default();
     let (led, leads) = mpsc::channel();

@@ -48,3 +48,38 @@ fn each_refusal_names_the_duration_at_fault() {
     assert!(refusal(|t| t.lease = Duration::MAX).contains("lease"));
     assert!(refusal(|t| t.attempt_timeout = Duration::MAX).contains("attempt_timeout"));
 }
+
+/// Each row of it is worked out from the defaults, for each of its three leases.
+#[test]
+fn the_readmes_table_of_times_is_that_of_the_defaults() {
+    let leases = [15, 30, 60].map(|seconds| Timing::for_lease(Duration::from_secs(seconds)).expect("valid"));
+    let seconds =
+        |of: &dyn Fn(&Timing) -> Duration| leases.each_ref().map(|timing| format!("{} s", of(timing).as_secs_f64()));
+    let a_minute = |of: &dyn Fn(&Timing) -> Duration| leases.each_ref().map(|timing| 60.0 / of(timing).as_secs_f64());
+    let missed = |timing: &Timing| timing.cancel_after() - timing.renew_every();
+    let rows = [
+        ("renewal", seconds(&Timing::renew_every)),
+        ("and again if it fails", seconds(&|timing| timing.renew_every() + timing.attempt_timeout())),
+        ("token cancelled", seconds(&Timing::cancel_after)),
+        ("task aborted", seconds(&Timing::valid_for)),
+        ("process ended if the task still runs", seconds(&|timing| timing.valid_for() + timing.skew() / 10)),
+        ("another may lead", seconds(&Timing::lease)),
+        ("a standby asks again if unanswered", seconds(&Timing::poll_every).map(|after| format!("after {after}"))),
+        ("storage outage survived", seconds(&missed)),
+        ("requests of the leader", a_minute(&Timing::renew_every).map(|requests| requests.to_string())),
+        ("requests of a standby", a_minute(&Timing::poll_every).map(|requests| requests.to_string())),
+    ];
+    let readme = include_str!("../../README.md");
+    for (name, cells) in rows {
+        let row = readme.lines().find(|line| line.starts_with(&format!("| {name} |"))).expect(name);
+        let written: Vec<_> =
+            row.split('|').skip(2).take(3).map(|cell| cell.trim().trim_end_matches(" a minute")).collect();
+        assert_eq!(written, cells, "{name}");
+    }
+    // Where requests hang, each attempt lasts its whole time; the last one that can save the term is the one before.
+    let hanging = leases.each_ref().map(|timing| (missed(timing) - timing.attempt_timeout()).as_secs());
+    assert!(
+        readme.contains(&format!("{}, {} and {} s where requests hang", hanging[0], hanging[1], hanging[2])),
+        "{hanging:?}"
+    );
+}

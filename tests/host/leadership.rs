@@ -76,7 +76,7 @@ async fn whoever_sees_the_token_cancelled_sees_the_reason_too() {
     let leader = worker.leads().await;
     tokio::time::sleep(secs(1)).await;
     run.shutdown.cancel();
-    // No await in between: on the keeper, a task may be as quick as this.
+    // No await in between: driven by the renewal thread, a task may be as quick as this.
     assert!(leader.token().is_cancelled());
     let at_once = leader.end_reason();
     run.stop().await.0.unwrap();

@@ -258,3 +258,17 @@ async fn a_rest_is_told_with_its_length_and_a_subtask_writes_in_the_span_of_its_
     assert_eq!(part.spans.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["leadership"]);
     run.stop().await.0.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn refusals_that_name_no_leader_are_one_warning() {
+    let (log, _guard) = Capture::begin();
+    let bench = Bench::new();
+    let worker = bench.worker("a");
+    worker.store.always(Operation::Acquire, Fault::Held(Box::default()));
+    let run = worker.run(until_cancelled);
+    tokio::time::sleep(secs(20)).await;
+    let told: Vec<_> = log.lines().into_iter().filter(|line| line.is("refused_without_leader")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((told[0].level, fields(&told[0])), (Level::WARN, vec![]));
+    run.stop().await.0.unwrap();
+}

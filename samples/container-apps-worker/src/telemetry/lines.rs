@@ -13,8 +13,8 @@ use tracing_subscriber::fmt::MakeWriter;
 /// How many lines wait for the reader; those that come when so many do are lost. Some megabytes.
 const WAITING: usize = 10_000;
 
-/// How long the library waits until an error of its own is written. Its abort must come before the lease can be granted again,
-/// so this is a small part of the second that it keeps for clocks that differ.
+/// How long a thread that logs an error of the library waits until it is written. The library itself waits 20 ms for its last
+/// words before it ends the process.
 const ERROR_LIMIT: Duration = Duration::from_millis(50);
 
 /// Where lines are handed over.
