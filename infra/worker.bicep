@@ -161,7 +161,7 @@ resource worker 'Microsoft.App/containerApps@2025-07-01' = {
     }
     template: {
       // After SIGTERM the task has `drainSeconds`, then the lease is released, which takes three attempts of a fifth of the
-      // lease at most: 10 s + 9 s by default, 60 s + 36 s at the utmost. Killed earlier, the worker would leave a lease
+      // lease, or of 6 s, at most: 10 s + 9 s by default, 60 s + 18 s at the utmost. Killed earlier, the worker would leave a lease
       // behind that nobody runs.
       terminationGracePeriodSeconds: 120
       containers: [

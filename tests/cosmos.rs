@@ -13,10 +13,12 @@ use azure_core::credentials::Secret;
 use azure_data_cosmos_driver::in_memory_emulator::{ConsistencyLevel, WriteMode};
 use azure_leader_election::{
     Acquire, CancellationToken, CosmosDistributedMutex, CosmosMutexOptions, DistributedMutex, Error, ErrorKind,
-    LeaderHost, Renew,
+    LeaderHost, LeaderHostOptions, Renew, Timing, TimingOptions,
 };
 use serde_json::{Value, json};
-use support::cosmos::election::{CONTAINER, DATABASE, ELECTION, acquire, claim, emulator, mutex, release};
+use support::cosmos::election::{
+    CONTAINER, DATABASE, ELECTION, acquire, claim, emulator, mutex, refused, release, renew,
+};
 use support::cosmos::{EmulatorOptions, EmulatorToken, KEY, Kind};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,14 +44,14 @@ async fn a_second_write_region_that_is_switched_on_under_a_leader_stops_it() {
     let mut leading = claim("a");
     acquire(&mutex, &mut leading).await;
     emulator.store().set_write_mode(WriteMode::Multi);
-    let refused = loop {
+    let told = loop {
         match mutex.renew(&leading).await {
             Err(error) if !error.is_transient() => break error,
             _ => tokio::time::sleep(Duration::from_millis(200)).await,
         }
     };
-    assert_eq!(refused.kind(), ErrorKind::InvalidSetting);
-    let error = mutex.try_acquire(&claim("b"), None).await.expect_err("refused as well");
+    assert_eq!(renewed.kind(), ErrorKind::InvalidSetting);
+    let error = refused(async || mutex.try_acquire(&claim("b"), None).await).await;
     assert!(error.to_string().contains("several write regions"), "{error}");
 }
 
@@ -66,14 +68,7 @@ async fn invariant_2_a_forced_failover_under_strong_consistency_repeats_no_token
     let before = acquire(&mutex, &mut first).await.fencing_token;
     emulator.fail_over_to("West US");
     // The same mutex finds the region that took over, and the lease is still its own.
-    let mut answer = mutex.renew(&first).await;
-    for _ in 0..20 {
-        if answer.is_ok() {
-            break;
-        }
-        answer = mutex.renew(&first).await;
-    }
-    assert_eq!(answer.expect("an answer from the other region"), Renew::Renewed);
+    assert_eq!(renew(&mutex, &first).await, Renew::Renewed);
     release(&mutex, &first).await;
     assert!(acquire(&mutex, &mut claim("b")).await.fencing_token > before, "tokens rise over a failover");
 }
@@ -92,7 +87,7 @@ async fn a_client_that_never_answers_in_time_is_made_anew() {
         assert!(attempt.is_err(), "{attempt:?}");
     }
     emulator.go_on();
-    assert_eq!(mutex.renew(&leading).await.unwrap(), Renew::Renewed);
+    assert_eq!(renew(&mutex, &leading).await, Renew::Renewed);
     assert!(emulator.requests("GET", Kind::Account) > connected, "it has looked for the account's regions again");
 }
 
@@ -101,8 +96,7 @@ async fn a_client_that_never_answers_in_time_is_made_anew() {
 async fn a_document_that_cannot_be_understood_is_one_clear_error_and_stays_as_it_is() {
     let emulator = emulator(EmulatorOptions::default());
     let mutex = mutex(&emulator);
-    let first = claim("a");
-    mutex.try_acquire(&first, None).await.unwrap();
+    acquire(&mutex, &mut claim("a")).await;
     let good = emulator.document(DATABASE, CONTAINER, ELECTION).unwrap();
     let ten_years = 10_u64 * 365 * 24 * 3600 * 1000;
     for (field, value) in [
@@ -119,8 +113,8 @@ async fn a_document_that_cannot_be_understood_is_one_clear_error_and_stays_as_it
         emulator.put_document(DATABASE, CONTAINER, &spoiled);
         let before = emulator.document(DATABASE, CONTAINER, ELECTION).unwrap();
         for error in [
-            mutex.try_acquire(&claim("b"), None).await.expect_err("refused"),
-            mutex.observe().await.expect_err("refused"),
+            refused(async || mutex.try_acquire(&claim("b"), None).await).await,
+            refused(async || mutex.observe().await).await,
         ] {
             assert_eq!(error.kind(), ErrorKind::CorruptRecord);
             assert!(error.to_string().contains(field), "{field}={value}: {error}");
@@ -131,7 +125,7 @@ async fn a_document_that_cannot_be_understood_is_one_clear_error_and_stays_as_it
     let mut without = good.clone();
     without.as_object_mut().unwrap().remove("fencingToken");
     emulator.put_document(DATABASE, CONTAINER, &without);
-    let error = mutex.try_acquire(&claim("b"), None).await.expect_err("refused");
+    let error = refused(async || mutex.try_acquire(&claim("b"), None).await).await;
     assert!(error.to_string().contains("fencingToken is missing"), "{error}");
 }
 
@@ -139,21 +133,31 @@ async fn a_document_that_cannot_be_understood_is_one_clear_error_and_stays_as_it
 async fn a_renewal_is_one_request_and_keeps_what_others_have_put_into_the_document() {
     let emulator = emulator(EmulatorOptions::default());
     let mutex = mutex(&emulator);
-    let claim = claim("a");
-    mutex.try_acquire(&claim, None).await.unwrap();
+    let mut claim = claim("a");
+    acquire(&mutex, &mut claim).await;
     let mut document = emulator.document(DATABASE, CONTAINER, ELECTION).unwrap();
     document["team"] = json!("billing");
     emulator.put_document(DATABASE, CONTAINER, &document);
     // The first one meets the stranger's write, and reads.
-    assert_eq!(mutex.renew(&claim).await.unwrap(), Renew::Renewed);
+    assert_eq!(renew(&mutex, &claim).await, Renew::Renewed);
     assert_eq!(emulator.document(DATABASE, CONTAINER, ELECTION).unwrap()["team"], "billing");
 
     let count = || emulator.requests("GET", Kind::Item) + emulator.requests("PUT", Kind::Item);
-    let before = count();
-    for _ in 0..10 {
-        assert_eq!(mutex.renew(&claim).await.unwrap(), Renew::Renewed);
+    let mut answered = 0;
+    while answered < 10 {
+        let before = count();
+        match mutex.renew(&claim).await {
+            Ok(answer) => {
+                assert_eq!((answer, count() - before), (Renew::Renewed, 1), "one request each");
+                answered += 1;
+            }
+            // On a busy machine: it is sent again, and what came of the lost one is read before.
+            Err(error) => {
+                assert!(error.is_transient(), "{error}");
+                assert_eq!(renew(&mutex, &claim).await, Renew::Renewed);
+            }
+        }
     }
-    assert_eq!(count() - before, 10, "one request each");
 }
 
 /// A renewal whose answer is lost must not pass for one that was carried out later than it was.
@@ -161,13 +165,13 @@ async fn a_renewal_is_one_request_and_keeps_what_others_have_put_into_the_docume
 async fn a_renewal_without_an_answer_is_repeated_by_a_write_of_its_own() {
     let emulator = emulator(EmulatorOptions::default());
     let mutex = mutex(&emulator);
-    let claim = claim("a");
-    mutex.try_acquire(&claim, None).await.unwrap();
+    let mut claim = claim("a");
+    acquire(&mutex, &mut claim).await;
     emulator.lose_next_responses("PUT", 1);
     let lost = mutex.renew(&claim).await;
     assert!(lost.as_ref().is_err_and(Error::is_transient), "{lost:?}");
     let committed = emulator.document(DATABASE, CONTAINER, ELECTION).unwrap();
-    assert_eq!(mutex.renew(&claim).await.unwrap(), Renew::Renewed);
+    assert_eq!(renew(&mutex, &claim).await, Renew::Renewed);
     let renewed = emulator.document(DATABASE, CONTAINER, ELECTION).unwrap();
     assert_ne!(renewed["_etag"], committed["_etag"], "the second renewal is a write of its own");
 }
@@ -211,13 +215,17 @@ fn shown(error: &Error) -> String {
     all
 }
 
-/// What a host reports that is started on this mutex. It must come by itself.
+/// What a host reports that is started on this mutex. It must come by itself; the limits are for a busy machine, and for a test
+/// to fail.
 async fn start(mutex: CosmosDistributedMutex) -> Error {
-    let host = LeaderHost::new(mutex);
+    let lease = Duration::from_secs(600);
+    let timing = TimingOptions { attempt_timeout: Duration::from_secs(60), ..TimingOptions::for_lease(lease) };
+    let timing = Timing::new(timing).expect("valid");
+    let host = LeaderHost::new(mutex).with_options(LeaderHostOptions { timing, ..Default::default() });
     let run = host.run_task_when_mutex_acquired(CancellationToken::new(), |_leader| async {
         panic!("no task may start");
     });
-    tokio::time::timeout(Duration::from_secs(60), run).await.expect("an error at once").expect_err("an error")
+    tokio::time::timeout(Duration::from_secs(900), run).await.expect("an error at once").expect_err("an error")
 }
 
 /// A container's default would delete the record, and with it the lease and the token.
@@ -231,7 +239,7 @@ async fn the_leader_document_lives_for_ever_whatever_the_containers_default_or_s
     let mut document = emulator.document(DATABASE, CONTAINER, ELECTION).expect("there is one");
     document["ttl"] = json!(60);
     emulator.put_document(DATABASE, CONTAINER, &document);
-    assert_eq!(mutex.renew(&leader).await.unwrap(), Renew::Renewed);
+    assert_eq!(renew(&mutex, &leader).await, Renew::Renewed);
     assert_eq!(ttl(), json!(-1), "renewed");
     document.as_object_mut().expect("an object").remove("ttl");
     emulator.put_document(DATABASE, CONTAINER, &document);
@@ -258,7 +266,7 @@ async fn a_token_near_the_highest_is_refused_before_anybody_is_granted_one_above
     let mut document = emulator.document(DATABASE, CONTAINER, ELECTION).expect("there is one");
     document["fencingToken"] = json!((1_u64 << 53) - 2);
     emulator.put_document(DATABASE, CONTAINER, &document);
-    let error = mutex.try_acquire(&claim("b"), None).await.expect_err("refused");
+    let error = refused(async || mutex.try_acquire(&claim("b"), None).await).await;
     assert_eq!(error.kind(), ErrorKind::CorruptRecord);
     assert!(error.to_string().contains("somebody has edited it"), "{error}");
 }

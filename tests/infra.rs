@@ -82,7 +82,7 @@ fn each_safety_property_that_is_taken_away_is_missed() {
         ("modules/cosmos-roles.bicep", "'${items}/replace'", "'${items}/delete'"),
         ("worker.bicep", "@minValue(2)", "@minValue(1)"),
         ("worker.bicep", "minReplicas: replicas", "minReplicas: 1"),
-        ("worker.bicep", "terminationGracePeriodSeconds: 120", "terminationGracePeriodSeconds: 96"),
+        ("worker.bicep", "terminationGracePeriodSeconds: 120", "terminationGracePeriodSeconds: 78"),
         ("worker.bicep", "      terminationGracePeriodSeconds: 120\n", ""),
         ("worker.bicep", "'Single'", "'Multiple'"),
         ("worker.bicep", "path: '/readyz'", "path: '/'"),

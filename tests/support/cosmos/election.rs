@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use azure_core::credentials::Secret;
-use azure_leader_election::{Acquire, Claim, CosmosDistributedMutex, DistributedMutex, Grant, HolderId};
+use azure_leader_election::{
+    Acquire, Claim, CosmosDistributedMutex, DistributedMutex, Error, Grant, HolderId, Renew, Result,
+};
 
 use super::{Emulator, EmulatorOptions, KEY};
 
@@ -47,5 +49,25 @@ pub async fn acquire(mutex: &CosmosDistributedMutex, claim: &mut Claim) -> Grant
 pub async fn release(mutex: &CosmosDistributedMutex, claim: &Claim) {
     while let Err(error) = mutex.release(claim).await {
         assert!(error.is_transient(), "{error}");
+    }
+}
+
+/// Repeats a renewal until it has an answer.
+pub async fn renew(mutex: &CosmosDistributedMutex, claim: &Claim) -> Renew {
+    loop {
+        match mutex.renew(claim).await {
+            Ok(answer) => return answer,
+            Err(error) => assert!(error.is_transient(), "{error}"),
+        }
+    }
+}
+
+/// Repeats a request until it is refused: on a busy machine any may be without an answer.
+pub async fn refused<T: std::fmt::Debug>(mut request: impl AsyncFnMut() -> Result<T>) -> Error {
+    loop {
+        match request().await {
+            Err(error) if error.is_transient() => {}
+            other => return other.expect_err("refused"),
+        }
     }
 }
