@@ -50,7 +50,7 @@ async fn a_second_write_region_that_is_switched_on_under_a_leader_stops_it() {
             _ => tokio::time::sleep(Duration::from_millis(200)).await,
         }
     };
-    assert_eq!(renewed.kind(), ErrorKind::InvalidSetting);
+    assert_eq!(told.kind(), ErrorKind::InvalidSetting);
     let error = refused(async || mutex.try_acquire(&claim("b"), None).await).await;
     assert!(error.to_string().contains("several write regions"), "{error}");
 }

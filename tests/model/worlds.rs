@@ -49,7 +49,7 @@ impl Tier {
     /// How many unique states there are at the least.
     pub fn floor(self) -> usize {
         match self {
-            Self::Quick => 250_000,
+            Self::Quick => 200_000,
             Self::Ci => 1_400_000,
             Self::Soak => 18_000_000,
         }

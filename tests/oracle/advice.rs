@@ -1,20 +1,19 @@
 //! What a worker says where the service refuses: one sentence with the next step.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use azure_leader_election::{
     BlobDistributedMutex, BlobMutexOptions, Claim, DistributedMutex, Error, ErrorKind, FencingToken, HolderId,
 };
 
-use crate::support::credential::UnsignedToken;
+use crate::support::credential::signed_in;
 use crate::support::oracle::message::Request;
 use crate::support::oracle::network::{Back, Fate, Network};
 
 fn mutex(network: &Network) -> BlobDistributedMutex {
     let options = BlobMutexOptions { transport: Some(network.transport()), ..Default::default() };
     let url = "https://acct.blob.core.windows.net/leases";
-    BlobDistributedMutex::new(url, "nightly", Arc::new(UnsignedToken)).unwrap().with_options(options).unwrap()
+    BlobDistributedMutex::new(url, "nightly", signed_in()).unwrap().with_options(options).unwrap()
 }
 
 /// What an acquire says where all requests of this kind are refused so.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azure_leader_election::contract::Fixture;
-use azure_leader_election::{BlobDistributedMutex, BlobMutexOptions, DistributedMutex, SharedCredential, async_trait};
+use azure_leader_election::{BlobDistributedMutex, BlobMutexOptions, DistributedMutex, async_trait};
 
-use crate::support::credential::UnsignedToken;
+use crate::support::credential::signed_in;
 use crate::support::names;
 use crate::support::oracle::message::Request;
 use crate::support::oracle::network::Network;
@@ -31,8 +31,7 @@ impl Fixture for InMemory {
     async fn open(&self, election: &Network) -> Arc<dyn DistributedMutex> {
         let options = BlobMutexOptions { transport: Some(election.transport()), ..Default::default() };
         let url = "https://acct.blob.core.windows.net/leases";
-        let signed_in = SharedCredential::with_runtime(Arc::new(UnsignedToken), tokio::runtime::Handle::current());
-        let mutex = BlobDistributedMutex::new(url, BLOB, signed_in).unwrap();
+        let mutex = BlobDistributedMutex::new(url, BLOB, signed_in()).unwrap();
         Arc::new(mutex.with_options(options).unwrap())
     }
 

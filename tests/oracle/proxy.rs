@@ -11,7 +11,7 @@ use azure_leader_election::{
 };
 use tokio::time::Instant;
 
-use crate::support::credential::UnsignedToken;
+use crate::support::credential::signed_in;
 use crate::support::oracle::network::Network;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ fn behind(habit: Habit, network: &Network) -> BlobDistributedMutex {
     let proxy = Proxy { network: network.clone(), habit, kept: Mutex::default() };
     let options = BlobMutexOptions { transport: Some(Transport::new(Arc::new(proxy))), ..Default::default() };
     let url = "https://acct.blob.core.windows.net/leases";
-    BlobDistributedMutex::new(url, "nightly", Arc::new(UnsignedToken)).unwrap().with_options(options).unwrap()
+    BlobDistributedMutex::new(url, "nightly", signed_in()).unwrap().with_options(options).unwrap()
 }
 
 fn claim(holder: &str) -> Claim {
