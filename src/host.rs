@@ -153,7 +153,7 @@ impl LeaderHost {
                 .unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout, format!("no answer within {limit:?}"))))
         };
         match self.options.pump {
-            Pump::Keeper => requests::run(bounded).await?,
+            Pump::RenewalThread => requests::run(bounded).await?,
             Pump::CallerRuntime => bounded.await,
         }
     }
@@ -261,7 +261,7 @@ impl LeaderHost {
         self.mutex.check_lease(settings.timing.lease())?;
         let here = current_runtime()?;
         let (runtime, requests, user_code) = match self.options.pump {
-            Pump::Keeper => {
+            Pump::RenewalThread => {
                 watchdog::start()?;
                 (renewal_thread::handle()?, Requests::shared()?, UserCode::Apart(here))
             }

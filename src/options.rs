@@ -82,7 +82,7 @@ impl Default for LeaderHostOptions {
             after_failure: AfterTask::ContendAgain,
             abort_process_on_overrun: true,
             keep_trying_when_refused: false,
-            pump: Pump::Keeper,
+            pump: Pump::RenewalThread,
             clock: Arc::new(SystemClock::new()),
         }
     }
@@ -95,7 +95,7 @@ pub enum Pump {
     /// renewals nor delay its own cancellation. Requests and code of yours run on further threads, and a watchdog ends terms when
     /// this one is late.
     #[default]
-    Keeper,
+    RenewalThread,
     /// On the runtime that runs the host. For tests in paused time, together with
     /// [`TokioClock`](crate::clock::TokioClock); in production a blocked runtime would stop the renewals, and there is no
     /// watchdog.

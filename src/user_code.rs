@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::caught::caught_call;
+use crate::renewal_thread;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -84,6 +85,9 @@ struct Queue {
     refused: u64,
 }
 
+/// How soon a thread is asked for again.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// More than a lane that works ever holds.
 const ROOM: usize = 1_024;
 
@@ -123,12 +127,31 @@ impl Lane {
 
 impl Inner {
     fn push(self: &Arc<Self>, job: Job) {
+        self.queue().jobs.push_back(job);
+        self.start();
+    }
+
+    /// Has the jobs run, unless that is so.
+    fn start(self: &Arc<Self>) {
         let mut queue = self.queue();
-        queue.jobs.push_back(job);
+        if queue.running || queue.jobs.is_empty() {
+            return;
+        }
+        let inner = Arc::clone(self);
+        queue.running = Pool::Lanes.start(move || inner.work());
         if !queue.running {
-            let inner = Arc::clone(self);
-            // If no thread can be had now, the next job tries again.
-            queue.running = Pool::Lanes.start(move || inner.work());
+            self.start_later();
+        }
+    }
+
+    /// The system has no thread to spare now. The last job of a run tells its caller that it ended, so none may be forgotten.
+    fn start_later(self: &Arc<Self>) {
+        let inner = Arc::clone(self);
+        if let Ok(renewal_thread) = renewal_thread::handle() {
+            renewal_thread.spawn(async move {
+                tokio::time::sleep(RETRY).await;
+                inner.start();
+            });
         }
     }
 

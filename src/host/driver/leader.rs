@@ -61,7 +61,7 @@ impl Leader {
         );
         // It cannot be revoked yet: the watchdog does not know it.
         let _ = shared.publish(now, driver.election.valid_until(), driver.election.deadlines());
-        if driver.run.options.pump == Pump::Keeper {
+        if driver.run.options.pump == Pump::RenewalThread {
             watchdog::watch(Watched {
                 term: Arc::clone(&shared),
                 vitals: Arc::downgrade(&driver.run.vitals),
