@@ -74,7 +74,10 @@ async fn a_host_that_cannot_be_reached_is_reported_and_tried_again() {
             panic!("a failed attempt, not {event:?}");
         };
         assert_eq!(error.kind(), ErrorKind::Unreachable);
-        assert!(shown(&error).contains("could not be reached"));
+        let told = error.to_string();
+        assert!(told.contains(&format!("\"127.0.0.1:{port}\" could not be reached (")), "port and cause: {told}");
+        assert!(told.to_lowercase().contains("refused"), "{told}");
+        shown(&error);
     }
 }
 

@@ -21,6 +21,12 @@ pub(crate) struct Cause {
 }
 
 impl Cause {
+    /// The text of the very first cause: `Connection refused (os error 111)`.
+    pub(crate) fn root(&self) -> String {
+        let root = std::iter::successors(Some(self), |cause| cause.below.as_deref()).last();
+        printable(root.map_or("", |cause| cause.text.trim()))
+    }
+
     /// The text with all those below it.
     pub(crate) fn whole(&self) -> String {
         let all = std::iter::successors(Some(self), |cause| cause.below.as_deref());

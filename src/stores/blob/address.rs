@@ -99,6 +99,12 @@ impl Address {
         self.container_url.host_str().unwrap_or_default()
     }
 
+    /// The host, and the port where it is not that of the scheme.
+    pub(super) fn authority(&self) -> String {
+        let port = self.container_url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}{port}", self.host())
+    }
+
     pub(crate) fn blob_name(&self) -> &str {
         &self.blob_name
     }

@@ -170,10 +170,12 @@ fn explain_silence(doing: &str, address: &Address, error: &azure_core::Error) ->
             format!("there is no host {:?}: check the account's name in the container URL", address.host()),
         ),
         SdkKind::Connection | SdkKind::Io if text.contains("certificate") => {
-            (ErrorKind::Refused, format!("{:?} could not be reached", address.host()))
+            (ErrorKind::Refused, format!("{:?} could not be reached", address.authority()))
         }
-        SdkKind::Connection => (ErrorKind::Unreachable, format!("{:?} could not be reached", address.host())),
-        SdkKind::Io => (ErrorKind::Unreachable, "the connection broke".to_owned()),
+        SdkKind::Connection => {
+            (ErrorKind::Unreachable, format!("{:?} could not be reached ({})", address.authority(), cause.root()))
+        }
+        SdkKind::Io => (ErrorKind::Unreachable, format!("the connection broke ({})", cause.root())),
         _ => (ErrorKind::Refused, "the request could not be made, or its answer not be read".to_owned()),
     };
     let advice = advice(&text).map(|advice| format!("; {advice}")).unwrap_or_default();

@@ -59,6 +59,12 @@ impl Address {
     pub(super) fn host(&self) -> &str {
         self.endpoint.host_str().unwrap_or_default()
     }
+
+    /// The host, and the port where it is not that of the scheme.
+    pub(super) fn authority(&self) -> String {
+        let port = self.endpoint.port().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}{port}", self.host())
+    }
 }
 
 impl fmt::Display for Address {

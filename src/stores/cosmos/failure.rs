@@ -98,9 +98,9 @@ pub(super) fn silence(doing: &str, address: &Address, error: &(dyn StdError + 's
             format!("there is no host {:?}: check the account's name in the endpoint", address.host()),
         )
     } else if text.contains("certificate") {
-        (ErrorKind::Refused, format!("{:?} could not be reached", address.host()))
+        (ErrorKind::Refused, format!("{:?} could not be reached", address.authority()))
     } else {
-        (ErrorKind::Unreachable, format!("{:?} gave no answer", address.host()))
+        (ErrorKind::Unreachable, format!("{:?} gave no answer ({})", address.authority(), cause.root()))
     };
     let advice = advice(&text).map(|advice| format!("; {advice}")).unwrap_or_default();
     Error::new(kind, format!("{doing} {address} failed: {why}{advice}")).with_source(cause)
