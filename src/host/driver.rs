@@ -252,7 +252,7 @@ impl Driver {
         self.announcer.task_gone(now);
         let exit = leader.exit.unwrap_or(crate::election::TaskExit::Aborted);
         self.election.handle_event(now, Event::TaskExited { exit });
-        self.announcer.lane().discard(leader);
+        self.announcer.lane().discard((leader.shared.work().take_span(), leader));
         self.show_standby(now, None);
     }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
@@ -16,8 +16,8 @@ use tracing::{Instrument, Span};
 #[derive(Debug)]
 pub(crate) struct Work {
     runtime: Handle,
-    /// The term's, within which all of it runs.
-    span: OnceLock<Span>,
+    /// The term's, within which all of it runs, until nothing does.
+    span: Mutex<Option<Arc<Span>>>,
     tracker: TaskTracker,
     started: Mutex<Started>,
     returned: CancellationToken,
@@ -36,7 +36,7 @@ impl Work {
     pub(crate) fn new(runtime: Handle) -> Self {
         Self {
             runtime,
-            span: OnceLock::new(),
+            span: Mutex::default(),
             tracker: TaskTracker::new(),
             started: Mutex::new(Started { open: true, handles: Vec::new(), tidy_at: 16 }),
             returned: CancellationToken::new(),
@@ -51,7 +51,13 @@ impl Work {
     }
 
     pub(crate) fn set_span(&self, span: Span) {
-        let _ = self.span.set(span);
+        *self.span_lock() = Some(Arc::new(span));
+    }
+
+    /// The term is over, and so is its span, however long a clone of the leadership is kept. Dropping the last of it runs the
+    /// subscriber.
+    pub(crate) fn take_span(&self) -> Option<Arc<Span>> {
+        self.span_lock().take()
     }
 
     pub(crate) fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
@@ -154,7 +160,13 @@ impl Work {
     }
 
     fn span(&self) -> Span {
-        self.span.get().cloned().unwrap_or_else(Span::none)
+        // Copied outside the lock, as that asks the subscriber.
+        let span = self.span_lock().clone();
+        span.map_or_else(Span::none, |span| Span::clone(&span))
+    }
+
+    fn span_lock(&self) -> MutexGuard<'_, Option<Arc<Span>>> {
+        self.span.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn started(&self) -> MutexGuard<'_, Started> {

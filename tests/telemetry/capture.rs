@@ -71,6 +71,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Capture {
         context.span(id).unwrap().extensions_mut().insert(fields);
     }
 
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let span = context.span(&id).unwrap();
+        let fields = Fields::from([("event", "span closed".to_owned()), ("span", span.name().to_owned())]);
+        let (level, target) = (*span.metadata().level(), span.metadata().target().to_owned());
+        self.0.lock().unwrap().push(Line { level, target, fields, spans: vec![] });
+    }
+
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::new();
         event.record(&mut Reader(&mut fields));

@@ -272,3 +272,20 @@ async fn refusals_that_name_no_leader_are_one_warning() {
     assert_eq!((told[0].level, fields(&told[0])), (Level::WARN, vec![]));
     run.stop().await.0.unwrap();
 }
+
+/// Or a program that keeps a clone, as a status page does, would never export it.
+#[tokio::test(start_paused = true)]
+async fn the_span_of_a_term_ends_with_the_term_although_a_clone_of_its_leadership_is_kept() {
+    let (log, _guard) = Capture::begin();
+    let bench = Bench::new();
+    let worker = bench.worker("a");
+    let run = worker.run(until_cancelled);
+    let kept = worker.leads().await;
+    let closed = |log: &Capture| {
+        log.lines().iter().filter(|line| line.is("span closed") && line.fields["span"] == "leadership").count()
+    };
+    assert_eq!(closed(&log), 0);
+    run.stop().await.0.unwrap();
+    assert_eq!(closed(&log), 1);
+    drop(kept);
+}

@@ -121,7 +121,7 @@ impl Driver {
         leader.shared.work().gone().await;
         leader.unpublish(self.now);
         self.announcer.task_gone(self.now);
-        self.announcer.lane().discard(leader);
+        self.announcer.lane().discard((leader.shared.work().take_span(), leader));
         self.end(outcome.unwrap_or(Ok(())));
     }
 
