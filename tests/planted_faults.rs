@@ -7,7 +7,7 @@
 //! ```sh
 //! cargo test --test planted_faults -- --ignored --nocapture                     # all of them
 //! FAULTS=12 cargo test --test planted_faults -- --ignored --nocapture           # so many, spread over the invariants
-//! FAULTS=release cargo test --test planted_faults -- --ignored --nocapture      # those whose names have this in them
+//! FAULTS=release,skew cargo test --test planted_faults -- --ignored --nocapture # those whose names have one of these in them
 //! FAULTS_BY='model, election exploration' cargo test --test planted_faults …    # by these tests instead of their own
 //! FAULTS_TABLE=write cargo test --test planted_faults                           # tests/faults/README.md anew
 //! ```
