@@ -77,6 +77,18 @@ fn every_planted_fault_is_found() {
     assert!(missed.is_empty(), "not found: {missed:?}");
 }
 
+/// One that does not is found by nothing.
+#[test]
+fn every_planted_fault_fits_the_source() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for fault in Fault::all(&folder()) {
+        let mut check = std::process::Command::new("git");
+        let output =
+            check.args(["apply", "--check"]).arg(&fault.path).current_dir(root).output().expect("git is there");
+        assert!(output.status.success(), "{}: {}", fault.name, String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 #[test]
 fn every_invariant_has_a_fault_and_every_fault_is_found_twice_or_says_why_not() {
     let faults = Fault::all(&folder());
