@@ -86,7 +86,7 @@ async fn stale_versions_are_refused(fixture: &impl Fixture) -> bool {
     );
     assert!(
         present.is_none() || present != from_before_the_renewal,
-        "rule 2: a renewal changes the version, or whoever watches it would see the record stand still"
+        "rule 2: a renewal changes the version, or its watchers would see the record stand still"
     );
     let made_up = made_up(present.as_ref());
     for (what, lapsed) in [

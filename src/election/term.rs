@@ -120,8 +120,9 @@ impl<E: Entropy> Election<E> {
     }
 
     /// When the task overruns that was aborted at `aborted_at`: a moment after the end of validity, as an abortion takes that
-    /// to show effect. Where it came too late, since this process stood still or the lease was lost, another may lead already;
-    /// then it has as long as a busy machine takes to wake all threads, or each suspension would end processes whose tasks heed it.
+    /// to show effect. Where it came too late, since this process stood still or the lease was lost, another may lead already.
+    /// Then the task has 250 ms, in which a busy machine wakes all threads. With less, a suspension would end processes whose tasks
+    /// end when they are aborted.
     fn overrun_at(&self, term: &Term, stop: &Stop, aborted_at: Moment) -> Moment {
         if stop.forsaken || aborted_at > term.valid_until {
             aborted_at + self.overrun_margin().max(Deadlines::LATE_MARGIN)

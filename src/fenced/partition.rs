@@ -42,7 +42,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// whole or not at all, so once a newer leader has written, an older one's batch fails as a whole, however long it was
 /// paused and whatever its clock shows.
 ///
-/// The fence document lives for ever (`"ttl": -1`), also where the container has a default time to live. Delete it by hand, and an
+/// The fence document never expires (`"ttl": -1`), even where the container has a default time to live. Delete it by hand, and an
 /// older leader can write again.
 ///
 /// A batch costs one request, and of request units about ten more than without a fence; the first one of a leadership

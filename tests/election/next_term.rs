@@ -4,20 +4,27 @@ use azure_leader_election::election::{AfterTask, Event, TaskExit};
 
 use crate::bench::{Bench, LEASE, Order, What, ms, secs, token};
 
-/// Runs `terms` terms of this length, one after another, and returns the rests between them.
-fn rests_after_terms_of(length: std::time::Duration, terms: u64, bench: &mut Bench) -> Vec<u64> {
+/// Runs `terms` terms, one after another, each of which `end` brings to its end, and returns the rests between them.
+fn rests_after(terms: u64, bench: &mut Bench, mut end: impl FnMut(&mut Bench, u64)) -> Vec<u64> {
     let first = 1 + bench.reports.len() as u64;
     let mut rests = vec![];
-    for round in 0..terms {
-        bench.grant(first + round);
-        bench.renew_to(bench.now() + length);
-        bench.exit(TaskExit::Failed);
-        bench.released();
+    for number in first..first + terms {
+        bench.grant(number);
+        end(bench, number);
         let next = bench.next_timeout().expect("it contends again");
         rests.push((next - bench.now()).as_secs());
         bench.run_to(next);
     }
     rests
+}
+
+/// The same for terms of this length whose tasks fail.
+fn rests_after_terms_of(length: std::time::Duration, terms: u64, bench: &mut Bench) -> Vec<u64> {
+    rests_after(terms, bench, |bench, _| {
+        bench.renew_to(bench.now() + length);
+        bench.exit(TaskExit::Failed);
+        bench.released();
+    })
 }
 
 #[test]
@@ -37,34 +44,22 @@ fn a_rest_longer_than_four_leases_is_kept_but_not_doubled() {
 /// A task that is not to blame for the end of its term does not make its worker's rest longer.
 #[test]
 fn terms_that_are_lost_at_once_do_not_make_the_rest_longer() {
-    let mut bench = Bench::new();
-    let mut rests = vec![];
-    for round in 1..=4 {
-        bench.grant(round);
+    let rests = rests_after(4, &mut Bench::new(), |bench, _| {
         bench.run_to(bench.now() + secs(5));
         bench.lost();
         bench.exit(TaskExit::Succeeded);
-        let next = bench.next_timeout().expect("it contends again");
-        rests.push((next - bench.now()).as_secs());
-        bench.run_to(next);
-    }
+    });
     assert_eq!(rests, [2, 2, 2, 2]);
 }
 
 #[test]
 fn terms_that_are_stepped_down_from_do_not_make_the_rest_longer() {
-    let mut bench = Bench::new();
-    let mut rests = vec![];
-    for round in 1..=4 {
-        bench.grant(round);
+    let rests = rests_after(4, &mut Bench::new(), |bench, number| {
         bench.run_to(bench.now() + secs(1));
-        bench.tell(Event::StepDown { token: token(round) });
+        bench.tell(Event::StepDown { token: token(number) });
         bench.exit(TaskExit::Succeeded);
         bench.released();
-        let next = bench.next_timeout().expect("it contends again");
-        rests.push((next - bench.now()).as_secs());
-        bench.run_to(next);
-    }
+    });
     assert_eq!(rests, [2, 2, 2, 2]);
 }
 
@@ -97,17 +92,11 @@ fn no_news_cut_the_rest_after_a_task_that_ended_by_itself() {
 /// A worker that was cut off is needed again as soon as it is back.
 #[test]
 fn terms_whose_renewals_were_not_answered_do_not_make_the_rest_longer() {
-    let mut bench = Bench::new();
-    let mut rests = vec![];
-    for round in 1..=4 {
-        bench.grant(round);
+    let rests = rests_after(4, &mut Bench::new(), |bench, _| {
         bench.run_to(bench.now() + secs(12));
         bench.exit(TaskExit::Succeeded);
         bench.released();
-        let next = bench.next_timeout().expect("it contends again");
-        rests.push((next - bench.now()).as_secs());
-        bench.run_to(next);
-    }
+    });
     assert_eq!(rests, [2, 2, 2, 2]);
 }
 

@@ -143,53 +143,20 @@ fn a_worker_within_its_own_command_is_refused_and_does_not_wait_for_itself() {
         let bin = env!("CARGO_BIN_EXE_leader");
         format!("{bin} run --store {} --election {election_name} --lease 3s --once -- {script}", election.store())
     };
-    let mut run = leader();
-    run.args([
-        "run",
-        "--quiet",
-        "--store",
-        &election.store(),
-        "--election",
-        "nightly",
-        "--lease",
-        "3s",
-        "--once",
-        "--",
-    ]);
-    run.args(["sh", "-c", &within("nightly", "true")]);
+    let around = |script: String| {
+        let mut run = leader();
+        run.args(["run", "--quiet", "--store", &election.store(), "--election", "nightly", "--lease", "3s", "--once"]);
+        run.args(["--", "sh", "-c", &script]);
+        run
+    };
+    let run = around(within("nightly", "true"));
     let output = answer(run, "");
     assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
     assert!(stderr(&output).contains("would wait for itself"), "{}", stderr(&output));
     // Also from below a worker of another election; and that one by itself is fine.
-    let mut run = leader();
-    run.args([
-        "run",
-        "--quiet",
-        "--store",
-        &election.store(),
-        "--election",
-        "nightly",
-        "--lease",
-        "3s",
-        "--once",
-        "--",
-    ]);
-    run.args(["sh", "-c", &within("weekly", &within("nightly", "true"))]);
+    let run = around(within("weekly", &within("nightly", "true")));
     assert_eq!(answer(run, "").status.code(), Some(78));
-    let mut run = leader();
-    run.args([
-        "run",
-        "--quiet",
-        "--store",
-        &election.store(),
-        "--election",
-        "nightly",
-        "--lease",
-        "3s",
-        "--once",
-        "--",
-    ]);
-    run.args(["sh", "-c", &within("weekly", "true")]);
+    let run = around(within("weekly", "true"));
     assert_eq!(answer(run, "").status.code(), Some(0));
 }
 

@@ -94,7 +94,7 @@ impl Place {
             "id": FencedPartition::FENCE_ID,
             "token": fence.token.get(),
             "writes": fence.writes.iter().map(|write| write.simple().to_string()).collect::<Vec<_>>(),
-            // For ever: a container's default time to live would delete the fence, and an older leader could write again.
+            // It never expires: a container's default time to live would delete the fence, and an older leader could write again.
             "ttl": -1,
         });
         for (path, value) in &self.levels {

@@ -82,7 +82,7 @@ impl Watch {
                     self.end.get_or_insert((End::Code(u8::MAX), self.manner()));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                // After `NoChild` and the leader's end nobody tells anything any more.
+                // No event follows `NoChild` and the leader's end.
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(pause),
             }
             if let Some((end, manner)) = self.end.filter(|_| childless && !self.group.is_alive()) {

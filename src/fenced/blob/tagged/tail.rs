@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use crate::fencing::FencingToken;
 use crate::stores::blob::address::Address;
 
-/// The length of a log, once this leadership has read it; whoever holds the lock appends.
+/// The length of a log, once this leadership has read it. The holder of the lock appends.
 ///
 /// One for all writers of the leadership. Were there two, a block that another one has appended at this very place could not be
 /// told from the own block, whose answer was lost and whose repetition by the SDK was refused.
