@@ -1,10 +1,10 @@
-#![cfg_attr(all(feature = "blob", feature = "cosmos", feature = "file"), doc = include_str!("../README.md"))]
+#![cfg_attr(all(feature = "blob", feature = "cosmos"), doc = include_str!("../README.md"))]
 #![cfg_attr(
-    not(all(feature = "blob", feature = "cosmos", feature = "file")),
+    not(all(feature = "blob", feature = "cosmos")),
     doc = "Leader election for workers; the README is the documentation with all features."
 )]
 #![cfg_attr(
-    all(feature = "blob", feature = "cosmos", feature = "file"),
+    all(feature = "blob", feature = "cosmos"),
     doc = "
 # Where to find what
 
@@ -17,68 +17,29 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(all(fuzzing, feature = "blob", feature = "cosmos", feature = "file"))]
+#[cfg(feature = "blob")]
+mod blob;
+#[cfg(feature = "cosmos")]
+mod cosmos;
+#[cfg(all(fuzzing, feature = "blob", feature = "cosmos"))]
 #[doc(hidden)]
-pub mod __fuzz;
-mod caught;
+pub mod fuzzing;
 #[cfg(all(any(test, fuzzing), any(feature = "blob", feature = "cosmos")))]
-mod checks;
-mod claim;
-pub mod clock;
-#[cfg(feature = "contract")]
-pub mod contract;
-pub mod document;
-pub mod election;
-mod error;
-#[cfg(any(feature = "blob", feature = "cosmos"))]
-mod fenced;
-mod fencing;
-mod health;
-mod host;
-#[cfg(any(feature = "blob", feature = "cosmos"))]
-mod kit;
-mod leadership;
-mod mutex;
-mod options;
-mod renewal_thread;
-mod requests;
+mod laws;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod shared_credential;
-mod status;
-mod stores;
-pub mod telemetry;
-mod timing;
-mod user_code;
-mod watchdog;
-
-pub use claim::{Claim, ClaimId, HolderId};
-pub use election::{AfterTask, EndReason};
-pub use error::{Error, ErrorKind, Result};
-#[cfg(feature = "blob")]
-pub use fenced::blob::{BlobContent, FencedBlob, FencedStateBlob};
-#[cfg(feature = "cosmos")]
-pub use fenced::partition::{CommittedBatch, FencedPartition, RefusedOperation};
-pub use fencing::{Fenced, FencedGuard, FencingToken};
-pub use health::Unhealthy;
-pub use host::{FinishedTerm, LeaderHost, TaskError};
-pub use leadership::{Leadership, NotLeader};
-pub use mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
-pub use options::{LeaderHostOptions, Pump};
 #[cfg(any(feature = "blob", feature = "cosmos"))]
-pub use shared_credential::SharedCredential;
-pub use status::{LeaderEvent, Operation, Status, StatusWatch, TaskOutcome};
+mod writer;
+
+// The core: one dependency line for a user.
+pub use leader_election::*;
+
 #[cfg(feature = "blob")]
 #[doc(hidden)]
-pub use stores::blob::LeaseSight;
+pub use blob::LeaseSight;
 #[cfg(feature = "blob")]
-pub use stores::blob::{BlobDistributedMutex, BlobMutexOptions, Create};
+pub use blob::{BlobContent, BlobDistributedMutex, BlobMutexOptions, Create, FencedBlob, FencedStateBlob};
 #[cfg(feature = "cosmos")]
-pub use stores::cosmos::{CosmosDistributedMutex, CosmosMutexOptions};
-#[cfg(feature = "file")]
-pub use stores::file::FileMutex;
-pub use stores::memory::MemoryMutex;
-pub use timing::{Timing, TimingOptions};
-
-// What the README's and the ports' signatures name, so that a caller needs no second dependency line for it.
-pub use async_trait::async_trait;
-pub use tokio_util::sync::CancellationToken;
+pub use cosmos::{CommittedBatch, CosmosDistributedMutex, CosmosMutexOptions, FencedPartition, RefusedOperation};
+#[cfg(any(feature = "blob", feature = "cosmos"))]
+pub use shared_credential::SharedCredential;

@@ -1,4 +1,4 @@
-//! One sign-in to Azure for all stores and fences: `azure_core`'s credentials over [`kit::credential`](crate::kit::credential).
+//! One sign-in to Azure for all stores and fences: `azure_core`'s credentials over [`kit::credential`](leader_election::kit::credential).
 
 mod words;
 
@@ -14,8 +14,10 @@ use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions}
 use azure_core::error::ErrorKind as SdkKind;
 use tokio::runtime::Handle;
 
-use crate::error::{Error, Result};
-use crate::kit::credential::{Background, Secret, SecretSource, SharedSecret};
+use leader_election::{
+    Error, Result,
+    kit::credential::{Background, Secret, SecretSource, SharedSecret},
+};
 
 /// How long a request waits for its first token where nothing else bounds it: longer than a program such as `az` takes on a
 /// slow machine.

@@ -1,12 +1,7 @@
 //! The sample `billing`: real processes, killed and paused, and a ledger that is right in the end.
 
-#![cfg(all(feature = "file", unix))]
+#![cfg(unix)]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
-
-// Of which only the building of the samples is used here.
-#[allow(dead_code)]
-#[path = "support/worker.rs"]
-mod worker;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -15,7 +10,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use worker::samples;
+use testbed::worker::samples;
 
 /// How long a run may take: several times what it takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);

@@ -1,11 +1,9 @@
 //! The blob store and the host together, against Azurite: many contenders, a server that stops, operators that meddle.
 
-#![cfg(feature = "blob")]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 #[path = "blob/late.rs"]
 mod late;
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,8 +13,8 @@ use azure_leader_election::{
     Acquire, BlobDistributedMutex, CancellationToken, Claim, DistributedMutex, EndReason, ErrorKind, FencingToken,
     HolderId, LeaderEvent, LeaderHost, Leadership, Loss, Observation, Renew, Version, async_trait,
 };
-use support::azurite::Azurite;
-use support::{names, operator};
+use testbed::azurite::Azurite;
+use testbed::{names, operator};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 

@@ -1,9 +1,6 @@
 //! Whatever is set up wrongly is one clear error, at once, that names the setting or the right, with no secret in it.
 
-#![cfg(feature = "blob")]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +10,9 @@ use azure_leader_election::{
     BlobDistributedMutex, BlobMutexOptions, CancellationToken, Create, Error, ErrorKind, HolderId, LeaderHost,
     LeaderHostOptions, Timing, TimingOptions,
 };
-use support::azurite::Azurite;
-use support::credential::{DeniedToken, UnsignedToken};
-use support::{names, operator, sas, transport};
+use testbed::azurite::Azurite;
+use testbed::credential::{DeniedToken, UnsignedToken};
+use testbed::{names, operator, sas, transport};
 
 /// What a host reports that is started on this mutex. It must come by itself.
 async fn start(mutex: BlobDistributedMutex) -> Error {

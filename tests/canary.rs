@@ -5,27 +5,15 @@
 //! their finest level, and every `Debug`, `Display` and chain of causes is collected. None of it may show a secret, in any
 //! of the forms in which one can stand in a text.
 
-#![cfg(all(feature = "blob", feature = "cosmos"))]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 #[path = "canary/blob.rs"]
 mod blob;
-#[cfg(unix)]
-#[path = "canary/command.rs"]
-mod command;
 #[path = "canary/cosmos.rs"]
 mod cosmos;
-#[path = "canary/recorder.rs"]
-mod recorder;
-#[path = "canary/secret.rs"]
-mod secret;
-#[path = "canary/service.rs"]
-mod service;
-#[path = "support/mod.rs"]
-mod support;
 
-use recorder::{recorded, show};
-use secret::Secret;
+use testbed::canary::recorder::{self, recorded, show};
+use testbed::canary::secret::Secret;
 use tracing::trace;
 
 /// The search finds each form, in traces of any crate and in what is shown.

@@ -1,18 +1,15 @@
 //! The blob store passes the contract suite on Azurite: with the shared key over HTTP, with a shared access signature,
 //! and with a bearer token over HTTPS, which is how it authenticates in production.
 
-#![cfg(all(feature = "contract", feature = "blob"))]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use azure_leader_election::contract::Fixture;
 use azure_leader_election::{BlobDistributedMutex, BlobMutexOptions, DistributedMutex, async_trait};
-use support::azurite::Azurite;
-use support::names;
+use testbed::azurite::Azurite;
+use testbed::names;
 
 /// By what right the store's requests are sent.
 #[derive(Clone, Copy)]
@@ -53,12 +50,12 @@ impl Fixture for Blob {
         Arc::new(match self.0 {
             Right::Key => BlobDistributedMutex::for_emulator(&url, election.blob).expect("valid"),
             Right::Signature => {
-                let signed = format!("{url}?{}", support::sas::account_sas(1));
+                let signed = format!("{url}?{}", testbed::sas::account_sas(1));
                 BlobDistributedMutex::for_emulator(&signed, election.blob).expect("valid")
             }
             Right::Token => {
-                let credential = Arc::new(support::credential::UnsignedToken);
-                let transport = Some(support::transport::https_transport(azurite));
+                let credential = Arc::new(testbed::credential::UnsignedToken);
+                let transport = Some(testbed::transport::https_transport(azurite));
                 BlobDistributedMutex::new(&url, election.blob, credential)
                     .and_then(|mutex| mutex.with_options(BlobMutexOptions { transport, ..Default::default() }))
                     .expect("valid")
@@ -75,13 +72,13 @@ impl Fixture for Blob {
     }
 
     async fn delete_record(&self, election: &Election) -> bool {
-        let blob = support::operator::blob_client(self.azurite().await, &election.container, election.blob);
+        let blob = testbed::operator::blob_client(self.azurite().await, &election.container, election.blob);
         blob.delete(None).await.expect("deleted");
         true
     }
 
     async fn break_lease(&self, election: &Election) -> bool {
-        support::operator::break_lease(self.azurite().await, &election.container, election.blob).await;
+        testbed::operator::break_lease(self.azurite().await, &election.container, election.blob).await;
         true
     }
 }

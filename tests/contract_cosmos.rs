@@ -3,10 +3,7 @@
 //! With `LEADER_COSMOS_ENDPOINT` and `LEADER_COSMOS_KEY` set, the tests `with_a_key` run on that account instead of the
 //! in-memory emulator: on the emulator's Docker image, for one.
 
-#![cfg(all(feature = "contract", feature = "cosmos"))]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
-
-mod support;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -14,8 +11,8 @@ use std::time::Duration;
 use azure_core::credentials::Secret;
 use azure_leader_election::contract::Fixture;
 use azure_leader_election::{CosmosDistributedMutex, CosmosMutexOptions, DistributedMutex, async_trait};
-use support::cosmos::{Emulator, EmulatorOptions, EmulatorToken, KEY, VercelServer};
-use support::names;
+use testbed::cosmos::{Emulator, EmulatorOptions, EmulatorToken, KEY, VercelServer};
+use testbed::names;
 
 /// Which account, and by what right.
 #[derive(Clone, Copy)]

@@ -1,10 +1,7 @@
 //! The Cosmos DB store against Microsoft's emulator: accounts that must not be used, a failover, documents that strangers
 //! wrote, answers that get lost.
 
-#![cfg(feature = "cosmos")]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +13,10 @@ use azure_leader_election::{
     LeaderHostOptions, Renew, Timing, TimingOptions,
 };
 use serde_json::{Value, json};
-use support::cosmos::election::{
+use testbed::cosmos::election::{
     CONTAINER, DATABASE, ELECTION, acquire, claim, emulator, mutex, refused, release, renew,
 };
-use support::cosmos::{EmulatorOptions, EmulatorToken, KEY, Kind};
+use testbed::cosmos::{EmulatorOptions, EmulatorToken, KEY, Kind};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_with_two_write_regions_is_refused_before_any_write() {
@@ -249,7 +246,7 @@ async fn the_leader_document_lives_for_ever_whatever_the_containers_default_or_s
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_with_another_partition_key_is_refused_by_name_and_nothing_is_written() {
-    let emulator = support::cosmos::Emulator::start(EmulatorOptions::default());
+    let emulator = testbed::cosmos::Emulator::start(EmulatorOptions::default());
     emulator.create_partitioned(DATABASE, CONTAINER, &["/partitionKey"]);
     let error = start(mutex(&emulator)).await;
     assert_eq!(error.kind(), ErrorKind::InvalidSetting);

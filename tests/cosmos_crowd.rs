@@ -1,16 +1,13 @@
 //! Many contenders for one document in Microsoft's emulator of Cosmos DB, under faults.
 
-#![cfg(feature = "cosmos")]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
-
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use azure_leader_election::FencingToken;
-use support::cosmos::election::{acquire, claim, emulator, mutex, release};
-use support::cosmos::{Emulator, EmulatorOptions};
+use testbed::cosmos::election::{acquire, claim, emulator, mutex, release};
+use testbed::cosmos::{Emulator, EmulatorOptions};
 use tokio::task::JoinSet;
 
 /// Invariants 1 and 2 at the store.

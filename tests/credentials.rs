@@ -1,7 +1,6 @@
 //! What a credential that is slow, throttled, refused or silent costs: at the start, and when it is asked for a new token while
 //! the present one is good. On blobs, on Cosmos DB, and for the fenced writers. Each test prints its part of the table.
 
-#![cfg(all(feature = "blob", feature = "cosmos"))]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 #[path = "credentials/blob.rs"]
@@ -14,4 +13,3 @@ mod fence;
 mod moody;
 #[path = "credentials/seen.rs"]
 mod seen;
-mod support;

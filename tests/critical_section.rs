@@ -7,14 +7,13 @@
 //! `-- --ignored` the workers and Azurite live ten times as fast: `LEADER_ROUNDS=200` sets how many rounds. Every test ends
 //! with a line `rounds=<n> stale_accepted=<n> p99=<s>`. `LEADER_SEED` is as in `tests/process_faults.rs`.
 
-#![cfg(all(feature = "blob", feature = "cosmos", unix))]
+#![cfg(unix)]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 #[path = "critical_section/checker.rs"]
 mod checker;
-mod support;
 
-use support::critical_section::{Harm, Pace, Plan, run};
+use testbed::critical_section::{Harm, Pace, Plan, run};
 
 #[test]
 fn a_stale_write_to_a_fenced_blob_is_refused() {

@@ -21,7 +21,7 @@ const DOCUMENTS: [&str; 11] = [
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/leader.md",
-    "docs/telemetry.md",
+    "crates/leader-election/docs/telemetry.md",
     "infra/README.md",
     "fuzz/README.md",
     "samples/container-apps-worker/README.md",

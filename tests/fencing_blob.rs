@@ -1,6 +1,5 @@
 //! Blobs that refuse older leaders, on Azurite.
 
-#![cfg(feature = "blob")]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 #[path = "fencing_blob/append.rs"]
@@ -17,15 +16,14 @@ mod repeated;
 mod state;
 #[path = "fencing_blob/strict.rs"]
 mod strict;
-mod support;
 
 use std::sync::Arc;
 
 use azure_leader_election::{BlobContent, Error, ErrorKind, FencedBlob, FencingToken};
 use azure_storage_blob::{BlobClient, BlobContainerClient};
-use support::azurite::Azurite;
-use support::mischief::Mischief;
-use support::names;
+use testbed::azurite::Azurite;
+use testbed::mischief::Mischief;
+use testbed::names;
 
 /// A container of the test's own, and what disturbs the way to it.
 struct Bench {

@@ -1,9 +1,6 @@
 //! Documents in Cosmos DB that refuse older leaders, on Microsoft's emulator.
 
-#![cfg(feature = "cosmos")]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
-
-mod support;
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -13,7 +10,7 @@ use azure_data_cosmos::TransactionalBatch;
 use azure_data_cosmos::clients::ContainerClient;
 use azure_leader_election::{Error, ErrorKind, FencedPartition, FencingToken, RefusedOperation};
 use serde_json::{Value, json};
-use support::cosmos::{Emulator, EmulatorOptions, Kind};
+use testbed::cosmos::{Emulator, EmulatorOptions, Kind};
 
 const DATABASE: &str = "billing";
 const CONTAINER: &str = "charges";

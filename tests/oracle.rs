@@ -1,12 +1,8 @@
 //! The strict blob service of these tests is what it says: the blob store passes the contract suite on it, and where it
 //! and Azurite differ is known in full.
 
-#![cfg(feature = "blob")]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
-mod support;
-
-#[cfg(feature = "contract")]
 #[path = "oracle/contract.rs"]
 mod contract;
 

@@ -8,7 +8,6 @@
 
 #[path = "../samples/ledger/mod.rs"]
 mod ledger;
-mod support;
 
 #[path = "postgres/books.rs"]
 mod books;
@@ -16,7 +15,6 @@ mod books;
 mod crowd;
 #[path = "postgres/guarded_row.rs"]
 mod guarded_row;
-#[cfg(feature = "blob")]
 #[path = "postgres/paused_process.rs"]
 mod paused_process;
 #[path = "postgres/transaction.rs"]

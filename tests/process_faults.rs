@@ -17,13 +17,11 @@
 //!
 //! Each run ends with a line `rounds=<n> stale_accepted=<n> p99=<s>`.
 
-#![cfg(all(feature = "blob", feature = "cosmos", unix))]
+#![cfg(unix)]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
-mod support;
-
-use support::critical_section::{Harm, Outcome, Pace, Plan, run};
-use support::figures::{MANY, asked_for};
+use testbed::critical_section::{Harm, Outcome, Pace, Plan, run};
+use testbed::figures::{MANY, asked_for};
 
 const FAULTY_PERCENT: u64 = 8;
 
@@ -91,7 +89,7 @@ fn draw(store: &str, outcomes: &[(String, Outcome)]) {
     let Some(path) = asked_for::<String>("LEADER_PLOT") else { return };
     let path = if store == "blob" { path } else { path.replace(".svg", &format!("-{store}.svg")) };
     if outcomes.iter().all(|(_, outcome)| outcome.rounds.len() >= MANY) {
-        support::plot::failover(&path, outcomes);
+        testbed::plot::failover(&path, outcomes);
     } else {
         println!("not drawn, as there are fewer than {MANY} rounds: {path}");
     }

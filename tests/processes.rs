@@ -3,21 +3,19 @@
 //! `LEADER_ROUNDS=10 cargo test --test processes -- --nocapture` runs more rounds of each and prints what it measured.
 //! A round is a pair of workers on a blob of its own; all rounds of a test run at once.
 
-#![cfg(all(feature = "blob", unix))]
+#![cfg(unix)]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
-
-mod support;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use support::azurite::Azurite;
-use support::figures::asked_for;
-use support::names;
-use support::pair::{PATIENCE, Pair, Takeover, judge_after_the_lease, judge_after_the_release, report};
-use support::worker::{Watcher, Worker, now};
+use testbed::azurite::Azurite;
+use testbed::figures::asked_for;
+use testbed::names;
+use testbed::pair::{PATIENCE, Pair, Takeover, judge_after_the_lease, judge_after_the_release, report};
+use testbed::worker::{Watcher, Worker, now};
 
 const LEASE: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_secs(1);

@@ -2,18 +2,16 @@
 //!
 //! `LEADER_ROUNDS=20 cargo test --test processes_cosmos -- --nocapture` runs more rounds and prints what it measured.
 
-#![cfg(all(feature = "cosmos", unix))]
+#![cfg(unix)]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
-
-mod support;
 
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use support::cosmos::{Emulator, EmulatorOptions, KEY};
-use support::figures::{asked_for, print_last_line};
-use support::pair::{PATIENCE, Pair, Takeover, judge_after_the_lease, judge_after_the_release, report};
-use support::worker::Worker;
+use testbed::cosmos::{Emulator, EmulatorOptions, KEY};
+use testbed::figures::{asked_for, print_last_line};
+use testbed::pair::{PATIENCE, Pair, Takeover, judge_after_the_lease, judge_after_the_release, report};
+use testbed::worker::Worker;
 
 const LEASE: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(300);

@@ -1,9 +1,6 @@
 //! A lost race is what an election is made of: nobody who reads the logs is to take it for an error, whoever writes them.
 
-#![cfg(all(feature = "blob", feature = "cosmos"))]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
-
-mod support;
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -13,9 +10,9 @@ use azure_leader_election::{
     BlobDistributedMutex, CancellationToken, DistributedMutex, HolderId, LeaderHost, LeaderHostOptions, Timing,
     TimingOptions,
 };
-use support::azurite::Azurite;
-use support::cosmos::{EmulatorOptions, election};
-use support::names;
+use testbed::azurite::Azurite;
+use testbed::cosmos::{EmulatorOptions, election};
+use testbed::names;
 use tokio::task::JoinSet;
 use tracing::level_filters::LevelFilter;
 

@@ -17,10 +17,7 @@
 //! There is no sibling for Cosmos DB, as its store takes no transport: its requests go from threads of their own, which no
 //! test can pause, by a client that it builds itself, and the SDK's driver times them by the clock of the machine.
 
-#![cfg(feature = "blob")]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
-
-mod support;
 
 #[path = "virtual_days/episodes.rs"]
 mod episodes;

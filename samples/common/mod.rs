@@ -1,7 +1,7 @@
 //! What the worker samples share: the leader's task, the signals, and a line of output for each event.
 
 // A writer of lines that never makes a leader wait for a reader; the command `leader` has it, too.
-#[path = "../../src/bin/leader/lines.rs"]
+#[path = "../../crates/leader-cli/src/lines.rs"]
 #[allow(dead_code)]
 mod lines;
 

@@ -7,8 +7,10 @@ use azure_core::error::ErrorKind as SdkKind;
 use azure_core::http::RawResponse;
 use azure_core::http::headers::HeaderName;
 
-use crate::error::{Error, ErrorKind};
-use crate::stores::cause::{advice, scrub, scrubbed};
+use leader_election::{
+    Error, ErrorKind,
+    kit::redact::{advice, scrub, scrubbed},
+};
 
 /// How much of it is shown; the causes have all of it.
 const LENGTH: usize = 400;

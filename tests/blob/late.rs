@@ -9,8 +9,8 @@ use azure_leader_election::{
     Acquire, BlobDistributedMutex, BlobMutexOptions, Claim, DistributedMutex, HolderId, async_trait,
 };
 
-use crate::support::azurite::Azurite;
-use crate::support::names;
+use testbed::azurite::Azurite;
+use testbed::names;
 
 const LEASE_ACTION: HeaderName = HeaderName::from_static("x-ms-lease-action");
 

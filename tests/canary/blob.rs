@@ -14,9 +14,9 @@ use azure_leader_election::{
 };
 use azure_storage_blob::BlobContainerClient;
 
-use crate::recorder::{self, recorded, show, show_debug};
-use crate::secret::{Secret, assert_hidden};
-use crate::service::{Asked, REFUSALS, Service, answer, refuse};
+use testbed::canary::recorder::{self, recorded, show, show_debug};
+use testbed::canary::secret::{Secret, assert_hidden};
+use testbed::canary::service::{Asked, REFUSALS, Service, answer, refuse};
 
 /// The blob client's own log, at the level `DEBUG`, shows the header `x-ms-lease-id` of requests: the SDK has it in a list of
 /// what may be shown, which can be added to and not taken from. Signatures and tokens it does hide.
@@ -312,7 +312,6 @@ fn no_key_is_shown_by_a_connection_string_that_is_given_for_a_url() {
         ] {
             show(&refused.expect("refused"));
         }
-        #[cfg(feature = "file")]
         {
             show(&azure_leader_election::FileMutex::new("leases", &name).expect_err("refused"));
             if ["://", "AccountKey="].iter().any(|part| text.contains(part)) {

@@ -8,10 +8,10 @@ use azure_leader_election::{ClaimId, CosmosDistributedMutex, CosmosMutexOptions,
 use serde_json::json;
 
 use crate::blob::{CanaryToken, drive, host, lease_id};
-use crate::recorder::{self, recorded, show, show_debug};
-use crate::secret::{Secret, assert_hidden};
-use crate::service::{Asked, REFUSALS, Service, answer, refuse};
-use crate::support::cosmos::{Emulator, EmulatorOptions, EmulatorToken, KEY};
+use testbed::canary::recorder::{self, recorded, show, show_debug};
+use testbed::canary::secret::{Secret, assert_hidden};
+use testbed::canary::service::{Asked, REFUSALS, Service, answer, refuse};
+use testbed::cosmos::{Emulator, EmulatorOptions, EmulatorToken, KEY};
 
 const LEASE: Duration = Duration::from_secs(3);
 

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use crate::moody::{Mood, Moody, Phase};
 use crate::seen::{Seen, Time, judge};
-use crate::support::oracle::network::Network;
+use testbed::oracle::network::Network;
 
 /// Below five minutes: the SDK judges a token by the wall clock, which stands still here, and asks for a new one within each
 /// request. The credential itself keeps one for 15 s.

@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 
 use crate::moody::{Mood, Moody, Phase};
 use crate::seen::{Seen, Time, judge};
-use crate::support::cosmos::EmulatorOptions;
-use crate::support::cosmos::election::{CONTAINER, DATABASE, emulator};
+use testbed::cosmos::EmulatorOptions;
+use testbed::cosmos::election::{CONTAINER, DATABASE, emulator};
 
 /// The wrapper asks for a new token at half of it, the credential itself within each request from then on.
 const LIFE: Duration = Duration::from_secs(44);

@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::moody::{Mood, Moody, Phase};
 use crate::seen::{Seen, Time, judge};
-use crate::support::cosmos::{Emulator, EmulatorOptions, signed_in};
-use crate::support::oracle::network::Network;
+use testbed::cosmos::{Emulator, EmulatorOptions, signed_in};
+use testbed::oracle::network::Network;
 
 const LIFE: Duration = Duration::from_secs(290);
 const KEPT: Duration = Duration::from_secs(15);

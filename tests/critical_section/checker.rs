@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use crate::support::critical_section::{Reply, Verdict, Write, judge};
-use crate::support::worker::Line;
+use testbed::critical_section::{Reply, Verdict, Write, judge};
+use testbed::worker::Line;
 
 const BEGUN: [&str; 3] = ["thinking id=a/1/0 after=nothing", "thinking id=b/2/0 after=nothing", "accepted id=b/2/0"];
 

@@ -14,7 +14,7 @@ use azure_storage_blob::{BlobClient, BlobContainerClient};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::client;
+use testbed::cosmos::client;
 
 const DATABASE: &str = "workers";
 

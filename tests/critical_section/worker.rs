@@ -4,8 +4,6 @@
 //! once begun, is finished whatever becomes of the leadership, as code does that waits for a blocking client; what keeps a
 //! stale write out is the fence alone, or nothing with `--no-fencing`.
 
-#[path = "../support/cosmos/client.rs"]
-mod client;
 #[path = "register.rs"]
 mod register;
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Fault: what is wrong with the crate when it is applied
-//! Invariant: 5, 9                          numbers of src/election.rs, first what it is planted for; `fencing`: of a resource
+//! Invariant: 5, 9                          numbers of crates/leader-election/src/election.rs, first what it is planted for; `fencing`: of a resource
 //! Caught by: model, simulation, oracle contract::in_memory    tests, each with a filter if need be; `lib` for unit tests
 //! Not by model: why the model cannot see it                   also `Not by simulation`
 //! Shown by: what a test says that finds it                    where it names no invariant

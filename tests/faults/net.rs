@@ -1,6 +1,12 @@
 //! A test that is to find a fault.
 
 use std::fmt;
+use std::path::Path;
+
+/// The members that have the tests.
+pub const PACKAGES: [&str; 3] = ["proof", "leader-election", env!("CARGO_PKG_NAME")];
+
+const CORE: &str = "crates/leader-election";
 
 /// A test target, and which of its tests.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +25,17 @@ impl Net {
     pub fn package(&self) -> &'static str {
         match self.target.as_str() {
             "election" | "model" | "simulation" => "proof",
+            test if repository().join(format!("{CORE}/tests/{test}.rs")).is_file() => "leader-election",
             _ => env!("CARGO_PKG_NAME"),
+        }
+    }
+
+    /// Where that member is.
+    pub fn folder(&self) -> &'static str {
+        match self.package() {
+            "proof" => "proof",
+            "leader-election" => CORE,
+            _ => "",
         }
     }
 
@@ -31,6 +47,10 @@ impl Net {
     pub fn is_target(&self, name: &str, kind: &str) -> bool {
         if self.target == "lib" { kind == "lib" } else { kind == "test" && name == self.target }
     }
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 impl fmt::Display for Net {

@@ -12,7 +12,7 @@ const HEAD: &str = "\
 Each patch here breaks one thing; `cargo test --test planted_faults -- --ignored --nocapture` applies one at a time to a copy of
 the crate, and every test that a patch names must find it. Made by `FAULTS_TABLE=write cargo test --test planted_faults`, which
 also fails when an invariant has no patch, or when a patch is not found by both the model and the simulator (or the exploration of
-the core) and does not say why. The numbers are those of `src/election.rs`.
+the core) and does not say why. The numbers are those of `crates/leader-election/src/election.rs`.
 
 ";
 
@@ -20,14 +20,14 @@ the core) and does not say why. The numbers are those of `src/election.rs`.
 pub fn without_fault(faults: &[Fault]) -> Vec<String> {
     let invariants = invariants();
     // A list that cannot be read would lack nothing.
-    assert!(invariants.len() >= 17, "only {} invariants at the top of src/election.rs", invariants.len());
+    assert!(invariants.len() >= 17, "only {} invariants at the top of crates/leader-election/src/election.rs", invariants.len());
     let violated = |invariant: &String| faults.iter().any(|fault| fault.invariants.contains(invariant));
     invariants.into_iter().chain(["fencing".to_owned()]).filter(|invariant| !violated(invariant)).collect()
 }
 
 /// The numbers of the list at the top of the core.
 fn invariants() -> Vec<String> {
-    include_str!("../../src/election.rs")
+    include_str!("../../crates/leader-election/src/election.rs")
         .lines()
         .filter_map(|line| line.strip_prefix("//!")?.trim_start().split_once(". "))
         .map(|(number, _)| number.to_owned())

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::net::Net;
+use crate::net::{Net, PACKAGES};
 
 /// How long a test may take; without a fault the longest take some ten seconds.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -67,7 +67,7 @@ impl Tree {
         let nets: Vec<_> = nets.into_iter().collect();
         let mut ready = Vec::new();
         // Not in one go: the features of the one would be those of the other.
-        for package in ["proof", env!("CARGO_PKG_NAME")] {
+        for package in PACKAGES {
             let nets: Vec<_> = nets.iter().filter(|net| net.package() == package).collect();
             if nets.is_empty() {
                 continue;
@@ -91,7 +91,7 @@ impl Tree {
         // A setting of no account, by which what is built here has names of its own in that folder: to cargo this copy is the same
         // package, and the next build there would take the library with the fault in it for its own.
         let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-        for package in ["proof", env!("CARGO_PKG_NAME")] {
+        for package in PACKAGES {
             cargo.arg("--config").arg(format!("profile.{profile}.package.{package}.codegen-units=15"));
         }
         if !cfg!(debug_assertions) {
@@ -101,8 +101,7 @@ impl Tree {
     }
 
     fn ready(&self, net: &Net, executable: &Path, schedules: u32) -> Ready {
-        let package =
-            if net.package() == "proof" { self.folder.path().join("proof") } else { self.folder.path().into() };
+        let package = self.folder.path().join(net.folder());
         let mut command = Command::new(executable);
         command.args(&net.filter).current_dir(&package).env("CARGO_MANIFEST_DIR", package);
         command.envs([("SIM_SEEDS", schedules.to_string().as_str()), ("SIM_ENOUGH", "10"), ("MODEL_TIER", "quick")]);

@@ -2,8 +2,8 @@
 
 use azure_leader_election::ErrorKind;
 
-use crate::support::mischief::Fate;
 use crate::{Bench, assert_fenced, assert_kind, text};
+use testbed::mischief::Fate;
 
 #[tokio::test]
 async fn an_older_leader_cannot_append_after_a_newer_one_has() {

@@ -7,9 +7,9 @@ use azure_core::stream::BytesStream;
 use azure_leader_election::{ErrorKind, FencedBlob};
 use azure_storage_blob::models::{BlobTag, BlobTags, BlockBlobClientUploadOptions};
 
-use crate::support::azurite::Azurite;
-use crate::support::mischief::Fate;
 use crate::{Bench, assert_fenced, assert_kind, text, token};
+use testbed::azurite::Azurite;
+use testbed::mischief::Fate;
 
 #[tokio::test]
 async fn an_older_leader_can_neither_overwrite_nor_delete_nor_raise_what_a_newer_one_has_written() {

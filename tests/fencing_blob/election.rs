@@ -5,9 +5,9 @@ use azure_leader_election::{Acquire, ErrorKind};
 use azure_leader_election::{BlobDistributedMutex, Claim, DistributedMutex, FencedBlob, FencingToken, HolderId};
 use std::time::Duration;
 
-use crate::support::azurite::Azurite;
-use crate::support::operator;
 use crate::{Bench, assert_fenced, names};
+use testbed::azurite::Azurite;
+use testbed::operator;
 
 /// Elects somebody, and lets go again.
 async fn elect(mutex: &dyn DistributedMutex) -> FencingToken {
@@ -41,10 +41,9 @@ async fn invariant_2_the_token_after_a_deleted_and_recreated_lease_blob_fences_t
 }
 
 /// An election that moves to another store: both count by their service's clock.
-#[cfg(feature = "cosmos")]
 #[tokio::test(flavor = "multi_thread")]
 async fn invariant_2_the_token_of_a_second_election_store_fences_the_older_ones_out() {
-    use crate::support::cosmos::{EmulatorOptions, election};
+    use testbed::cosmos::{EmulatorOptions, election};
 
     let bench = Bench::new().await;
     let azurite = Azurite::http().await;

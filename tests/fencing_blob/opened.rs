@@ -6,9 +6,9 @@ use std::time::Duration;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_leader_election::{ErrorKind, FencedBlob, FencedStateBlob, SharedCredential};
 
-use crate::support::azurite::Azurite;
-use crate::support::names;
 use crate::{assert_fenced, assert_kind, text, token};
+use testbed::azurite::Azurite;
+use testbed::names;
 
 /// Other than with a client of the SDK's own, which cannot use the emulator's key.
 #[tokio::test]

@@ -7,10 +7,10 @@ use azure_core::http::{ClientOptions, RequestContent, Url};
 use azure_leader_election::{FencedBlob, FencedStateBlob};
 use azure_storage_blob::{BlobContainerClient, BlobContainerClientOptions};
 
-use crate::support::names;
-use crate::support::oracle::message::Request;
-use crate::support::oracle::network::{Fate, Network};
 use crate::{text, token};
+use testbed::names;
+use testbed::oracle::message::Request;
+use testbed::oracle::network::{Fate, Network};
 
 struct Ledger {
     network: Network,

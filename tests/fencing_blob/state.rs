@@ -4,8 +4,8 @@ use azure_core::http::RequestContent;
 use azure_leader_election::{ErrorKind, FencedStateBlob};
 use azure_storage_blob::models::BlockBlobClientUploadOptions;
 
-use crate::support::mischief::Fate;
 use crate::{Bench, assert_fenced, assert_kind, text, token};
+use testbed::mischief::Fate;
 
 async fn open(bench: &Bench, number: u64) -> azure_leader_election::Result<FencedStateBlob> {
     FencedStateBlob::open(&bench.container, "state", token(number)).await

@@ -7,9 +7,9 @@ use azure_leader_election::{ErrorKind, FencedBlob};
 use azure_storage_blob::BlobContainerClient;
 use azure_storage_blob::models::BlockBlobClientUploadOptions;
 
-use crate::support::mischief::{Fate, Mischief};
-use crate::support::oracle::server::Server;
 use crate::{assert_fenced, text, token};
+use testbed::mischief::{Fate, Mischief};
+use testbed::oracle::server::Server;
 
 async fn container(server: &Server, mischief: &Arc<Mischief>) -> BlobContainerClient {
     let container = mischief.client_at(&server.container_url("fenced"), RetryOptions::none());

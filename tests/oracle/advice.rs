@@ -6,9 +6,9 @@ use azure_leader_election::{
     BlobDistributedMutex, BlobMutexOptions, Claim, DistributedMutex, Error, ErrorKind, FencingToken, HolderId,
 };
 
-use crate::support::credential::signed_in;
-use crate::support::oracle::message::Request;
-use crate::support::oracle::network::{Back, Fate, Network};
+use testbed::credential::signed_in;
+use testbed::oracle::message::Request;
+use testbed::oracle::network::{Back, Fate, Network};
 
 fn mutex(network: &Network) -> BlobDistributedMutex {
     let options = BlobMutexOptions { transport: Some(network.transport()), ..Default::default() };

@@ -9,10 +9,10 @@ use tokio::task::JoinSet;
 
 use crate::differences::{DIFFERENCES, Difference};
 use crate::rows::{self, A, B, C, Call, ETAG, Operation, State, Step, WAIT};
-use crate::support::azurite::Azurite;
-use crate::support::oracle::message::{Request, Response};
-use crate::support::oracle::network::Network;
-use crate::support::{names, sas};
+use testbed::azurite::Azurite;
+use testbed::oracle::message::{Request, Response};
+use testbed::oracle::network::Network;
+use testbed::{names, sas};
 
 /// Leases of 15 s have to run out, all at the same time, so it takes some 20 s.
 #[tokio::test(flavor = "multi_thread")]

@@ -6,11 +6,11 @@ use std::time::Duration;
 use azure_leader_election::contract::Fixture;
 use azure_leader_election::{BlobDistributedMutex, BlobMutexOptions, DistributedMutex, async_trait};
 
-use crate::support::credential::signed_in;
-use crate::support::names;
-use crate::support::oracle::message::Request;
-use crate::support::oracle::network::Network;
-use crate::support::oracle::server::Server;
+use testbed::credential::signed_in;
+use testbed::names;
+use testbed::oracle::message::Request;
+use testbed::oracle::network::Network;
+use testbed::oracle::server::Server;
 
 const BLOB: &str = "a folder/Größe 1";
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::support::oracle::failure::Failure;
-use crate::support::oracle::lease::{Lease, Length};
+use testbed::oracle::failure::Failure;
+use testbed::oracle::lease::{Lease, Length};
 
 const NOW: Duration = Duration::from_secs(1000);
 const A: Uuid = Uuid::from_u128(0xA);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::oracle::message::{Request, Response};
-use crate::support::oracle::network::{BLACK_HOLE, Fate, Network};
-use crate::support::oracle::server::Server;
+use testbed::oracle::message::{Request, Response};
+use testbed::oracle::network::{BLACK_HOLE, Fate, Network};
+use testbed::oracle::server::Server;
 
 const SECOND: Duration = Duration::from_secs(1);
 

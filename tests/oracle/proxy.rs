@@ -11,8 +11,8 @@ use azure_leader_election::{
 };
 use tokio::time::Instant;
 
-use crate::support::credential::signed_in;
-use crate::support::oracle::network::Network;
+use testbed::credential::signed_in;
+use testbed::oracle::network::Network;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Habit {

@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::Client;
 
 use crate::ledger::{LedgerError, TABLES};
-use crate::support::postgres::{Database, Postgres};
+use testbed::postgres::{Database, Postgres};
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 
 use crate::books::{Books, token};
 use crate::ledger::{LedgerError, charge_until, open_next_month};
-use crate::support::random::Random;
+use testbed::random::Random;
 
 const WRITERS: u64 = 12;
 const WRITES: u64 = 80;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::books::Books;
-use crate::support::azurite::Azurite;
-use crate::support::names;
-use crate::support::worker::Worker;
+use testbed::azurite::Azurite;
+use testbed::names;
+use testbed::worker::Worker;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::referee::Referee;
-use crate::support::oracle::message::Request;
-use crate::support::oracle::network::{Fate, Network};
-use crate::support::random::Random;
 use crate::weather::{Condition, Trap};
 use crate::worker::{BLOB, CONTAINER_URL, Worker};
+use testbed::oracle::message::Request;
+use testbed::oracle::network::{Fate, Network};
+use testbed::random::Random;
 
 const WORKERS: usize = 3;
 

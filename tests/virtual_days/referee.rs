@@ -7,9 +7,9 @@ use std::time::Duration;
 use azure_leader_election::{FencingToken, Leadership, Timing};
 use tokio::time::Instant;
 
-use crate::support::oracle::message::{Request, Response};
-use crate::support::oracle::network::{Back, Fate};
 use crate::tally::{Role, Tally};
+use testbed::oracle::message::{Request, Response};
+use testbed::oracle::network::{Back, Fate};
 
 /// Names a worker: a process from its start to its end.
 pub type WorkerId = usize;

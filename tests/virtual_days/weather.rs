@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::support::oracle::message::Request;
-use crate::support::oracle::network::Fate;
-use crate::support::random::Random;
+use testbed::oracle::message::Request;
+use testbed::oracle::network::Fate;
+use testbed::random::Random;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {

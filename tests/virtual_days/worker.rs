@@ -15,9 +15,9 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::referee::{Referee, WorkerId};
-use crate::support::oracle::network::Network;
-use crate::support::random::Random;
 use crate::weather::{Trap, Weather};
+use testbed::oracle::network::Network;
+use testbed::random::Random;
 
 pub const CONTAINER_URL: &str = "https://acct.blob.core.windows.net/leases";
 pub const BLOB: &str = "nightly";

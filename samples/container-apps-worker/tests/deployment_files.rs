@@ -102,7 +102,7 @@ fn azd_finds_the_dockerfile_and_the_workflow_names_what_is_there() {
     {
         assert!(workflow.contains(part), "{part}");
     }
-    let azurite = read(repository().join("tests/support/azurite/package.json"));
+    let azurite = read(repository().join("crates/testbed/src/azurite/package.json"));
     let pinned = azurite.split("\"azurite\": \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
     assert!(workflow.contains(&format!("azure-storage/azurite:{pinned}\n")), "Azurite {pinned}, as in the tests");
     let names = ["LEADER_STORE", "LEADER_STORE_URL", "LEADER_STATE_URL", "LEADER_ELECTION"];

@@ -28,19 +28,3 @@ mod probes;
 mod rig;
 #[path = "worker/settings.rs"]
 mod settings;
-
-/// Of the library's tests.
-#[allow(dead_code)]
-#[path = "../../../tests/support"]
-mod support {
-    pub mod azurite;
-    pub mod cosmos;
-    pub mod credential;
-    pub mod faketime;
-    pub mod http;
-    pub mod names;
-    pub mod node;
-    pub mod operator;
-    pub mod sas;
-    pub mod transport;
-}

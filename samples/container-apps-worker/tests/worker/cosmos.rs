@@ -5,7 +5,7 @@ use std::time::Instant;
 use nix::sys::signal::Signal;
 
 use crate::rig::{Environment, eventually};
-use crate::support::cosmos::{Emulator, EmulatorOptions};
+use testbed::cosmos::{Emulator, EmulatorOptions};
 
 /// With a lease short enough to wait for its end.
 pub fn on(emulator: &Emulator) -> Environment {

@@ -4,7 +4,7 @@ use azure_core::http::RequestContent;
 use nix::sys::signal::Signal;
 
 use crate::rig::{Environment, azurite, eventually, runtime};
-use crate::support::{names, operator};
+use testbed::{names, operator};
 
 #[test]
 fn a_leader_says_that_it_leads_only_once_it_can_work() {

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::rig::{Environment, eventually, runtime};
-use crate::support::azurite::Azurite;
-use crate::support::credential::UnsignedToken;
-use crate::support::{names, operator};
+use testbed::azurite::Azurite;
+use testbed::credential::UnsignedToken;
+use testbed::{names, operator};
 
 /// Who asked for a token, and for what.
 #[derive(Debug, Clone, PartialEq, Eq)]

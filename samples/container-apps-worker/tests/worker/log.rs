@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 
 use crate::cosmos;
 use crate::rig::{Environment, Worker, azurite, eventually};
-use crate::support::cosmos::{Emulator, EmulatorOptions};
+use testbed::cosmos::{Emulator, EmulatorOptions};
 
 #[test]
 fn a_log_that_nobody_reads_keeps_no_leader_from_renewing_and_no_worker_from_ending() {

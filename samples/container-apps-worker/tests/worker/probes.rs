@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use crate::rig::{Environment, azurite, eventually, runtime};
-use crate::support::azurite::{Azurite, AzuriteOptions};
+use testbed::azurite::{Azurite, AzuriteOptions};
 
 #[test]
 fn a_leader_is_alive_and_ready_and_its_page_and_log_say_that_it_leads() {

@@ -13,8 +13,8 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::support::azurite::Azurite;
-use crate::support::names;
+use testbed::azurite::Azurite;
+use testbed::names;
 
 /// How long a test waits for what must come: generous, as the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);

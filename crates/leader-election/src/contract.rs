@@ -1,0 +1,142 @@
+//! The contract of [`DistributedMutex`] as a suite of tests that every store must pass.
+//!
+//! A store of your own joins in by implementing [`Fixture`] and calling [`contract_tests!`](crate::contract_tests) in
+//! an integration test, with this crate's feature `contract` among the dev-dependencies. Each rule becomes a test of
+//! its own.
+//!
+//! ```
+//! use leader_election::contract::{self, Fixture};
+//! use leader_election::{DistributedMutex, MemoryMutex, async_trait};
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! struct Memory;
+//!
+//! #[async_trait]
+//! impl Fixture for Memory {
+//!     type Election = MemoryMutex;
+//!
+//!     async fn fresh(&self) -> MemoryMutex {
+//!         MemoryMutex::new()
+//!     }
+//!
+//!     async fn open(&self, election: &MemoryMutex) -> Arc<dyn DistributedMutex> {
+//!         Arc::new(election.clone())
+//!     }
+//!
+//!     async fn elapse(&self, time: Duration) {
+//!         tokio::time::sleep(time).await;
+//!     }
+//!
+//!     fn lease(&self) -> Duration {
+//!         Duration::from_secs(1)
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() {
+//! contract::exclusive(&Memory).await;
+//! # }
+//! ```
+//!
+//! The calls of one rule are made on a thread where nothing else runs; those of the others on the runtime of the test. A rule
+//! that needs an answer within the lease, and gets it too late, begins again, five times at most.
+//!
+//! # Panics
+//!
+//! Every function panics with the rule that was broken, by its number in the contract.
+
+// A suite of tests: to panic is its way to speak.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::missing_panics_doc)]
+
+mod blocking;
+mod rules;
+mod time;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{Claim, DistributedMutex, HolderId};
+
+pub use blocking::*;
+pub use rules::*;
+pub use time::*;
+
+/// What the suite needs of a store.
+#[async_trait]
+pub trait Fixture: Send + Sync {
+    /// Names one election.
+    type Election: Send + Sync;
+
+    /// A new election that nobody ever led. Its record need not exist yet.
+    async fn fresh(&self) -> Self::Election;
+
+    /// A mutex on that election; each call as from another process.
+    async fn open(&self, election: &Self::Election) -> Arc<dyn DistributedMutex>;
+
+    /// Lets this time pass by the store's clock: by waiting on the runtime's, or by putting the store's own one forward by
+    /// exactly so much.
+    async fn elapse(&self, time: Duration);
+
+    /// A lease that this store grants, in whole milliseconds: its shortest, if its answers come in a tenth of that.
+    fn lease(&self) -> Duration;
+
+    /// Deletes the election's record, as an operator would; `false` where there is nothing to delete.
+    async fn delete_record(&self, election: &Self::Election) -> bool {
+        let _ = election;
+        false
+    }
+
+    /// Breaks the lease at once, as an operator would; `false` where that cannot be done.
+    async fn break_lease(&self, election: &Self::Election) -> bool {
+        let _ = election;
+        false
+    }
+}
+
+/// Makes a `#[tokio::test]` of every rule, for a fixture that the given expression makes.
+///
+/// The second form adds arguments to `#[tokio::test]`, such as `start_paused = true`.
+#[macro_export]
+macro_rules! contract_tests {
+    ($fixture:expr $(; $($argument:tt)+)?) => {
+        $crate::contract_tests!(@each $fixture; ($($($argument)+)?);
+            exclusive
+            tokens_rise_over_release
+            tokens_rise_over_expiry
+            tokens_rise_over_deletion
+            tokens_rise_under_contention
+            one_winner_in_a_race
+            acquire_is_repeatable
+            acquire_is_repeatable_after_a_lost_answer
+            an_acquire_that_finds_it_held_changes_nothing
+            renewal_keeps_the_lease
+            only_the_holder_renews
+            renewal_of_a_lapsed_and_taken_lease_is_lost
+            release_frees_at_once
+            release_is_repeatable_and_frees_nothing_of_others
+            a_broken_lease_is_lost
+            observation_tells_the_leader_and_changes_nothing
+            an_impossible_lease_is_refused
+            nothing_shows_the_claim_id
+            a_grant_holds_for_its_whole_lease
+            a_renewal_holds_for_a_whole_lease
+            a_lapsed_version_that_is_not_the_present_one_is_refused
+            no_call_blocks_its_thread
+        );
+    };
+    (@each $fixture:expr; $arguments:tt; $($rule:ident)+) => {
+        $(
+            #[tokio::test $arguments]
+            async fn $rule() {
+                $crate::contract::$rule(&$fixture).await;
+            }
+        )+
+    };
+}
+
+fn claim(fixture: &impl Fixture, holder: &str) -> Claim {
+    Claim::new(HolderId::new(holder).expect("a valid holder id"), fixture.lease())
+}

@@ -1,0 +1,173 @@
+//! What a host tells about itself.
+
+mod board;
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use crate::election::EndReason;
+use crate::error::Error;
+use crate::fencing::FencingToken;
+use crate::mutex::Leader;
+
+pub(crate) use board::StatusBoard;
+pub use board::StatusWatch;
+
+/// What a host is doing now; see [`LeaderHost::status`](crate::LeaderHost::status).
+///
+/// ```
+/// use leader_election::{LeaderHost, MemoryMutex, Status};
+///
+/// let host = LeaderHost::new(MemoryMutex::new());
+/// assert_eq!(host.status(), Status::Stopped);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// It contends; `leader` is who led when it last looked.
+    Standby {
+        /// The leader, as far as the store's record tells.
+        leader: Option<Leader>,
+        /// When the store last answered, by this machine's clock; `None` before it first did. A leader that was seen a lease ago
+        /// may be gone: say "led when last seen 20 s ago". For people to read, as that clock may be set. A newer answer that
+        /// says the same is no change of the status: [`LeaderHost::status`](crate::LeaderHost::status) has the latest.
+        answered_at: Option<SystemTime>,
+    },
+    /// It leads.
+    Leading {
+        /// The term's token.
+        fencing_token: FencingToken,
+        /// Since when, by this machine's clock; for people to read.
+        since: SystemTime,
+    },
+    /// Its task was cancelled and drains.
+    Stopping {
+        /// The term's token.
+        fencing_token: FencingToken,
+        /// Why.
+        reason: EndReason,
+    },
+    /// It does not run: not yet, or not any more.
+    Stopped,
+}
+
+/// What happened in a host; [`LeaderHost::events`](crate::LeaderHost::events) is a stream of them.
+///
+/// `Elected` and `Ended` strictly alternate.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum LeaderEvent {
+    /// This host leads.
+    Elected {
+        /// The term's token.
+        fencing_token: FencingToken,
+    },
+    /// This host's task was cancelled and drains.
+    Stopping {
+        /// The term's token.
+        fencing_token: FencingToken,
+        /// Why.
+        reason: EndReason,
+    },
+    /// This host does not lead any more.
+    Ended {
+        /// The term's token.
+        fencing_token: FencingToken,
+        /// Why.
+        reason: EndReason,
+        /// How the task ended.
+        outcome: TaskOutcome,
+        /// The details, where there are any: the task's error or panic, how the lease was lost, the last failure.
+        detail: Option<String>,
+    },
+    /// A request to the store failed. Losing a race is no failure.
+    AttemptFailed {
+        /// Which.
+        operation: Operation,
+        /// Why.
+        error: Error,
+    },
+    /// The leader's task, or what it has started, still runs although it was aborted and its lease is over: it blocks its thread.
+    /// It may still write; only fencing at the resource keeps it out.
+    Overrun {
+        /// The term's token.
+        fencing_token: FencingToken,
+    },
+    /// A grant came too late, for too short a time, or during the shutdown; no task was started and it was released.
+    GrantedTooLate {
+        /// The token that was granted.
+        fencing_token: FencingToken,
+    },
+    /// The store granted a token that is not above this host's last one; it was released. The store has lost data.
+    TokenNotRising {
+        /// The token that was granted.
+        granted: FencingToken,
+        /// The highest token before.
+        highest: FencingToken,
+    },
+    /// Another worker holds a longer lease than this host is configured for: the workers' settings differ, or
+    /// another tool took a lease without end.
+    ForeignLease {
+        /// Its length; [`Duration::MAX`] for one without end.
+        lease: Duration,
+    },
+    /// The release could not be delivered; the lease runs out by itself.
+    ReleaseFailed,
+    /// The store has refused the lease three times in a row without naming a leader: something other than a worker of this
+    /// election holds it, or changes the record all the time, or a proxy changes what the store answers.
+    RefusedWithoutLeader,
+}
+
+/// How a leader's task ended.
+///
+/// ```
+/// use leader_election::{LeaderEvent, TaskOutcome};
+///
+/// fn is_worth_a_look(event: &LeaderEvent) -> bool {
+///     matches!(event, LeaderEvent::Ended { outcome: TaskOutcome::Failed | TaskOutcome::Panicked, .. })
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TaskOutcome {
+    /// It returned `Ok`.
+    Ok,
+    /// It returned an error.
+    Failed,
+    /// It panicked.
+    Panicked,
+    /// It was aborted: it did not end in the time that it had.
+    Aborted,
+}
+
+impl TaskOutcome {
+    /// A stable name for logs and metrics: `ok`, `failed`, `panicked`, `aborted`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Panicked => "panicked",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+/// A request to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Asking for the lease.
+    Acquire,
+    /// Extending it.
+    Renew,
+    /// Giving it back.
+    Release,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Acquire => "acquire",
+            Self::Renew => "renew",
+            Self::Release => "release",
+        })
+    }
+}

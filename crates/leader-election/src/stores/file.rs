@@ -1,0 +1,156 @@
+//! A leader record in a file, for the processes of one machine.
+
+mod disk;
+mod document;
+mod errors;
+mod name;
+mod pool;
+mod wire;
+
+use std::fmt;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::claim::Claim;
+use crate::document::DocumentMutex;
+use crate::error::{ErrorKind, Result};
+use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
+use crate::requests;
+use disk::Disk;
+use document::LeaderFile;
+#[cfg(fuzzing)]
+pub(crate) use wire::laws;
+
+/// Elects on a file, among the processes of one machine, or the containers that share one of its volumes. No service is
+/// needed.
+///
+/// There is one record for each election, `<election>.json`, made by whoever first contends, next to a lock file
+/// `<election>.lock` that is held for the instant of a write, and never for a term. The record is replaced in one step, and
+/// its content is on disk before: after a crash it is the old one or the new one. Leases take 1 s to an hour.
+///
+/// A leader need not release: as in every document store, a standby takes over when the record has stood still for a whole
+/// lease on the standby's own clock. No clocks are compared. The first token of a deleted record follows the clock of
+/// whichever process makes it anew.
+///
+/// # Limits
+///
+/// - Not on a network file system (NFS, SMB, Azure Files): their locks are emulated, switched off or lost on a reconnect, and
+///   their caches serve old records. Two workers could lead. Between machines, elect on a service.
+/// - All workers need the right to read, write and create files in the directory. Give it to nobody else: who may write there
+///   can also take the lead.
+/// - Names that differ by letter case only are one election where the file system ignores case.
+/// - A process that is paused in the instant of a write holds the lock on. Nobody can take the lead then, and observing goes
+///   on, until it goes on or is killed.
+/// - Delete nothing while workers run. Without its record a leader goes on until its next renewal, while another one can lead
+///   already; and a write under a deleted lock file is noticed on Unix only.
+///
+/// ```
+/// use leader_election::{Acquire, Claim, DistributedMutex, FileMutex, HolderId};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// let mutex = FileMutex::new(directory.path(), "nightly-billing")?;
+/// let first = Claim::new(HolderId::new("first")?, Duration::from_secs(3));
+/// let second = Claim::new(HolderId::new("second")?, Duration::from_secs(3));
+/// assert!(matches!(mutex.try_acquire(&first, None).await?, Acquire::Granted(_)));
+/// assert!(matches!(mutex.try_acquire(&second, None).await?, Acquire::Held(_)));
+/// assert!(directory.path().join("nightly-billing.json").exists());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct FileMutex {
+    record: PathBuf,
+    document: Arc<DocumentMutex<LeaderFile>>,
+}
+
+impl FileMutex {
+    /// The record of `election` in a directory on a disk of this machine. The first worker that contends creates the directory,
+    /// if the one above it exists.
+    ///
+    /// A relative path is one from the current directory of this moment: when the process changes that later, the mutex stays
+    /// where it is.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for a name other than 1 to 128 of the ASCII letters, digits, `.`,
+    /// `-` and `_`, one that begins with a dot, or one that Windows keeps for a device, such as `nul` or `com1.eu`; and for a
+    /// relative path when the current directory is gone. The directory is not looked at yet.
+    pub fn new(directory: impl AsRef<Path>, election: &str) -> Result<Self> {
+        name::check(election)?;
+        let disk = Disk::new(name::absolute(directory.as_ref())?, election);
+        let record = disk.record().to_owned();
+        Ok(Self { record, document: Arc::new(DocumentMutex::new(LeaderFile::new(disk)?)) })
+    }
+
+    /// The record's version, which changes with every renewal; `None` when there is no record. By watching it one can tell,
+    /// without contending, whether the leader on record still renews.
+    ///
+    /// # Errors
+    /// As [`observe`](DistributedMutex::observe).
+    pub async fn version(&self) -> Result<Option<Version>> {
+        let document = Arc::clone(&self.document);
+        self.run(async move { document.version().await }).await
+    }
+
+    /// On the threads for requests, as those of all stores. What blocks is done by the threads of this directory.
+    async fn run<T, F>(&self, request: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        requests::run(request).await?
+    }
+}
+
+impl fmt::Debug for FileMutex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FileMutex").field(&self.record).finish()
+    }
+}
+
+#[async_trait]
+impl DistributedMutex for FileMutex {
+    async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
+        let (document, claim, lapsed) = (Arc::clone(&self.document), claim.clone(), lapsed.cloned());
+        self.run(async move {
+            match document.try_acquire(&claim, lapsed.as_ref()).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    document.store().create_directory().await?;
+                    document.try_acquire(&claim, lapsed.as_ref()).await
+                }
+                outcome => outcome,
+            }
+        })
+        .await
+    }
+
+    async fn renew(&self, claim: &Claim) -> Result<Renew> {
+        let (document, claim) = (Arc::clone(&self.document), claim.clone());
+        self.run(async move { document.renew(&claim).await }).await
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<()> {
+        let (document, claim) = (Arc::clone(&self.document), claim.clone());
+        self.run(async move { document.release(&claim).await }).await
+    }
+
+    async fn observe(&self) -> Result<Observation> {
+        let document = Arc::clone(&self.document);
+        self.run(async move { document.observe().await }).await
+    }
+
+    fn election(&self) -> &str {
+        // The file is named for it, in ASCII.
+        self.record.file_stem().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    fn check_lease(&self, lease: Duration) -> Result<()> {
+        self.document.check_lease(lease)
+    }
+}

@@ -1,0 +1,228 @@
+//! The files of one election, and the operations on them. They block.
+//!
+//! The record is only ever replaced by a rename, under the lock; so a reader needs no lock, and finds the old record or the
+//! new one whenever a writer is killed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use super::errors::{Doing, corrupt, failure};
+use super::wire::{self, Rest};
+use crate::document::{Record, Written};
+use crate::error::{Error, ErrorKind, Result};
+use crate::mutex::Version;
+
+pub(super) struct Disk {
+    directory: PathBuf,
+    record: PathBuf,
+    lock: PathBuf,
+    /// What is to become the record. There is one name for all writers, which only the holder of the lock uses: what a killed
+    /// one leaves behind is overwritten by the next.
+    draft: PathBuf,
+}
+
+/// What became of an operation that may need the lock.
+pub(super) enum Attempt<T> {
+    Done(T),
+    /// Another process holds the lock; nothing was done.
+    Locked,
+}
+
+pub(super) struct ReadRecord {
+    pub(super) version: Version,
+    pub(super) record: Record,
+    pub(super) rest: Rest,
+}
+
+/// Far more than a record of ours has.
+const LONGEST: u64 = 64 * 1024;
+
+impl Disk {
+    /// `directory` is an absolute path: a relative one would lead elsewhere once the process changes its directory.
+    pub(super) fn new(directory: PathBuf, election: &str) -> Self {
+        Self {
+            record: directory.join(format!("{election}.json")),
+            lock: directory.join(format!("{election}.lock")),
+            draft: directory.join(format!("{election}.draft")),
+            directory,
+        }
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Makes the directory, where the one above it exists. Another worker may be faster: that is as good.
+    pub(super) fn create_directory(&self) -> Result<()> {
+        match fs::create_dir(&self.directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(self.failure(Doing::Creating, error)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn record(&self) -> &Path {
+        &self.record
+    }
+
+    pub(super) fn lock_file(&self) -> &Path {
+        &self.lock
+    }
+
+    pub(super) fn read(&self) -> Result<Attempt<Option<ReadRecord>>> {
+        // Windows may refuse to open a file in the instant in which it is replaced.
+        let _lock = if cfg!(windows) {
+            match self.lock()? {
+                Some(lock) => Some(lock),
+                None => return Ok(Attempt::Locked),
+            }
+        } else {
+            None
+        };
+        self.read_whole().map(Attempt::Done)
+    }
+
+    /// Writes the first record, unless there is one.
+    pub(super) fn create(&self, text: &str) -> Result<Attempt<Written>> {
+        let Some(lock) = self.lock()? else { return Ok(Attempt::Locked) };
+        // Also one that cannot be understood, or a link that leads nowhere.
+        match fs::symlink_metadata(&self.record) {
+            Ok(_) => Ok(Attempt::Done(Written::Conflict)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.put(&lock, text),
+            Err(error) => Err(self.failure(Doing::Reading, error)),
+        }
+    }
+
+    /// Replaces the record if it still has this version.
+    pub(super) fn replace(&self, seen: &Version, text: &str) -> Result<Attempt<Written>> {
+        let Some(lock) = self.lock()? else { return Ok(Attempt::Locked) };
+        match self.read_whole()? {
+            Some(current) if current.version == *seen => self.put(&lock, text),
+            _ => Ok(Attempt::Done(Written::Conflict)),
+        }
+    }
+
+    fn read_whole(&self) -> Result<Option<ReadRecord>> {
+        let failed = |error| self.failure(Doing::Reading, error);
+        match fs::metadata(&self.record) {
+            // To open a pipe would wait for a writer.
+            Ok(metadata) if !metadata.is_file() => return Err(corrupt(&self.record, "is no file")),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // A missing directory is no new election.
+                fs::metadata(&self.directory).map_err(failed)?;
+                return Ok(None);
+            }
+            Err(error) => return Err(failed(error)),
+        }
+        let mut content = Vec::new();
+        match File::open(&self.record) {
+            Ok(file) => file.take(LONGEST + 1).read_to_end(&mut content).map_err(failed)?,
+            // Deleted in between.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        if content.len() as u64 > LONGEST {
+            return Err(corrupt(&self.record, "is longer than 64 KiB"));
+        }
+        let (record, rest) = wire::read(&content).map_err(|what| corrupt(&self.record, &what))?;
+        Ok(Some(ReadRecord { version: version(&content)?, record, rest }))
+    }
+
+    /// Writes the record, durably: the token in it may be handed out as soon as this returns.
+    fn put(&self, lock: &File, text: &str) -> Result<Attempt<Written>> {
+        let written = File::create(&self.draft).and_then(|mut draft| {
+            draft.write_all(text.as_bytes())?;
+            draft.sync_all()
+        });
+        written.map_err(|error| self.failure(Doing::Writing, error))?;
+        fs::rename(&self.draft, &self.record).map_err(|error| self.failure(Doing::Replacing, error))?;
+        self.sync_directory().map_err(|error| self.failure(Doing::Writing, error))?;
+        if !self.in_place(lock) {
+            let message = format!(
+                "{} was deleted while it was held: keep whatever cleans up away from it as long as workers run",
+                self.lock.display()
+            );
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        }
+        version(text.as_bytes()).map(|version| Attempt::Done(Written::Done(version)))
+    }
+
+    /// The lock, freed when the file is closed, also by the death of the process; `None` while somebody else has it.
+    fn lock(&self) -> Result<Option<File>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&self.lock)
+            .map_err(|error| self.failure(Doing::Locking, error))?;
+        // Not as a method: the standard library has one of that name in newer versions.
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(error)) => Err(self.failure(Doing::Locking, error)),
+        }
+    }
+
+    /// Whether the file that is locked is the one that others would lock, too. Seen after a write, it has been so all the time:
+    /// who came in by another lock file has seen what was written.
+    #[cfg(unix)]
+    fn in_place(&self, lock: &File) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let id = |metadata: io::Result<fs::Metadata>| metadata.map(|metadata| (metadata.dev(), metadata.ino())).ok();
+        let held = id(lock.metadata());
+        held.is_some() && held == id(fs::metadata(&self.lock))
+    }
+
+    #[cfg(not(unix))]
+    fn in_place(&self, _lock: &File) -> bool {
+        true
+    }
+
+    /// Without it the rename itself can be lost when the machine loses power.
+    #[cfg(unix)]
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(&self.directory)?.sync_all()
+    }
+
+    #[cfg(not(unix))]
+    fn sync_directory(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn failure(&self, doing: Doing, error: io::Error) -> Error {
+        let file = match doing {
+            Doing::Creating => None,
+            Doing::Locking => Some(&self.lock),
+            Doing::Reading | Doing::Replacing => Some(&self.record),
+            Doing::Writing => Some(&self.draft),
+        };
+        failure(doing, &self.directory, file.filter(|file| file.symlink_metadata().is_ok()), error)
+    }
+}
+
+/// Made of the whole content, in which each write has a number of its own: so an edit by hand is seen, too.
+fn version(content: &[u8]) -> Result<Version> {
+    const NAMESPACE: Uuid = Uuid::from_u128(0x51c3_7be0_94d2_4f6c_8a1e_03d7_b2f5_60c9);
+    Version::new(Uuid::new_v5(&NAMESPACE, content).simple().to_string())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_writes_under_a_deleted_lock_file_does_not_say_that_it_is_done() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let disk = Disk::new(directory.path().to_owned(), "nightly");
+        let lock = disk.lock().expect("it works").expect("nobody has it");
+        assert!(disk.lock().expect("it works").is_none(), "it is held");
+        fs::remove_file(disk.lock_file()).expect("deleted");
+        let other = disk.lock().expect("it works").expect("another file, which nobody has locked");
+        assert_eq!(disk.put(&lock, "{}").err().expect("its outcome is not known").kind(), ErrorKind::Unavailable);
+        assert!(disk.put(&other, "{}").is_ok());
+    }
+}

@@ -1,0 +1,128 @@
+//! What stands in the leader record: JSON, indented for those who look at it.
+
+#[cfg(test)]
+mod generated;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod laws;
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::document::Record;
+use crate::document::json as common;
+use crate::error::{Error, ErrorKind};
+use crate::kit::untrusted::{Fields, millis};
+
+pub(super) use crate::document::json::Rest;
+
+const ELECTED_AT: &str = "electedAtMs";
+const RENEWED_AT: &str = "renewedAtMs";
+
+/// The text to write: our fields, and what else was there.
+pub(super) fn write(record: &Record, rest: &Rest) -> String {
+    let time = |time: Option<SystemTime>| json!(time.and_then(since_1970));
+    let times = [(ELECTED_AT, time(record.elected_at)), (RENEWED_AT, time(record.renewed_at))];
+    format!("{:#}\n", Value::Object(common::write(record, times, rest.clone())))
+}
+
+/// Reads a record that anybody may have written.
+///
+/// # Errors
+/// What is wrong with it, for a sentence that begins with the file's name.
+pub(super) fn read(content: &[u8]) -> Result<(Record, Rest), String> {
+    let rest = match serde_json::from_slice(content) {
+        Ok(Value::Object(rest)) => rest,
+        Ok(_) => return Err("is no JSON object".to_owned()),
+        Err(_) => return Err("is no JSON".to_owned()),
+    };
+    let record = common::read(&Fields::new(&rest, wrong), [ELECTED_AT, RENEWED_AT], time);
+    let record = record.map_err(|error| error.to_string())?;
+    Ok((record, rest))
+}
+
+fn time(fields: &Fields<'_>, name: &str) -> Result<Option<SystemTime>, Error> {
+    if fields.get(name)?.is_null() {
+        return Ok(None);
+    }
+    let ms = Duration::from_millis(fields.number(name)?);
+    // The bound of a time that every system can hold, and print.
+    let time =
+        Some(ms).filter(|ms| ms.as_secs() < 253_402_300_800).and_then(|ms| SystemTime::UNIX_EPOCH.checked_add(ms));
+    time.map(Some).ok_or_else(|| wrong(name, "is later than the year 9999"))
+}
+
+fn since_1970(time: SystemTime) -> Option<u64> {
+    time.duration_since(SystemTime::UNIX_EPOCH).ok().map(millis)
+}
+
+fn wrong(name: &str, what: &str) -> Error {
+    Error::new(ErrorKind::CorruptRecord, format!("is corrupt: {name} {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        common::sample(SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123))
+    }
+
+    fn edited(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
+        let mut document: Value = serde_json::from_str(&write(&record(), &Rest::new())).expect("our own JSON");
+        edit(&mut document);
+        document.to_string().into_bytes()
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_unknown_fields_are_kept() {
+        let (read, rest) = super::read(&edited(|document| document["team"] = json!("billing"))).expect("readable");
+        assert_eq!(read, record());
+        let (_, rest) = super::read(write(&read, &rest).as_bytes()).expect("readable");
+        assert_eq!(rest["team"], "billing");
+    }
+
+    #[test]
+    fn invariant_14_whatever_cannot_be_understood_is_an_error_that_names_it() {
+        for (name, value) in [
+            ("leaseMs", json!(3_600_001)),
+            ("leaseMs", json!(u64::MAX)),
+            ("leaseMs", json!(1.5)),
+            ("renewEveryMs", json!(-1)),
+            ("fencingToken", json!(0)),
+            ("fencingToken", json!(1_u64 << 53)),
+            ("fencingToken", json!("7")),
+            ("holder", json!("two\nlines")),
+            ("previousHolder", json!(7)),
+            ("claim", json!("x".repeat(257))),
+            ("write", Value::Null),
+            ("renewals", json!(-1)),
+            ("electedAtMs", json!("yesterday")),
+            ("renewedAtMs", json!(u64::MAX)),
+            ("schemaVersion", json!(0)),
+            ("schemaVersion", json!(2)),
+        ] {
+            let wrong = read(&edited(|document| document[name] = value.clone())).expect_err("must be refused");
+            assert!(wrong.contains(name), "{name}: {value} -> {wrong}");
+        }
+        let Ok(Value::Object(whole)) = serde_json::from_slice(&edited(|_| ())) else { panic!("an object") };
+        for name in whole.keys() {
+            let half = edited(|document| drop(document.as_object_mut().expect("an object").remove(name)));
+            assert!(read(&half).expect_err("half a record").contains(name.as_str()));
+        }
+        for text in ["", "{", "[]", "\"text\"", "7", "null", "{}{}", "\u{feff}{}"] {
+            assert!(read(text.as_bytes()).is_err(), "{text:?}");
+        }
+        assert!(read(&[0xff, 0xfe, 0]).is_err());
+        let deep = "[".repeat(50_000);
+        assert!(read(deep.as_bytes()).is_err(), "no overflow of the stack");
+    }
+
+    #[test]
+    fn no_beginning_of_a_record_passes_for_a_whole_one() {
+        let text = write(&record(), &Rest::new());
+        for end in 0..text.trim_end().len() {
+            assert!(read(&text.as_bytes()[..end]).is_err(), "{}", &text[..end]);
+        }
+    }
+}

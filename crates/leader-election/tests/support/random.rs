@@ -1,0 +1,64 @@
+//! A random number generator that gives the same numbers for the same seed, for ever (splitmix64).
+
+use std::time::Duration;
+
+use leader_election::ClaimId;
+use leader_election::election::Entropy;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Random(u64);
+
+impl Random {
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A generator of its own, so that what one part draws does not move what another one draws.
+    pub fn fork(&mut self) -> Self {
+        Self(self.next())
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mix(self.0)
+    }
+
+    /// A number below this one.
+    pub fn below(&mut self, high: u64) -> u64 {
+        self.next() % high
+    }
+
+    /// A number from `low` up to, but not including, `high`.
+    pub fn within(&mut self, low: u64, high: u64) -> u64 {
+        low + self.below(high - low)
+    }
+
+    pub fn millis(&mut self, low: u64, high: u64) -> Duration {
+        Duration::from_millis(self.within(low, high))
+    }
+
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize]
+    }
+}
+
+/// The finaliser of splitmix64: a permutation of all numbers of 64 bits.
+pub fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+impl Entropy for Random {
+    fn claim_id(&mut self) -> ClaimId {
+        ClaimId::from_u128(u128::from(self.next()) << 64 | u128::from(self.next()))
+    }
+
+    fn fraction(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+}

@@ -1,0 +1,23 @@
+//! The simulator; see the test's own documentation.
+
+mod clock;
+pub mod ids;
+mod log;
+mod mischief;
+pub mod monitor;
+mod network;
+mod plan;
+mod port;
+mod process;
+#[path = "../../../crates/leader-election/tests/support/random.rs"]
+#[allow(dead_code)]
+mod random;
+mod resource;
+mod run;
+mod schedule;
+mod store;
+mod tally;
+mod tasks;
+mod world;
+
+pub use run::main;

@@ -1,0 +1,17 @@
+//! Azure Blob Storage: the lease that elects, and the writers that older leaders cannot use.
+
+pub(crate) mod address;
+mod emulator_key;
+pub(crate) mod errors;
+mod etag;
+mod fresh;
+#[cfg(test)]
+mod generated;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod laws;
+mod lease;
+pub(crate) mod transport;
+mod writer;
+
+pub use lease::{BlobDistributedMutex, BlobMutexOptions, Create, LeaseSight};
+pub use writer::{BlobContent, FencedBlob, FencedStateBlob};

@@ -1,0 +1,297 @@
+//! A lease on an Azure blob.
+
+mod requests;
+pub(crate) mod wire;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azure_core::http::Transport;
+use azure_storage_blob::BlobContainerClient;
+
+use crate::blob::address::Address;
+use crate::blob::transport::{self, Access};
+use crate::shared_credential::SharedCredential;
+use leader_election::{
+    Acquire, Claim, DistributedMutex, Error, Observation, Renew, Result, Version, kit::on_request_threads,
+    kit::patience,
+};
+use leader_election_http::tls;
+use requests::LeaseBlob;
+
+/// Elects on the lease of an Azure blob.
+///
+/// The lease's id is the claim's; the term, its holder, the time of election and the rhythm of renewals stand in the
+/// blob's metadata. A standby looks with `HEAD` and asks for the lease only when it is free, so that waiting costs one
+/// cheap read per poll and leaves no errors in the account's logs. The blob is empty, is never deleted, and should be
+/// used for nothing else. See [Lease Blob](https://learn.microsoft.com/rest/api/storageservices/lease-blob).
+///
+/// Blob leases last 15 to 60 whole seconds. The identity needs to read and write blobs in the container: the role
+/// *Storage Blob Data Contributor*, scoped to that container, is enough.
+///
+/// Requests are sent from threads of the crate's own, whichever runtime calls; no secret is in `Debug`, errors or traces.
+///
+/// ```no_run
+/// use azure_identity::ManagedIdentityCredential;
+/// use azure_leader_election::BlobDistributedMutex;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mutex = BlobDistributedMutex::new(
+///     "https://myaccount.blob.core.windows.net/leases",
+///     "nightly-billing",
+///     ManagedIdentityCredential::new(None)?,
+/// )?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct BlobDistributedMutex {
+    address: Address,
+    access: Access,
+    options: BlobMutexOptions,
+    /// Made on first use, when it is settled by which options; one that could not be made is tried again.
+    blob: Arc<Mutex<Option<Arc<LeaseBlob>>>>,
+}
+
+/// Settings of a [`BlobDistributedMutex`] that are rarely needed.
+///
+/// ```
+/// use azure_leader_election::{BlobDistributedMutex, BlobMutexOptions, Create};
+///
+/// let mutex = BlobDistributedMutex::for_emulator("http://127.0.0.1:10000/devstoreaccount1/leases", "nightly")?
+///     .with_options(BlobMutexOptions { create: Create::Nothing, ..BlobMutexOptions::default() })?;
+/// # Ok::<(), azure_leader_election::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct BlobMutexOptions {
+    /// What to create when it is absent. Default: the container and the blob.
+    pub create: Create,
+    /// The HTTP transport, for a proxy, a private CA, or a test. Default: one of this mutex's own. It must follow no
+    /// redirects and should not retry. Requests are then sent on the runtime that calls: a
+    /// [`LeaderHost`](crate::LeaderHost) calls from its threads for requests, and a pool of connections that other runtimes use too
+    /// would tie the renewals to those.
+    pub transport: Option<Transport>,
+}
+
+/// What a look at a blob's lease shows: for the command `leader`, and none of the port's matters.
+#[doc(hidden)]
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct LeaseSight {
+    /// What the port tells.
+    pub observation: Observation,
+    /// Somebody has broken it, and it runs on for the rest of the break period.
+    pub breaking: bool,
+    /// It has no end, which an election's lease never is.
+    pub endless: bool,
+}
+
+/// What a [`BlobDistributedMutex`] may create.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Create {
+    /// The container and the blob. A container that exists already needs no right to create one.
+    #[default]
+    ContainerAndBlob,
+    /// The blob alone.
+    Blob,
+    /// Nothing: an absent container or blob is an error.
+    Nothing,
+}
+
+impl BlobDistributedMutex {
+    /// The lease of blob `blob_name` in the container at `container_url`
+    /// (`https://<account>.blob.core.windows.net/<container>`), with an Entra ID credential.
+    ///
+    /// `credential` is any `Arc` of a `TokenCredential`, which this mutex then signs in by on a thread of its own, apart from
+    /// its requests; or a [`SharedCredential`], which several elections share.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for a URL or a name that cannot be. Nothing is sent yet.
+    pub fn new(container_url: &str, blob_name: &str, credential: impl Into<SharedCredential>) -> Result<Self> {
+        let address = Address::azure(container_url, blob_name, false)?;
+        Ok(Self::open(address, Access::Credential(credential.into())))
+    }
+
+    /// As [`new`](Self::new), with a container URL that carries a shared access signature. It needs the permissions
+    /// read, write and create on the blobs of the container; then the container itself must exist.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); also when the URL carries no signature.
+    pub fn from_sas_url(container_sas_url: &str, blob_name: &str) -> Result<Self> {
+        let address = Address::azure(container_sas_url, blob_name, true)?;
+        Ok(Self::open(address, Access::Url))
+    }
+
+    /// For the Azurite emulator on this machine, such as `http://127.0.0.1:10000/devstoreaccount1/leases`; the only
+    /// addresses for which plain HTTP is accepted. Requests are signed with the emulator's well-known key, unless the
+    /// URL carries a shared access signature.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) when the URL is not on loopback, or as [`new`](Self::new).
+    pub fn for_emulator(container_url: &str, blob_name: &str) -> Result<Self> {
+        let address = Address::emulator(container_url, blob_name)?;
+        let access = Access::of_emulator(&address);
+        Ok(Self::open(address, access))
+    }
+
+    /// As [`for_emulator`](Self::for_emulator), for an emulator on another host, such as `http://azurite:10000/devstoreaccount1/leases`
+    /// in another container. Its key is known to everybody, and plain HTTP can be read and changed on the way: use it for tests alone.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) when the URL is not of the account `devstoreaccount1`, or as
+    /// [`new`](Self::new).
+    #[doc(hidden)]
+    pub fn for_emulator_elsewhere(container_url: &str, blob_name: &str) -> Result<Self> {
+        let address = Address::emulator_elsewhere(container_url, blob_name)?;
+        let access = if address.has_query() { Access::Url } else { Access::EmulatorKey };
+        Ok(Self::open(address, access))
+    }
+
+    /// With a container client that you have made, and with its settings: its transport, its retries, its credential.
+    /// Let it have no retries and a connection pool of its own; attempts are bounded all the same. Where a cache is on the way, let
+    /// it send `Cache-Control: no-cache`, as the other constructors do.
+    /// Let its credential be a [`SharedCredential`], or signing in counts as part of each attempt.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn from_container_client(client: BlobContainerClient, blob_name: &str) -> Result<Self> {
+        let address = Address::of_client(client.url(), blob_name)?;
+        Ok(Self::open(address, Access::Client(Arc::new(client))))
+    }
+
+    /// Replaces the options.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for a transport beside one's [own client](Self::from_container_client),
+    /// which keeps its own.
+    pub fn with_options(self, options: BlobMutexOptions) -> Result<Self> {
+        if options.transport.is_some() && matches!(self.access, Access::Client(_)) {
+            return Err(Error::setting(
+                "a container client of your own keeps its transport: set that where you make the client",
+            ));
+        }
+        Ok(Self { options, blob: Arc::default(), ..self })
+    }
+
+    /// Breaks the lease, whoever holds it: an operator's force, which takes no more rights than to lead. Returns after what
+    /// time the lease is free.
+    ///
+    /// The leader learns of it with its next renewal, which is refused. With `None` nobody else can lead before the lease would
+    /// have run out by itself, so the leader has stopped by then, whatever happens. With a shorter `period`, or zero, another
+    /// worker can lead beside the old leader until that has noticed; only fencing at the resource then keeps the old one out. A
+    /// period longer than the lease still runs has no effect. A lease without end, which other tools can take, is broken at
+    /// once by `None`.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) unless the period is 0 to 60 whole seconds; otherwise those of
+    /// [`observe`](DistributedMutex::observe). It is no error when nobody holds the lease.
+    pub async fn break_lease(&self, period: Option<Duration>) -> Result<Duration> {
+        let period = period.map(break_seconds).transpose()?;
+        let blob = self.blob()?;
+        self.send(patience::OF_A_LOOK, async move { blob.break_lease(period).await }).await
+    }
+
+    /// As [`observe`](DistributedMutex::observe), with what else the service tells of the lease.
+    #[doc(hidden)]
+    pub async fn look(&self) -> Result<LeaseSight> {
+        let blob = self.blob()?;
+        self.send(patience::OF_A_LOOK, async move { blob.look().await }).await
+    }
+
+    fn open(address: Address, access: Access) -> Self {
+        // What takes long is done here, and not on the thread that renews; once for the process. Its failure is told by the
+        // first request, unless a transport of the caller's stands in by then.
+        if !matches!(access, Access::Client(_)) {
+            let _ = tls::prepare();
+        }
+        Self { address, access, options: BlobMutexOptions::default(), blob: Arc::default() }
+    }
+
+    fn blob(&self) -> Result<Arc<LeaseBlob>> {
+        let mut made = self.blob.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(blob) = &*made {
+            return Ok(Arc::clone(blob));
+        }
+        let transport = match (&self.options.transport, &self.access) {
+            (None, Access::Client(_)) => None,
+            (None, _) => Some(transport::own(&self.address)?),
+            (Some(own), _) => Some(own.clone()),
+        };
+        let container = self.access.container_client(&self.address, transport)?;
+        let blob = LeaseBlob::new(container, self.address.clone(), self.options.create);
+        Ok(Arc::clone(made.insert(Arc::new(blob))))
+    }
+
+    /// Sends the request once the access token is there, for which it waits for so long at most.
+    async fn send<T, F>(&self, patience: Duration, request: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let access = self.access.clone();
+        let request = async move {
+            access.signed_in(patience).await?;
+            request.await
+        };
+        // A transport of the caller's, or a client, may be bound to another runtime than that of the requests.
+        let own = self.options.transport.is_none() && !matches!(self.access, Access::Client(_));
+        if own { on_request_threads(request).await? } else { request.await }
+    }
+}
+
+impl fmt::Debug for BlobDistributedMutex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BlobDistributedMutex").field(&self.address.to_string()).finish()
+    }
+}
+
+#[async_trait]
+impl DistributedMutex for BlobDistributedMutex {
+    async fn try_acquire(&self, claim: &Claim, _lapsed: Option<&Version>) -> Result<Acquire> {
+        let (blob, claim) = (self.blob()?, claim.clone());
+        let seconds = lease_seconds(claim.lease)?;
+        self.send(patience::within_an_attempt(claim.lease), async move { blob.try_acquire(&claim, seconds).await })
+            .await
+    }
+
+    async fn renew(&self, claim: &Claim) -> Result<Renew> {
+        let (blob, id) = (self.blob()?, claim.id);
+        self.send(patience::within_an_attempt(claim.lease), async move { blob.renew(id).await }).await
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<()> {
+        let (blob, id) = (self.blob()?, claim.id);
+        self.send(patience::within_an_attempt(claim.lease), async move { blob.release(id).await }).await
+    }
+
+    async fn observe(&self) -> Result<Observation> {
+        Ok(self.look().await?.observation)
+    }
+
+    fn election(&self) -> &str {
+        self.address.blob_name()
+    }
+
+    fn check_lease(&self, lease: Duration) -> Result<()> {
+        lease_seconds(lease).map(drop)
+    }
+}
+
+/// The service takes 15 to 60 whole seconds.
+fn lease_seconds(lease: Duration) -> Result<i32> {
+    match i32::try_from(lease.as_secs()) {
+        Ok(seconds @ 15..=60) if lease.subsec_nanos() == 0 => Ok(seconds),
+        _ => Err(Error::setting(format!("lease must be 15 to 60 whole seconds on a blob, not {lease:?}"))),
+    }
+}
+
+/// The service takes 0 to 60 whole seconds.
+fn break_seconds(period: Duration) -> Result<i32> {
+    match i32::try_from(period.as_secs()) {
+        Ok(seconds @ 0..=60) if period.subsec_nanos() == 0 => Ok(seconds),
+        _ => Err(Error::setting(format!("the break period must be 0 to 60 whole seconds on a blob, not {period:?}"))),
+    }
+}

@@ -1,0 +1,287 @@
+//! The requests to the lease blob.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure_core::http::headers::{HeaderName, Headers};
+use azure_core::http::{Etag, RequestContent};
+use azure_core::time::{OffsetDateTime, parse_rfc7231};
+use azure_storage_blob::models::{
+    BlobClientAcquireLeaseOptions, BlobClientAcquireLeaseResultHeaders, BlobClientBreakLeaseOptions,
+    BlobClientBreakLeaseResultHeaders, BlobClientGetPropertiesResultHeaders, BlobClientRenewLeaseResultHeaders,
+    BlobClientSetMetadataOptions, BlobClientUploadOptions, LeaseDuration, LeaseState,
+};
+use azure_storage_blob::{BlobClient, BlobContainerClient};
+
+use super::wire::{Metadata, Record};
+use super::{Create, LeaseSight};
+use crate::blob::address::Address;
+use crate::blob::errors::{self, Refusal};
+use crate::blob::etag::strong_etag;
+use leader_election::{
+    Acquire, Claim, ClaimId, Error, ErrorKind, FencingToken, Grant, Held, Loss, Observation, Renew, Result,
+    kit::service_time,
+};
+
+/// The blob whose lease is the mutex.
+pub(super) struct LeaseBlob {
+    container: Arc<BlobContainerClient>,
+    blob: BlobClient,
+    address: Address,
+    create: Create,
+}
+
+/// What a `HEAD` shows.
+struct Properties {
+    etag: Etag,
+    state: LeaseState,
+    endless: bool,
+    metadata: Metadata,
+    /// The service's time, in milliseconds since 1970, if it told.
+    server_ms: Option<u64>,
+}
+
+impl LeaseBlob {
+    pub(super) fn new(container: Arc<BlobContainerClient>, address: Address, create: Create) -> Self {
+        let blob = container.blob_client(address.blob_name());
+        Self { container, blob, address, create }
+    }
+
+    /// Looks, takes the lease if it is free, and writes the new term's record. Only then is the lease granted.
+    pub(super) async fn try_acquire(&self, claim: &Claim, lease_seconds: i32) -> Result<Acquire> {
+        let seen = match self.properties().await? {
+            Some(seen) => seen,
+            None => self.create().await?,
+        };
+        if !seen.is_free() && !claim.unsettled {
+            return seen.held().map(Acquire::Held);
+        }
+        // Before the lease is taken: a record that cannot be followed must not cost anybody a lease.
+        seen.next_token(seen.server_ms.unwrap_or_default())?;
+
+        let id = claim.id.expose();
+        // Only over what was read. A duplicate of this request that comes late would prolong the lease of this very id, also when
+        // its holder is dead by then; but the term's record, which is written next, changes the ETag.
+        let options = BlobClientAcquireLeaseOptions {
+            proposed_lease_id: Some(id.clone()),
+            if_match: Some(seen.etag.clone()),
+            ..Default::default()
+        };
+        let response = match self.blob.acquire_lease(lease_seconds, Some(options)).await {
+            Ok(response) => response,
+            Err(error) if errors::refusal(&error) == Some(Refusal::LeaseHeld) => {
+                // If it looked free a moment ago, the record still names the leader before.
+                let held = if seen.is_free() { Held::default() } else { seen.held()? };
+                return Ok(Acquire::Held(held));
+            }
+            Err(error) if errors::refusal(&error) == Some(Refusal::Changed) => return self.changed_since(&seen).await,
+            Err(error) => return Err(self.failed("taking the lease of", &error)),
+        };
+        if response.lease_id().ok().flatten().is_some_and(|granted| !granted.eq_ignore_ascii_case(&id)) {
+            return Err(Error::new(
+                ErrorKind::Refused,
+                "the service granted a lease under another id than was asked for",
+            ));
+        }
+        let server_time = server_time(response.headers())?;
+        self.write_record(claim, server_time, seen).await
+    }
+
+    /// The service refuses the version that a look has shown a moment ago. Somebody took the lease, wrote a record, and perhaps
+    /// released it since; unless a second look shows the same version again.
+    async fn changed_since(&self, seen: &Properties) -> Result<Acquire> {
+        match self.properties().await? {
+            Some(now) if now.etag == seen.etag => Err(errors::versions_are_rewritten(&self.address)),
+            Some(now) if !now.is_free() => now.held().map(Acquire::Held),
+            _ => Ok(Acquire::Held(Held::default())),
+        }
+    }
+
+    pub(super) async fn renew(&self, id: ClaimId) -> Result<Renew> {
+        let id = id.expose();
+        match self.blob.renew_lease(id.clone(), None).await {
+            Ok(response) => {
+                // Azurite renews an expired lease for any id, and answers with the id that really holds it.
+                let ours = response.lease_id().ok().flatten().is_none_or(|held| held.eq_ignore_ascii_case(&id));
+                Ok(if ours { Renew::Renewed } else { Renew::Lost(Loss::Taken) })
+            }
+            Err(error) => match errors::refusal(&error) {
+                Some(Refusal::Absent) => Ok(Renew::Lost(Loss::Missing)),
+                Some(Refusal::LeaseBroken) => Ok(Renew::Lost(Loss::Broken)),
+                Some(Refusal::LeaseHeld | Refusal::NotHolder | Refusal::Changed | Refusal::Exists) => {
+                    Ok(Renew::Lost(Loss::Taken))
+                }
+                None => Err(self.failed("renewing the lease of", &error)),
+            },
+        }
+    }
+
+    pub(super) async fn release(&self, id: ClaimId) -> Result<()> {
+        match self.blob.release_lease(id.expose(), None).await {
+            Ok(_) => Ok(()),
+            // Whatever the service says of a lease that is not ours: it is not ours.
+            Err(error) if errors::refusal(&error).is_some() => Ok(()),
+            Err(error) => Err(self.failed("releasing the lease of", &error)),
+        }
+    }
+
+    pub(super) async fn break_lease(&self, period: Option<i32>) -> Result<Duration> {
+        let options = BlobClientBreakLeaseOptions { break_period: period, ..Default::default() };
+        match self.blob.break_lease(Some(options)).await {
+            Ok(response) => {
+                let seconds = response.lease_time().ok().flatten().unwrap_or_default();
+                Ok(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+            }
+            // There is no lease, or not even a blob.
+            Err(error) if errors::refusal(&error).is_some() => Ok(Duration::ZERO),
+            Err(error) => Err(self.failed("breaking the lease of", &error)),
+        }
+    }
+
+    /// A blob that nobody has created yet is one that nobody leads from.
+    pub(super) async fn look(&self) -> Result<LeaseSight> {
+        let Some(seen) = self.properties().await? else { return Ok(LeaseSight::default()) };
+        let latest = Record::read(&seen.metadata)?.map(|record| record.leader);
+        let held = !seen.is_free();
+        Ok(LeaseSight {
+            observation: Observation { held, latest },
+            breaking: matches!(seen.state, LeaseState::Breaking),
+            endless: held && seen.endless,
+        })
+    }
+
+    /// `None` when the blob is absent. An absent container is that too, where it may be created.
+    async fn properties(&self) -> Result<Option<Properties>> {
+        match self.blob.get_properties(None).await {
+            Ok(response) => {
+                let unreadable = |what: &'static str| {
+                    Error::new(ErrorKind::Refused, format!("{} came without a readable {what}", self.address))
+                };
+                Ok(Some(Properties {
+                    etag: response.etag().ok().flatten().map(strong_etag).ok_or_else(|| unreadable("ETag"))?,
+                    state: response.lease_state().ok().flatten().ok_or_else(|| unreadable("lease state"))?,
+                    endless: matches!(response.duration(), Ok(Some(LeaseDuration::Infinite))),
+                    metadata: response.metadata().unwrap_or_default(),
+                    server_ms: server_time(response.headers()).and_then(millis).ok(),
+                }))
+            }
+            Err(error) if errors::is_absent_blob(&error) => Ok(None),
+            Err(error) if errors::is_absent_container(&error) && self.create == Create::ContainerAndBlob => Ok(None),
+            Err(error) => Err(self.failed("reading", &error)),
+        }
+    }
+
+    /// Creates what may be created. Another worker may be faster: that is as good.
+    async fn create(&self) -> Result<Properties> {
+        if self.create == Create::Nothing {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("{} does not exist, and the setting `create` forbids to create it", self.address),
+            ));
+        }
+        match self.create_blob().await {
+            Err(error) if errors::is_absent_container(&error) && self.create == Create::ContainerAndBlob => {
+                match self.container.create(None).await {
+                    Err(error) if errors::is_denied(&error) => {
+                        return Err(errors::container_is_missing(&self.address, &error));
+                    }
+                    Err(error) if errors::refusal(&error) != Some(Refusal::Exists) => {
+                        return Err(self.failed("creating the container of", &error));
+                    }
+                    _ => {}
+                }
+                self.create_blob().await.map_err(|error| self.failed("creating", &error))?;
+            }
+            Err(error) => return Err(self.failed("creating", &error)),
+            Ok(()) => {}
+        }
+        self.properties().await?.ok_or_else(|| {
+            Error::new(ErrorKind::Unavailable, format!("{} was created, and deleted at once by somebody", self.address))
+        })
+    }
+
+    async fn create_blob(&self) -> azure_core::Result<()> {
+        let options = BlobClientUploadOptions::default().if_not_exists();
+        match self.blob.upload(RequestContent::from(Vec::new()), Some(options)).await {
+            Err(error) if errors::refusal(&error) == Some(Refusal::Absent) => Err(error),
+            // Exists already, or is leased already.
+            Err(error) if errors::refusal(&error).is_some() => Ok(()),
+            outcome => outcome.map(drop),
+        }
+    }
+
+    /// Writes the record of the new term, under the lease and over the very record that was read.
+    async fn write_record(&self, claim: &Claim, server_time: OffsetDateTime, mut seen: Properties) -> Result<Acquire> {
+        let fingerprint = claim.id.fingerprint();
+        // A second round is for a write whose answer was lost, a third for a stranger who writes metadata.
+        for _ in 0..3 {
+            let stored = Record::read(&seen.metadata)?;
+            if let Some(own) = stored.filter(|record| record.claim == fingerprint) {
+                return Ok(granted(claim, own.leader.fencing_token));
+            }
+            let token = seen.next_token(millis(server_time)?)?;
+            let mut metadata = seen.metadata;
+            Record::new(claim, token, server_time).write(&mut metadata);
+            let options = BlobClientSetMetadataOptions {
+                if_match: Some(seen.etag),
+                lease_id: Some(claim.id.expose()),
+                ..Default::default()
+            };
+            match self.blob.set_metadata(&metadata, Some(options)).await {
+                Ok(_) => return Ok(granted(claim, token)),
+                Err(error) => match errors::refusal(&error) {
+                    Some(Refusal::Changed) => {}
+                    Some(_) => return Ok(Acquire::Held(Held::default())),
+                    None => return Err(self.failed("writing the term's record to", &error)),
+                },
+            }
+            seen = self.properties().await?.ok_or_else(|| {
+                Error::new(ErrorKind::Unavailable, format!("{} was deleted by somebody", self.address))
+            })?;
+        }
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            format!("the metadata of {} changes all the time: something else writes to this blob", self.address),
+        ))
+    }
+
+    fn failed(&self, doing: &str, error: &azure_core::Error) -> Error {
+        errors::explain(doing, &self.address, error)
+    }
+}
+
+impl Properties {
+    fn is_free(&self) -> bool {
+        matches!(self.state, LeaseState::Available | LeaseState::Expired | LeaseState::Broken)
+    }
+
+    /// What a term after this one is granted.
+    fn next_token(&self, server_ms: u64) -> Result<FencingToken> {
+        let on_record = Record::read(&self.metadata)?.map(|record| record.leader.fencing_token);
+        FencingToken::next_on_record(on_record, server_ms, "the blob's metadata")
+    }
+
+    fn held(&self) -> Result<Held> {
+        let leader = Record::read(&self.metadata)?.map(|record| record.leader);
+        let lease = if self.endless { Some(Duration::MAX) } else { leader.as_ref().and_then(|leader| leader.lease) };
+        Ok(Held { leader, lease, ..Held::default() })
+    }
+}
+
+fn granted(claim: &Claim, fencing_token: FencingToken) -> Acquire {
+    Acquire::Granted(Grant { fencing_token, lease: claim.lease })
+}
+
+/// The service's clock, by which tokens rise even where the record was lost.
+fn server_time(headers: &Headers) -> Result<OffsetDateTime> {
+    let date = headers.get_optional_str(&HeaderName::from_static("date"));
+    date.and_then(|date| parse_rfc7231(date).ok()).ok_or_else(|| {
+        Error::new(ErrorKind::Refused, "the service's answer has no readable Date header, which fencing tokens need")
+    })
+}
+
+fn millis(time: OffsetDateTime) -> Result<u64> {
+    u64::try_from(time.unix_timestamp()).ok().and_then(service_time::millis_in).ok_or_else(|| {
+        Error::new(ErrorKind::Refused, "the service's clock shows a time before 1970, or far beyond any")
+    })
+}

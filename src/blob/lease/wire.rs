@@ -1,0 +1,190 @@
+//! What stands in the blob's metadata.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use azure_core::time::{OffsetDateTime, parse_rfc3339, to_rfc3339};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use leader_election::{Claim, Error, ErrorKind, FencingToken, HolderId, Leader, Result, kit::begin_anew};
+
+pub(crate) type Metadata = HashMap<String, String>;
+
+/// The latest term, as its leader wrote it before it began.
+///
+/// The names have no hyphen (the service allows none), no capital (they would come back in lower case) and no
+/// underscore (some proxies drop such headers). Values are ASCII, as others vanish on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) leader: Leader,
+    /// The fingerprint of the claim that led.
+    pub(crate) claim: String,
+}
+
+const HOLDER: &str = "leaderholder";
+const TOKEN: &str = "leadertoken";
+const CLAIM: &str = "leaderclaim";
+const ELECTED: &str = "leaderelected";
+const LEASE: &str = "leaderleasems";
+const RENEW: &str = "leaderrenewms";
+const NAMES: [&str; 6] = [HOLDER, TOKEN, CLAIM, ELECTED, LEASE, RENEW];
+
+/// What needs no encoding in a header's value.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+impl Record {
+    /// The record of a new term.
+    pub(crate) fn new(claim: &Claim, fencing_token: FencingToken, server_time: OffsetDateTime) -> Self {
+        Self {
+            leader: Leader {
+                holder: claim.holder.clone(),
+                fencing_token,
+                elected_at: Some(server_time.into()),
+                lease: Some(claim.lease),
+                renew_every: Some(claim.renew_every),
+            },
+            claim: claim.id.fingerprint(),
+        }
+    }
+
+    /// Reads the record; `None` when nobody ever led.
+    ///
+    /// # Errors
+    /// [`CorruptRecord`](ErrorKind::CorruptRecord), with the key, when any part is missing or unreadable: a record that
+    /// is only half there is no new beginning.
+    pub(crate) fn read(metadata: &Metadata) -> Result<Option<Self>> {
+        // The service gives names back in the case they were written in over HTTP/1.1; proxies may not.
+        let lower: HashMap<String, &str> =
+            metadata.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.trim())).collect();
+        if NAMES.iter().all(|name| !lower.contains_key(*name)) {
+            return Ok(None);
+        }
+        let text = |name: &str| lower.get(name).copied().ok_or_else(|| corrupt(name, "is missing"));
+        let duration = |name: &str| text(name).and_then(|text| millis(name, text));
+
+        let holder = percent_decode_str(text(HOLDER)?)
+            .decode_utf8()
+            .ok()
+            .and_then(|holder| HolderId::new(holder).ok())
+            .ok_or_else(|| corrupt(HOLDER, "is no holder id"))?;
+        let fencing_token =
+            text(TOKEN)?.parse().map_err(|error: Error| corrupt(TOKEN, "is unreadable").with_source(error))?;
+        let elected = parse_rfc3339(text(ELECTED)?).map_err(|_| corrupt(ELECTED, "is no RFC 3339 time"))?;
+        let claim = text(CLAIM)?.to_owned();
+        let leader = Leader {
+            holder,
+            fencing_token,
+            elected_at: Some(SystemTime::from(elected)),
+            lease: Some(duration(LEASE)?),
+            renew_every: Some(duration(RENEW)?),
+        };
+        Ok(Some(Self { leader, claim }))
+    }
+
+    /// Puts the record into the metadata; what others keep there stays.
+    pub(crate) fn write(&self, metadata: &mut Metadata) {
+        metadata.retain(|name, _| !NAMES.contains(&name.to_ascii_lowercase().as_str()));
+        let millis = |duration: Option<Duration>| duration.unwrap_or_default().as_millis().to_string();
+        let elected = self.leader.elected_at.map_or(OffsetDateTime::UNIX_EPOCH, OffsetDateTime::from);
+        metadata.extend([
+            (HOLDER.to_owned(), utf8_percent_encode(self.leader.holder.as_str(), ENCODED).to_string()),
+            (TOKEN.to_owned(), self.leader.fencing_token.to_string()),
+            (CLAIM.to_owned(), self.claim.clone()),
+            (ELECTED.to_owned(), to_rfc3339(&elected)),
+            (LEASE.to_owned(), millis(self.leader.lease)),
+            (RENEW.to_owned(), millis(self.leader.renew_every)),
+        ]);
+    }
+}
+
+fn millis(name: &str, text: &str) -> Result<Duration> {
+    let longest = Duration::from_secs(24 * 3600);
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits
+        .then(|| text.parse().ok().map(Duration::from_millis))
+        .flatten()
+        .filter(|duration| *duration <= longest)
+        .ok_or_else(|| corrupt(name, "is no number of milliseconds up to a day"))
+}
+
+fn corrupt(name: &str, what: &str) -> Error {
+    Error::new(
+        ErrorKind::CorruptRecord,
+        format!(
+            "the lease blob's metadata {name} {what}; something else writes to this blob. Nothing was changed: {}",
+            begin_anew("all of the metadata", "the service's time")
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        let holder = HolderId::new("a worker/7 %41").expect("valid");
+        let claim = Claim::new(holder, Duration::from_secs(15));
+        Record::new(&claim, FencingToken::new(7).expect("valid"), OffsetDateTime::UNIX_EPOCH)
+    }
+
+    fn written() -> Metadata {
+        let mut metadata = Metadata::from([("team".to_owned(), "billing".to_owned())]);
+        record().write(&mut metadata);
+        metadata
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let metadata = written();
+        let read = Record::read(&metadata).expect("readable").expect("present");
+        assert_eq!(read.leader, record().leader);
+        assert_eq!(metadata["team"], "billing");
+        assert!(metadata.values().all(|value| value.bytes().all(|b| b.is_ascii_graphic())));
+    }
+
+    #[test]
+    fn a_blob_that_nobody_led_from_has_no_record() {
+        assert_eq!(Record::read(&Metadata::new()).expect("readable"), None);
+    }
+
+    #[test]
+    fn invariant_14_whatever_is_missing_or_unreadable_is_an_error_that_names_it() {
+        for name in NAMES {
+            let mut metadata = written();
+            metadata.remove(name);
+            let error = Record::read(&metadata).expect_err("half a record");
+            assert_eq!(error.kind(), ErrorKind::CorruptRecord);
+            assert!(error.to_string().contains(name));
+        }
+        for (name, value) in [
+            (TOKEN, "-1"),
+            (TOKEN, "0"),
+            (TOKEN, "9007199254740992"),
+            (TOKEN, "99999999999999999999999999"),
+            (TOKEN, "seven"),
+            (TOKEN, ""),
+            (HOLDER, "%ff"),
+            (HOLDER, "%0a"),
+            (HOLDER, ""),
+            (LEASE, "-1"),
+            (LEASE, "315360000000"),
+            (LEASE, "184467440737095516150"),
+            (RENEW, "soon"),
+            (ELECTED, "yesterday"),
+        ] {
+            let mut metadata = written();
+            metadata.insert(name.to_owned(), value.to_owned());
+            let error = Record::read(&metadata).expect_err(value);
+            assert!(error.to_string().contains(name), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn the_lease_id_is_not_in_the_record() {
+        let claim = Claim::new(HolderId::new("a").expect("valid"), Duration::from_secs(15));
+        let mut metadata = Metadata::new();
+        let token = FencingToken::new(1).expect("valid");
+        Record::new(&claim, token, OffsetDateTime::UNIX_EPOCH).write(&mut metadata);
+        assert!(metadata.values().all(|value| !value.contains(&claim.id.expose())));
+    }
+}

@@ -1,0 +1,15 @@
+//! Azure Cosmos DB: the document that elects, and the writer that older leaders cannot use.
+
+pub(crate) mod account;
+pub(crate) mod address;
+pub(crate) mod connection;
+pub(crate) mod errors;
+#[cfg(test)]
+mod generated;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod laws;
+mod lease;
+mod writer;
+
+pub use lease::{CosmosDistributedMutex, CosmosMutexOptions};
+pub use writer::{CommittedBatch, FencedPartition, RefusedOperation};
