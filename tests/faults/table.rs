@@ -20,7 +20,11 @@ the core) and does not say why. The numbers are those of `crates/leader-election
 pub fn without_fault(faults: &[Fault]) -> Vec<String> {
     let invariants = invariants();
     // A list that cannot be read would lack nothing.
-    assert!(invariants.len() >= 17, "only {} invariants at the top of crates/leader-election/src/election.rs", invariants.len());
+    assert!(
+        invariants.len() >= 17,
+        "only {} invariants at the top of crates/leader-election/src/election.rs",
+        invariants.len()
+    );
     let violated = |invariant: &String| faults.iter().any(|fault| fault.invariants.contains(invariant));
     invariants.into_iter().chain(["fencing".to_owned()]).filter(|invariant| !violated(invariant)).collect()
 }

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::claim::{Claim, ClaimId, HolderId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fencing::FencingToken;
+use crate::kit::record::next_token;
 use crate::mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
 
 /// One record under compare-and-swap: an item in Cosmos DB, a Kubernetes Lease, a blob with its ETag.
@@ -265,7 +266,7 @@ impl<S: DocumentStore> DistributedMutex for DocumentMutex<S> {
                 _ => {
                     let server_ms = seen.server_ms.unwrap_or_default();
                     let on_record = Some(seen.record.fencing_token);
-                    Record::held_by(claim, FencingToken::next_on_record(on_record, server_ms, "the record")?)
+                    Record::held_by(claim, next_token(on_record, server_ms, None, "the record")?)
                 }
             };
             if let Some(stored) = self.write(claim.id, &seen, record).await? {

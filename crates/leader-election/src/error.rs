@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::fencing::FencingToken;
+use crate::fencing::{FencingToken, InvalidFencingToken};
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -156,7 +156,14 @@ impl Error {
         self.fenced_by
     }
 
+    /// A setting that cannot work, with what would.
     pub fn setting(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::InvalidSetting, message)
+    }
+}
+
+impl From<InvalidFencingToken> for Error {
+    fn from(invalid: InvalidFencingToken) -> Self {
+        Self::new(ErrorKind::CorruptRecord, invalid.to_string())
     }
 }

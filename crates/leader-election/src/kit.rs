@@ -2,10 +2,11 @@
 
 pub mod credential;
 pub mod patience;
+pub mod record;
 pub mod redact;
 pub mod service_time;
 pub mod untrusted;
 
-pub use crate::fencing::begin_anew;
+pub use crate::refusal::write_fenced;
 pub use crate::requests::run as on_request_threads;
-pub use crate::telemetry::{TARGET, write_fenced};
+pub use crate::trace::TARGET;

@@ -9,6 +9,7 @@ pub mod contract;
 pub mod document;
 pub mod election;
 mod error;
+mod fenced;
 mod fencing;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -19,19 +20,22 @@ pub mod kit;
 mod leadership;
 mod mutex;
 mod options;
+mod refusal;
 mod renewal_thread;
 mod requests;
 mod status;
 mod stores;
 pub mod telemetry;
 mod timing;
+mod trace;
 mod user_code;
 mod watchdog;
 
 pub use claim::{Claim, ClaimId, HolderId};
 pub use election::{AfterTask, EndReason};
 pub use error::{Error, ErrorKind, Result};
-pub use fencing::{Fenced, FencedGuard, FencingToken};
+pub use fenced::{Fenced, FencedGuard};
+pub use fencing::{FencingToken, InvalidFencingToken};
 pub use health::Unhealthy;
 pub use host::{FinishedTerm, LeaderHost, TaskError};
 pub use leadership::{Leadership, NotLeader};

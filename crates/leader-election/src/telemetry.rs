@@ -13,17 +13,15 @@ use tracing::{Span, debug_span, info_span};
 use crate::caught::caught_call;
 use crate::claim::HolderId;
 use crate::election::Moment;
-use crate::error::{Error, ErrorKind};
+use crate::error::ErrorKind;
 use crate::fencing::FencingToken;
 use crate::mutex::Leader;
 use crate::status::{LeaderEvent, Operation};
+use crate::trace::TARGET;
 use crate::user_code::{Lane, UserCode};
 use log::Log;
 #[cfg(feature = "otel")]
 use metrics::Metrics;
-
-/// All spans and events bear this target, whatever file they come from.
-pub const TARGET: &str = "leader_election";
 
 /// Whose telemetry it is.
 #[derive(Debug, Clone)]
@@ -191,15 +189,6 @@ pub(crate) fn request_span(run: &Span, operation: Operation) -> Span {
 /// No span, where the subscriber panics.
 fn guarded(make: impl FnOnce() -> Span) -> Span {
     caught_call(make).unwrap_or_else(|_| Span::none())
-}
-
-/// A resource refused an older leader.
-/// Tells whoever is on call that a resource refused an older leader, and makes the error for it.
-pub fn write_fenced(resource: &str, token: FencingToken, newer: FencingToken) -> Error {
-    log::write_fenced(resource, token, newer);
-    #[cfg(feature = "otel")]
-    metrics::write_fenced();
-    Error::fenced(token, newer)
 }
 
 /// The causes below an error, in one line.

@@ -20,7 +20,7 @@ use crate::blob::errors::{self, Refusal};
 use crate::blob::etag::strong_etag;
 use leader_election::{
     Acquire, Claim, ClaimId, Error, ErrorKind, FencingToken, Grant, Held, Loss, Observation, Renew, Result,
-    kit::service_time,
+    kit::{record::next_token, service_time},
 };
 
 /// The blob whose lease is the mutex.
@@ -258,7 +258,7 @@ impl Properties {
     /// What a term after this one is granted.
     fn next_token(&self, server_ms: u64) -> Result<FencingToken> {
         let on_record = Record::read(&self.metadata)?.map(|record| record.leader.fencing_token);
-        FencingToken::next_on_record(on_record, server_ms, "the blob's metadata")
+        next_token(on_record, server_ms, None, "the blob's metadata")
     }
 
     fn held(&self) -> Result<Held> {

@@ -9,7 +9,7 @@ use leader_election::{
     Error, ErrorKind, FencingToken, Result, Version,
     document::json as common,
     document::{Record, Stored},
-    kit::begin_anew,
+    kit::record::begin_anew,
     kit::service_time,
     kit::untrusted::Fields,
 };

@@ -4,8 +4,6 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
-use crate::error::{Error, ErrorKind, Result};
-
 /// A number that rises with every leadership of an election, for ever.
 ///
 /// Hand it to whatever the leader writes to, and have that refuse a number lower than the highest it has seen: only
@@ -55,11 +53,12 @@ impl FencingToken {
     /// Makes a token of a number from 1 to [`MAX`](Self::MAX).
     ///
     /// # Errors
-    /// [`ErrorKind::CorruptRecord`] for any other number: a token out of range is never clamped.
-    pub fn new(value: u64) -> Result<Self> {
-        NonZeroU64::new(value).filter(|v| v.get() <= Self::MAX).map(Self).ok_or_else(|| {
-            Error::new(ErrorKind::CorruptRecord, format!("a fencing token must be between 1 and 2^53 - 1, not {value}"))
-        })
+    /// [`InvalidFencingToken`] for any other number: a token out of range is never clamped.
+    pub fn new(value: u64) -> Result<Self, InvalidFencingToken> {
+        NonZeroU64::new(value)
+            .filter(|value| value.get() <= Self::MAX)
+            .map(Self)
+            .ok_or(InvalidFencingToken { number: Some(value) })
     }
 
     /// The token that follows `stored` on a store whose clock shows `server_ms` milliseconds since 1970.
@@ -68,32 +67,10 @@ impl FencingToken {
     /// was deleted or rolled back.
     ///
     /// # Errors
-    /// [`ErrorKind::CorruptRecord`] when there is no higher token left.
-    pub fn next(stored: Option<FencingToken>, server_ms: u64) -> Result<Self> {
+    /// [`InvalidFencingToken`] when there is no higher token left.
+    pub fn next(stored: Option<FencingToken>, server_ms: u64) -> Result<Self, InvalidFencingToken> {
         let counted = stored.map_or(1, |token| token.get() + 1);
         Self::new(counted.max(server_ms))
-    }
-
-    /// As [`next`](Self::next), after a record that anybody may have edited.
-    ///
-    /// A token from a hundred years ahead was not granted by this election. To follow one near the highest would leave no token
-    /// for the term after next; so it is refused while no leader and no fence has seen it.
-    pub fn next_on_record(stored: Option<FencingToken>, server_ms: u64, what: &str) -> Result<Self> {
-        const HUNDRED_YEARS_MS: u64 = 100 * 365 * 24 * 3_600 * 1_000;
-        match stored {
-            // A store that does not tell the time does not tell what is far ahead of it.
-            Some(token) if server_ms > 0 && token.get() > server_ms.saturating_add(HUNDRED_YEARS_MS) => {
-                Err(Error::new(
-                    ErrorKind::CorruptRecord,
-                    format!(
-                        "the fencing token {token} on record is of a time more than a hundred years ahead, so somebody has edited \
-                     it; nothing was changed: {}",
-                        begin_anew(what, "the present time")
-                    ),
-                ))
-            }
-            _ => Self::next(stored, server_ms),
-        }
     }
 
     /// The number.
@@ -103,15 +80,32 @@ impl FencingToken {
     }
 }
 
-/// What to do about a record that cannot be used, in all stores alike: what is to be restored or deleted, and whose time the first
-/// token follows then.
-#[must_use]
-pub fn begin_anew(what: &str, time: &str) -> String {
-    format!(
-        "restore {what}, or delete it to begin anew (the next fencing token is then {time} in milliseconds: above all before it, \
-         if that clock is right and nobody has edited a token)"
-    )
+/// What is no [`FencingToken`]: a number out of its range, or a text that is no such number.
+///
+/// By `?` it becomes an [`Error`](crate::Error) of the kind [`CorruptRecord`](crate::ErrorKind::CorruptRecord).
+///
+/// ```
+/// use leader_election::FencingToken;
+///
+/// let refused = FencingToken::new(0).unwrap_err();
+/// assert_eq!(refused.to_string(), "a fencing token must be between 1 and 2^53 - 1, not 0");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidFencingToken {
+    /// `None`: it was no number.
+    number: Option<u64>,
 }
+
+impl fmt::Display for InvalidFencingToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.number {
+            Some(number) => write!(f, "a fencing token must be between 1 and 2^53 - 1, not {number}"),
+            None => f.write_str("a fencing token must be 1 to 16 decimal digits"),
+        }
+    }
+}
+
+impl std::error::Error for InvalidFencingToken {}
 
 impl fmt::Display for FencingToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,35 +126,32 @@ impl From<FencingToken> for u64 {
 }
 
 impl TryFrom<u64> for FencingToken {
-    type Error = Error;
+    type Error = InvalidFencingToken;
 
-    fn try_from(value: u64) -> Result<Self> {
+    fn try_from(value: u64) -> Result<Self, InvalidFencingToken> {
         Self::new(value)
     }
 }
 
 /// Decimal digits only: no sign, no space.
 impl FromStr for FencingToken {
-    type Err = Error;
+    type Err = InvalidFencingToken;
 
-    fn from_str(text: &str) -> Result<Self> {
+    fn from_str(text: &str) -> Result<Self, InvalidFencingToken> {
         let digits = !text.is_empty() && text.len() <= 16 && text.bytes().all(|b| b.is_ascii_digit());
         let value = if digits { text.parse::<u64>().ok() } else { None };
-        value.map_or_else(
-            || Err(Error::new(ErrorKind::CorruptRecord, "a fencing token must be 1 to 16 decimal digits")),
-            Self::new,
-        )
+        value.map_or_else(|| Err(InvalidFencingToken { number: None }), Self::new)
     }
 }
 
 impl serde::Serialize for FencingToken {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(self.get())
     }
 }
 
 impl<'de> serde::Deserialize<'de> for FencingToken {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = u64::deserialize(deserializer)?;
         Self::new(value).map_err(serde::de::Error::custom)
     }

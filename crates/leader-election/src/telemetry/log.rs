@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
-use super::{Identity, Signal, TARGET, causes};
+use super::{Identity, Signal, causes};
 use crate::election::{EndReason, Moment};
 use crate::error::{Error, ErrorKind};
 use crate::fencing::FencingToken;
 use crate::status::{LeaderEvent, Operation, TaskOutcome};
+use crate::trace::TARGET;
 
 /// Writes a host's signals to `tracing`.
 #[derive(Debug)]
@@ -181,16 +182,5 @@ pub(super) fn process_ends(identity: &Identity, fencing_token: FencingToken) {
         holder = identity.holder.as_str(),
         fencing_token = fencing_token.get(),
         "the leader's task still runs when its lease does not: the process is aborted, so that no two leaders write"
-    );
-}
-
-pub(super) fn write_fenced(resource: &str, token: FencingToken, newer: FencingToken) {
-    warn!(
-        target: TARGET,
-        event = "write_fenced",
-        resource,
-        fencing_token = token.get(),
-        fenced_by = newer.get(),
-        "fenced: a newer leader has written; the write of this one was refused"
     );
 }

@@ -39,7 +39,7 @@ impl Metrics {
             KeyValue::new("leader_election.election", identity.election.clone()),
             KeyValue::new("leader_election.holder", identity.holder.as_str().to_owned()),
         ];
-        let meter = instruments::meter();
+        let meter = crate::trace::meter();
         if vitals.is_first_run() {
             gauges::register(&meter, &identity, vitals);
         }
@@ -142,10 +142,4 @@ impl Metrics {
 
 fn reason_attribute(reason: EndReason) -> KeyValue {
     KeyValue::new("leader_election.reason", reason.as_str())
-}
-
-/// A fence refused a write of an older leader, of whichever election.
-pub(super) fn write_fenced() {
-    // It is rare, and the writer knows no host whose instruments it could use.
-    instruments::fenced_writes(&instruments::meter()).add(1, &[]);
 }

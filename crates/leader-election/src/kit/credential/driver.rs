@@ -15,7 +15,7 @@ use super::schedule;
 use super::state::{Activity, State, seconds};
 use super::{Secret, SecretSource};
 use crate::error::{Error, ErrorKind, Result};
-use crate::telemetry::TARGET;
+use crate::trace::TARGET;
 
 /// What the driver and the callers share.
 pub(super) struct Desk {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind};
-use crate::fencing::begin_anew;
+use crate::kit::record::begin_anew;
 
 /// At which step.
 #[derive(Clone, Copy)]

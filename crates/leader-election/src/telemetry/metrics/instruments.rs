@@ -1,7 +1,6 @@
 //! What is counted and timed.
 
 use opentelemetry::metrics::{Counter, Histogram, Meter};
-use opentelemetry::{InstrumentationScope, global};
 
 /// Up to an attempt's time limit.
 const REQUEST_SECONDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -84,18 +83,4 @@ impl Instruments {
             clock_jumps: counter("leader_election.clock.jumps", "{jump}", "Forward jumps of the machine's clock."),
         }
     }
-}
-
-pub(super) fn fenced_writes(meter: &Meter) -> Counter<u64> {
-    meter
-        .u64_counter("leader_election.writes.fenced")
-        .with_unit("{write}")
-        .with_description("Writes of older leaders that a fence refused.")
-        .build()
-}
-
-/// The meter of the process's provider, as it is now.
-pub(super) fn meter() -> Meter {
-    let scope = InstrumentationScope::builder("azure-leader-election").with_version(env!("CARGO_PKG_VERSION"));
-    global::meter_with_scope(scope.build())
 }

@@ -5,9 +5,9 @@ use std::ops::{Deref, DerefMut};
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::FencingToken;
 use crate::error::Result;
-use crate::telemetry;
+use crate::fencing::FencingToken;
+use crate::refusal::write_fenced;
 
 /// Wraps a resource, and lets nobody at it who comes with a lower [`FencingToken`] than an earlier visitor.
 ///
@@ -82,7 +82,7 @@ impl<R> Fenced<R> {
     pub async fn admit(&self, token: FencingToken) -> Result<FencedGuard<'_, R>> {
         let mut inner = self.inner.lock().await;
         if let Some(newer) = inner.highest.filter(|highest| *highest > token) {
-            return Err(telemetry::write_fenced(std::any::type_name::<R>(), token, newer));
+            return Err(write_fenced(std::any::type_name::<R>(), token, newer));
         }
         inner.highest = Some(token);
         Ok(FencedGuard { inner, token })

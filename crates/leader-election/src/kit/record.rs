@@ -1,0 +1,67 @@
+//! What all stores do with a record that anybody may have edited.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::fencing::FencingToken;
+
+/// The fencing token for the next term, after the one `stored` in the record `what`, on a service whose clock shows `server_ms`
+/// milliseconds since 1970 (0: it does not tell). It is above `floor`, where the caller has one.
+///
+/// A token from a hundred years ahead was not granted by this election. To follow one near the highest would leave no token
+/// for the term after next; so it is refused while no leader and no fence has seen it.
+///
+/// # Errors
+/// [`ErrorKind::CorruptRecord`] for such a token, and when there is no higher one left.
+pub fn next_token(
+    stored: Option<FencingToken>,
+    server_ms: u64,
+    floor: Option<FencingToken>,
+    what: &str,
+) -> Result<FencingToken> {
+    const HUNDRED_YEARS_MS: u64 = 100 * 365 * 24 * 3_600 * 1_000;
+    // A store that does not tell the time does not tell what is far ahead of it.
+    if let Some(token) =
+        stored.filter(|token| server_ms > 0 && token.get() > server_ms.saturating_add(HUNDRED_YEARS_MS))
+    {
+        return Err(Error::new(
+            ErrorKind::CorruptRecord,
+            format!(
+                "the fencing token {token} on record is of a time more than a hundred years ahead, so somebody has edited it; \
+                 nothing was changed: {}",
+                begin_anew(what, "the present time")
+            ),
+        ));
+    }
+    Ok(FencingToken::next(stored.max(floor), server_ms)?)
+}
+
+/// What to do about a record that cannot be used, in all stores alike: what is to be restored or deleted, and whose time the first
+/// token follows then.
+#[must_use]
+pub fn begin_anew(what: &str, time: &str) -> String {
+    format!(
+        "restore {what}, or delete it to begin anew (the next fencing token is then {time} in milliseconds: above all before it, \
+         if that clock is right and nobody has edited a token)"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(number: u64) -> FencingToken {
+        FencingToken::new(number).expect("in range")
+    }
+
+    #[test]
+    fn the_next_token_is_above_the_last_the_floor_and_the_services_clock() {
+        let next = |stored, server_ms, floor: Option<u64>| {
+            next_token(Some(token(stored)), server_ms, floor.map(token), "the record").map(FencingToken::get)
+        };
+        assert_eq!(next(7, 0, None).expect("there is one"), 8);
+        assert_eq!(next(7, 0, Some(20)).expect("there is one"), 21);
+        assert_eq!(next(7, 1_000, Some(20)).expect("there is one"), 1_000);
+        assert_eq!(next_token(None, 0, None, "the record").expect("the first"), token(1));
+        assert_eq!(next(FencingToken::MAX, 0, None).expect_err("none left").kind(), ErrorKind::CorruptRecord);
+        assert_eq!(next(FencingToken::MAX, 1_000, None).expect_err("far ahead").kind(), ErrorKind::CorruptRecord);
+    }
+}
