@@ -38,6 +38,7 @@
 //! 17. Validity is what [`Election::valid_until`] says now; the host publishes it for checks at the point of use.
 
 mod candidate;
+mod deadlines;
 mod event;
 mod moment;
 mod term;
@@ -45,13 +46,15 @@ mod term;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use event::{Action, AfterTask, AttemptId, Deadlines, EndReason, Event, Failure, Report, TaskExit};
+pub use deadlines::Deadlines;
+pub use event::{Action, AfterTask, AttemptId, EndReason, Event, Failure, Report, TaskExit};
 pub use moment::Moment;
 
 use crate::claim::{Claim, ClaimId, HolderId};
 use crate::fencing::FencingToken;
 use crate::timing::Timing;
 use candidate::Sighting;
+use deadlines::Timer;
 use term::{Stop, Term};
 
 /// What an election is to do.
@@ -166,13 +169,6 @@ enum Kind {
     Release,
 }
 
-impl Flight {
-    /// When it is given up.
-    fn ends_at(&self) -> Moment {
-        self.sent_at + self.patience
-    }
-}
-
 impl<E: Entropy> Election<E> {
     /// A candidate that sends its first attempt at once.
     #[must_use]
@@ -245,20 +241,6 @@ impl<E: Entropy> Election<E> {
         self.actions.pop_front()
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Moment> {
-        let flight = self.flight.as_ref().map(Flight::ends_at);
-        let phase = match &self.phase {
-            Phase::Waiting { until, .. } => Some(*until),
-            Phase::Leading(term) => Some(self.next_in_term(term)),
-            Phase::Stopping(term, stop) => self.next_in_stop(term, stop),
-            Phase::Releasing { retry_at, .. } => self.flight.is_none().then_some(*retry_at),
-            Phase::Acquiring | Phase::Stopped => None,
-        };
-        flight.into_iter().chain(phase).min()
-    }
-
     /// Takes note of what happened at `now`. Time that ran out before counts first, so that no reply is taken as in
     /// time only because the driver was late.
     pub fn handle_event(&mut self, now: Moment, event: Event) {
@@ -328,23 +310,24 @@ impl<E: Entropy> Election<E> {
 
     /// Does whatever is due at `now`. Calling it early or twice changes nothing.
     pub fn handle_timeout(&mut self, now: Moment) {
-        if let Some(flight) = self.flight.take_if(|flight| now >= flight.ends_at()) {
-            self.act(Action::Abandon { attempt: flight.attempt, timed_out: Some(flight.patience) });
-            self.halvings = self.halvings.saturating_sub(u8::from(flight.kind == Kind::Acquire));
-            self.on_failed(now, &flight, Failure::Unknown { retry_after: None });
-        }
-        match &self.phase {
-            Phase::Waiting { until, .. } if now >= *until => self.send_acquire(now),
-            Phase::Leading(_) => self.advance_term(now),
-            Phase::Releasing { retry_at, .. } if now >= *retry_at && self.flight.is_none() => {
-                let claim = self.claim.clone();
-                let attempt = self.launch(now, Kind::Release);
-                self.act(Action::Release { attempt, claim });
+        // Each timer once, so that it comes to an end even at the end of time.
+        for timer in Timer::ALL {
+            if self.is_due(timer, now) {
+                self.on_timer(now, timer);
             }
-            _ => {}
         }
-        if matches!(self.phase, Phase::Stopping(..)) {
-            self.advance_stop(now);
+    }
+
+    fn on_timer(&mut self, now: Moment, timer: Timer) {
+        match timer {
+            Timer::Attempt => self.give_up_attempt(now),
+            Timer::Cancel => self.stop(now, EndReason::RenewalTimedOut),
+            Timer::Heartbeat | Timer::Runtime => self.stop(now, EndReason::Stalled),
+            Timer::Abort => self.abort_task(now),
+            Timer::Overrun => self.report_overrun(),
+            Timer::Renew => self.send_renewal(now),
+            Timer::Acquire => self.send_acquire(now),
+            Timer::Release => self.send_release(now),
         }
     }
 
@@ -372,6 +355,14 @@ impl<E: Entropy> Election<E> {
         }
     }
 
+    /// Its answer has not come in time. Whether it was carried out is unknown.
+    fn give_up_attempt(&mut self, now: Moment) {
+        let Some(flight) = self.flight.take() else { return };
+        self.act(Action::Abandon { attempt: flight.attempt, timed_out: Some(flight.patience) });
+        self.halvings = self.halvings.saturating_sub(u8::from(flight.kind == Kind::Acquire));
+        self.on_failed(now, &flight, Failure::Unknown { retry_after: None });
+    }
+
     fn on_failed(&mut self, now: Moment, flight: &Flight, failure: Failure) {
         match flight.kind {
             Kind::Acquire => self.on_acquire_failed(now, flight, failure),
@@ -386,7 +377,10 @@ impl<E: Entropy> Election<E> {
             Phase::Waiting { .. } => self.finish_candidacy(now),
             Phase::Leading(_) => self.stop(now, EndReason::Shutdown),
             // A task that is stopping anyway has no more time than one that a shutdown stops (invariant 15).
-            Phase::Stopping(_, stop) => stop.abort_at = stop.abort_at.min(now + self.settings.drain_limit),
+            Phase::Stopping(_, stop) => {
+                stop.abort_at = stop.abort_at.min(now + self.settings.drain_limit);
+                self.leave_deaf_task();
+            }
             // An acquire in flight is waited for: a release that overtakes it would leave its lease behind.
             Phase::Acquiring | Phase::Releasing { .. } | Phase::Stopped => {}
         }
@@ -406,6 +400,12 @@ impl<E: Entropy> Election<E> {
         self.abandon_flight();
         let last_start = lease_ends.min(now + self.settings.timing.attempt_timeout());
         self.phase = Phase::Releasing { retry_at: now, last_start };
+    }
+
+    fn send_release(&mut self, now: Moment) {
+        let claim = self.claim.clone();
+        let attempt = self.launch(now, Kind::Release);
+        self.act(Action::Release { attempt, claim });
     }
 
     fn on_release_failed(&mut self, now: Moment, flight: &Flight, failure: Failure) {

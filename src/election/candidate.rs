@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::term::{end_of_validity, rhythm};
+use super::deadlines::{cancel_at, end_of_validity, next_renewal};
 use super::{Action, Election, Entropy, Failure, Flight, Kind, Moment, Phase, Report, Rest};
 use crate::mutex::{Grant, Held, Version};
 use crate::timing::Timing;
@@ -54,9 +54,9 @@ impl<E: Entropy> Election<E> {
         let timing = &self.settings.timing;
         let lease = grant.lease.min(timing.lease());
         let lease_ends = flight.sent_at + lease;
-        let cancel_at = end_of_validity(timing, flight.sent_at, lease).minus(timing.grace());
+        let cancel_at = cancel_at(timing, end_of_validity(timing, flight.sent_at, lease));
         // Or so short that it would have to be given up before its first renewal.
-        let too_late = now >= cancel_at || flight.sent_at + rhythm(timing, lease) >= cancel_at;
+        let too_late = now >= cancel_at || next_renewal(timing, flight.sent_at, lease) >= cancel_at;
 
         if let Some(highest) = self.highest.filter(|highest| grant.fencing_token <= *highest) {
             self.act(Action::Report(Report::TokenNotRising { granted: grant.fencing_token, highest }));
