@@ -208,6 +208,7 @@ impl<E: Entropy> Election<E> {
     #[must_use]
     pub fn valid_until(&self) -> Option<Moment> {
         match &self.phase {
+            // Invariant 17: what the phase says now; nothing is kept beside it.
             Phase::Leading(term) => Some(term.valid_until),
             Phase::Stopping(term, stop) if !stop.revoked => Some(term.valid_until),
             _ => None,
@@ -257,6 +258,7 @@ impl<E: Entropy> Election<E> {
             }
             _ => {}
         }
+        // Invariant 7: no reply revives what has run out before it is heard.
         self.handle_timeout(now);
         match event {
             Event::Acquired { attempt, grant } => {
@@ -276,6 +278,7 @@ impl<E: Entropy> Election<E> {
                     self.on_renewed(&flight);
                 }
             }
+            // Invariant 9: a definite loss ends the term now.
             Event::Lost { attempt } => {
                 if self.land(attempt).is_some() {
                     self.stop(now, EndReason::LeaseLost);
@@ -333,7 +336,8 @@ impl<E: Entropy> Election<E> {
 
     /// Registers a new attempt, sent at `now`.
     fn launch(&mut self, now: Moment, kind: Kind) -> AttemptId {
-        debug_assert!(self.flight.is_none(), "one attempt at a time (invariant 6)");
+        // Invariant 6: one attempt at a time.
+        debug_assert!(self.flight.is_none(), "a second attempt (invariant 6)");
         self.last_attempt = self.last_attempt.next();
         let patience = match kind {
             Kind::Acquire => self.patience(self.halvings),
@@ -343,8 +347,9 @@ impl<E: Entropy> Election<E> {
         self.last_attempt
     }
 
-    /// The attempt that a reply belongs to; `None` for a reply that nobody waits for any more (invariant 7).
+    /// The attempt that a reply belongs to; `None` for a reply that nobody waits for any more.
     fn land(&mut self, attempt: AttemptId) -> Option<Flight> {
+        // Invariant 7: a late or repeated reply is no reply.
         self.flight.take_if(|flight| flight.attempt == attempt)
     }
 
@@ -376,7 +381,7 @@ impl<E: Entropy> Election<E> {
         match &mut self.phase {
             Phase::Waiting { .. } => self.finish_candidacy(now),
             Phase::Leading(_) => self.stop(now, EndReason::Shutdown),
-            // A task that is stopping anyway has no more time than one that a shutdown stops (invariant 15).
+            // Invariant 15: a task that is stopping anyway has no more time than one that a shutdown stops.
             Phase::Stopping(_, stop) => {
                 stop.abort_at = stop.abort_at.min(now + self.settings.drain_limit);
                 self.leave_deaf_task();
@@ -395,9 +400,10 @@ impl<E: Entropy> Election<E> {
     }
 
     /// Frees what this claim may hold: after a term, after a grant that came too late, after an unknown outcome. It is
-    /// tried until the lease has run out anyway, but no longer than two attempts take (invariant 15).
+    /// tried until the lease has run out anyway, but no longer than two attempts take.
     fn release(&mut self, now: Moment, lease_ends: Moment) {
         self.abandon_flight();
+        // Invariant 15: a release is bounded, too.
         let last_start = lease_ends.min(now + self.settings.timing.attempt_timeout());
         self.phase = Phase::Releasing { retry_at: now, last_start };
     }
@@ -427,6 +433,7 @@ impl<E: Entropy> Election<E> {
             self.phase = Phase::Stopped;
             return;
         }
+        // Invariant 7: the next term has a new claim id.
         self.renew_claim_id();
         self.sighting = None;
         let rest = if std::mem::take(&mut self.handed_over) {

@@ -75,13 +75,17 @@ impl<E: Entropy> Election<E> {
     fn deadline(&self, timer: Timer) -> Option<Moment> {
         let idle = self.flight.is_none();
         match (timer, &self.phase) {
+            // Invariant 15: a store that hangs is not waited for without end.
             (Timer::Attempt, _) => self.flight.as_ref().map(|flight| flight.sent_at + flight.patience),
 
+            // Invariant 4: cancelled at `validity − grace` at the latest, whatever is in flight.
             (Timer::Cancel, Phase::Leading(term)) => Some(cancel_at(&self.settings.timing, term.valid_until)),
+            // Invariant 11: the limits of a task, or a runtime, that shows no life.
             (Timer::Heartbeat, Phase::Leading(term)) => term.heartbeat_due,
             (Timer::Runtime, Phase::Leading(term)) => term.runtime_due,
 
-            // Of a leader, these two tell what follows its cancellation; that is served before them.
+            // Invariant 4: aborted at the end of validity at the latest, and reported when it runs on. Of a leader, these rows tell
+            // what follows its cancellation, which is served before them.
             (Timer::Abort, Phase::Leading(term)) => Some(term.valid_until),
             (Timer::Abort, Phase::Stopping(term, stop)) if !stop.is_aborted() => Some(stop.aborts_at(term)),
             (Timer::Overrun, Phase::Leading(term)) => Some(self.overrun_at(term, term.valid_until, false)),
@@ -90,8 +94,10 @@ impl<E: Entropy> Election<E> {
             }
 
             (Timer::Renew, Phase::Leading(term)) if idle => Some(term.renew_at),
+            // Invariant 5: renewal goes on while the task drains.
             (Timer::Renew, Phase::Stopping(term, stop)) if idle && stop.renewing => Some(term.renew_at),
 
+            // Invariant 6: in this phase neither a task runs nor an attempt.
             (Timer::Acquire, Phase::Waiting { until, .. }) => Some(*until),
             (Timer::Release, Phase::Releasing { retry_at, .. }) if idle => Some(*retry_at),
             _ => None,
@@ -141,8 +147,10 @@ impl<E: Entropy> Election<E> {
     }
 }
 
-/// Until when a lease counts that was asked for at `sent_at` (invariant 3).
+/// Until when a lease counts that was asked for at `sent_at`.
 pub(super) fn end_of_validity(timing: &Timing, sent_at: Moment, lease: Duration) -> Moment {
+    // Invariant 3: from the instant before the request was sent.
+    // Invariant 1: less the skew, for clocks that run at different rates.
     sent_at + lease.saturating_sub(timing.skew())
 }
 

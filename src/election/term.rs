@@ -51,6 +51,7 @@ impl<E: Entropy> Election<E> {
         self.highest = Some(token);
         self.unsettled_since = None;
         self.sighting = None;
+        // Invariant 16: once for each term; `Ended` follows where the task is aborted or, if it is not, where it is gone.
         self.act(Action::Report(Report::Elected { token }));
         self.act(Action::StartTask { token });
     }
@@ -108,6 +109,7 @@ impl<E: Entropy> Election<E> {
 
     /// A task that does not even heed its abortion cannot be waited for by a host that is told to end.
     pub(super) fn leave_deaf_task(&mut self) {
+        // Invariant 15: without a release, as the task may still write; the lease runs out.
         if self.finishing && matches!(&self.phase, Phase::Stopping(_, stop) if stop.overrun_reported) {
             self.phase = Phase::Stopped;
         }
@@ -123,6 +125,7 @@ impl<E: Entropy> Election<E> {
 
     pub(super) fn on_renew_failed(&mut self, now: Moment, flight: &Flight) {
         let retry_every = self.jittered(self.settings.timing.retry_every());
+        // Invariant 9: it is tried again, until a deadline ends the term.
         if let Phase::Leading(term) | Phase::Stopping(term, _) = &mut self.phase {
             term.renew_at = (flight.sent_at + retry_every).max(now);
         }
@@ -135,6 +138,7 @@ impl<E: Entropy> Election<E> {
             _ => return,
         };
         let reason = stop.as_ref().map_or(EndReason::TaskEnded, |stop| stop.reason);
+        // Invariant 16: an abortion has told it before.
         if stop.as_ref().is_none_or(|stop| stop.aborted_at.is_none()) {
             self.act(Action::Report(Report::Ended { token: term.token, reason }));
         }
@@ -158,6 +162,7 @@ impl<E: Entropy> Election<E> {
             self.abandon_flight();
             self.candidate_again(now);
         } else {
+            // Invariant 5: here the task is gone, and nowhere else is a term's lease released.
             self.release(now, term.valid_until + self.settings.timing.skew());
         }
     }
@@ -202,7 +207,8 @@ impl<E: Entropy> Election<E> {
     }
 
     pub(super) fn on_clock_jump(&mut self, now: Moment) {
-        // A challenger must not take a jump for the time that a leader let pass.
+        // Invariant 12: a challenger must not take a jump for the time that a leader let pass, nor ask on under a claim that
+        // another copy of this machine has, too; and a leader does not know how long it was away.
         self.sighting = None;
         self.disown_claim(now);
         self.stop(now, EndReason::ClockJumped);
