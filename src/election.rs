@@ -9,7 +9,7 @@
 //!
 //! # Invariants
 //!
-//! The tests bear these numbers.
+//! The tests bear these numbers, and so do the lines that enforce them: `grep -rn "// Invariant 4"`.
 //!
 //!  1. At most one host holds validity at any real instant, given clocks whose rates differ by at most
 //!     [`MAX_CLOCK_RATE`](crate::clock), no third party that breaks the lease, and a store that does not roll back.
