@@ -62,12 +62,15 @@ fn is_left_out(folder: &Path) -> bool {
 
 /// What a file is, by its name and by those of its folders.
 fn kind(path: &Path) -> Option<Kind> {
-    let is_below = |folder: &str| path.parent().is_some_and(|parent| parent.iter().any(|part| part == folder));
+    let is_below = |folders: &[&str]| {
+        path.parent().is_some_and(|parent| parent.iter().any(|part| folders.iter().any(|folder| part == *folder)))
+    };
     match path.extension()?.to_str()? {
-        _ if is_below("samples") || is_below("fuzz") => None,
-        "patch" if is_below("faults") => Some(Kind::Fault),
-        "rs" if is_below("tests") => Some(Kind::Test),
-        "rs" if is_below("src") => Some(Kind::Source),
+        _ if is_below(&["samples", "fuzz"]) => None,
+        "patch" if is_below(&["faults"]) => Some(Kind::Fault),
+        // Members that serve the tests alone enforce nothing.
+        "rs" if is_below(&["tests", "testkit", "proof"]) => Some(Kind::Test),
+        "rs" if is_below(&["src"]) => Some(Kind::Source),
         _ => None,
     }
 }
@@ -79,7 +82,9 @@ fn a_file_is_known_by_the_names_of_its_folders_wherever_these_stand() {
         assert_eq!(kind(&format!("{member}src/election/term.rs")), Some(Kind::Source));
         assert_eq!(kind(&format!("{member}tests/election/term.rs")), Some(Kind::Test));
         assert_eq!(kind(&format!("{member}tests/faults/no-skew.patch")), Some(Kind::Fault));
-        assert_eq!(kind(&format!("{member}tests/src/lib.rs")), Some(Kind::Test));
+    }
+    for test in ["tests/src/lib.rs", "crates/testkit/src/lib.rs", "proof/tests/model.rs"] {
+        assert_eq!(kind(test), Some(Kind::Test), "{test}");
     }
     for other in ["samples/worker/src/main.rs", "fuzz/src/lib.rs", "src/text.md", "build.rs", "tests/faults/README.md"]
     {
