@@ -90,10 +90,8 @@ fn every_planted_fault_fits_the_source() {
 }
 
 #[test]
-fn every_invariant_has_a_fault_and_every_fault_is_found_twice_or_says_why_not() {
+fn every_fault_is_found_twice_or_says_why_not() {
     let faults = Fault::all(&folder());
-    let bare = table::without_fault(&faults);
-    assert!(bare.is_empty(), "no patch in tests/faults violates these invariants: {bare:?}");
     let wanting: Vec<_> = faults.iter().flat_map(fault::wanting).collect();
     assert!(wanting.is_empty(), "{wanting:#?}");
     table::check(&folder().join("README.md"), &faults);

@@ -11,33 +11,10 @@ const HEAD: &str = "\
 
 Each patch here breaks one thing; `cargo test --test planted_faults -- --ignored --nocapture` applies one at a time to a copy of
 the crate, and every test that a patch names must find it. Made by `FAULTS_TABLE=write cargo test --test planted_faults`, which
-also fails when an invariant has no patch, or when a patch is not found by both the model and the simulator (or the exploration of
-the core) and does not say why. The numbers are those of `crates/leader-election/src/election.rs`.
+also fails when a patch is not found by both the model and the simulator (or the exploration of the core) and does not say why.
+`tests/invariants.rs` sees that a patch is planted for every invariant. The numbers are those of `crates/leader-election/src/election.rs`.
 
 ";
-
-/// The invariants that no fault violates.
-pub fn without_fault(faults: &[Fault]) -> Vec<String> {
-    let invariants = invariants();
-    // A list that cannot be read would lack nothing.
-    assert!(
-        invariants.len() >= 17,
-        "only {} invariants at the top of crates/leader-election/src/election.rs",
-        invariants.len()
-    );
-    let violated = |invariant: &String| faults.iter().any(|fault| fault.invariants.contains(invariant));
-    invariants.into_iter().chain(["fencing".to_owned()]).filter(|invariant| !violated(invariant)).collect()
-}
-
-/// The numbers of the list at the top of the core.
-fn invariants() -> Vec<String> {
-    include_str!("../../crates/leader-election/src/election.rs")
-        .lines()
-        .filter_map(|line| line.strip_prefix("//!")?.trim_start().split_once(". "))
-        .map(|(number, _)| number.to_owned())
-        .filter(|number| number.parse::<u32>().is_ok())
-        .collect()
-}
 
 /// Fails when the table in this file is not that of these faults; `FAULTS_TABLE=write` writes it.
 pub fn check(file: &Path, faults: &[Fault]) {

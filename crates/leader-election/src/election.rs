@@ -9,7 +9,7 @@
 //!
 //! # Invariants
 //!
-//! The tests bear these numbers.
+//! The tests bear these numbers, and so do the lines that enforce them: `grep -rn "// Invariant 4"`.
 //!
 //!  1. At most one host holds validity at any real instant, given clocks whose rates differ by at most
 //!     [`MAX_CLOCK_RATE`](crate::clock), no third party that breaks the lease, and a store that does not roll back.
@@ -38,6 +38,7 @@
 //! 17. Validity is what [`Election::valid_until`] says now; the host publishes it for checks at the point of use.
 
 mod candidate;
+mod deadlines;
 mod event;
 mod moment;
 mod term;
@@ -45,13 +46,15 @@ mod term;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use event::{Action, AfterTask, AttemptId, Deadlines, EndReason, Event, Failure, Report, TaskExit};
+pub use deadlines::Deadlines;
+pub use event::{Action, AfterTask, AttemptId, EndReason, Event, Failure, Report, TaskExit};
 pub use moment::Moment;
 
 use crate::claim::{Claim, ClaimId, HolderId};
 use crate::fencing::FencingToken;
 use crate::timing::Timing;
 use candidate::Sighting;
+use deadlines::Timer;
 use term::{Stop, Term};
 
 /// What an election is to do.
@@ -166,13 +169,6 @@ enum Kind {
     Release,
 }
 
-impl Flight {
-    /// When it is given up.
-    fn ends_at(&self) -> Moment {
-        self.sent_at + self.patience
-    }
-}
-
 impl<E: Entropy> Election<E> {
     /// A candidate that sends its first attempt at once.
     #[must_use]
@@ -212,6 +208,7 @@ impl<E: Entropy> Election<E> {
     #[must_use]
     pub fn valid_until(&self) -> Option<Moment> {
         match &self.phase {
+            // Invariant 17: what the phase says now; nothing is kept beside it.
             Phase::Leading(term) => Some(term.valid_until),
             Phase::Stopping(term, stop) if !stop.revoked => Some(term.valid_until),
             _ => None,
@@ -245,20 +242,6 @@ impl<E: Entropy> Election<E> {
         self.actions.pop_front()
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Moment> {
-        let flight = self.flight.as_ref().map(Flight::ends_at);
-        let phase = match &self.phase {
-            Phase::Waiting { until, .. } => Some(*until),
-            Phase::Leading(term) => Some(self.next_in_term(term)),
-            Phase::Stopping(term, stop) => self.next_in_stop(term, stop),
-            Phase::Releasing { retry_at, .. } => self.flight.is_none().then_some(*retry_at),
-            Phase::Acquiring | Phase::Stopped => None,
-        };
-        flight.into_iter().chain(phase).min()
-    }
-
     /// Takes note of what happened at `now`. Time that ran out before counts first, so that no reply is taken as in
     /// time only because the driver was late.
     pub fn handle_event(&mut self, now: Moment, event: Event) {
@@ -275,6 +258,7 @@ impl<E: Entropy> Election<E> {
             }
             _ => {}
         }
+        // Invariant 7: no reply revives what has run out before it is heard.
         self.handle_timeout(now);
         match event {
             Event::Acquired { attempt, grant } => {
@@ -294,6 +278,7 @@ impl<E: Entropy> Election<E> {
                     self.on_renewed(&flight);
                 }
             }
+            // Invariant 9: a definite loss ends the term now.
             Event::Lost { attempt } => {
                 if self.land(attempt).is_some() {
                     self.stop(now, EndReason::LeaseLost);
@@ -328,29 +313,31 @@ impl<E: Entropy> Election<E> {
 
     /// Does whatever is due at `now`. Calling it early or twice changes nothing.
     pub fn handle_timeout(&mut self, now: Moment) {
-        if let Some(flight) = self.flight.take_if(|flight| now >= flight.ends_at()) {
-            self.act(Action::Abandon { attempt: flight.attempt, timed_out: Some(flight.patience) });
-            self.halvings = self.halvings.saturating_sub(u8::from(flight.kind == Kind::Acquire));
-            self.on_failed(now, &flight, Failure::Unknown { retry_after: None });
-        }
-        match &self.phase {
-            Phase::Waiting { until, .. } if now >= *until => self.send_acquire(now),
-            Phase::Leading(_) => self.advance_term(now),
-            Phase::Releasing { retry_at, .. } if now >= *retry_at && self.flight.is_none() => {
-                let claim = self.claim.clone();
-                let attempt = self.launch(now, Kind::Release);
-                self.act(Action::Release { attempt, claim });
+        // Each timer once, so that it comes to an end even at the end of time.
+        for timer in Timer::ALL {
+            if self.is_due(timer, now) {
+                self.on_timer(now, timer);
             }
-            _ => {}
         }
-        if matches!(self.phase, Phase::Stopping(..)) {
-            self.advance_stop(now);
+    }
+
+    fn on_timer(&mut self, now: Moment, timer: Timer) {
+        match timer {
+            Timer::Attempt => self.give_up_attempt(now),
+            Timer::Cancel => self.stop(now, EndReason::RenewalTimedOut),
+            Timer::Heartbeat | Timer::Runtime => self.stop(now, EndReason::Stalled),
+            Timer::Abort => self.abort_task(now),
+            Timer::Overrun => self.report_overrun(),
+            Timer::Renew => self.send_renewal(now),
+            Timer::Acquire => self.send_acquire(now),
+            Timer::Release => self.send_release(now),
         }
     }
 
     /// Registers a new attempt, sent at `now`.
     fn launch(&mut self, now: Moment, kind: Kind) -> AttemptId {
-        debug_assert!(self.flight.is_none(), "one attempt at a time (invariant 6)");
+        // Invariant 6: one attempt at a time.
+        debug_assert!(self.flight.is_none(), "a second attempt (invariant 6)");
         self.last_attempt = self.last_attempt.next();
         let patience = match kind {
             Kind::Acquire => self.patience(self.halvings),
@@ -360,8 +347,9 @@ impl<E: Entropy> Election<E> {
         self.last_attempt
     }
 
-    /// The attempt that a reply belongs to; `None` for a reply that nobody waits for any more (invariant 7).
+    /// The attempt that a reply belongs to; `None` for a reply that nobody waits for any more.
     fn land(&mut self, attempt: AttemptId) -> Option<Flight> {
+        // Invariant 7: a late or repeated reply is no reply.
         self.flight.take_if(|flight| flight.attempt == attempt)
     }
 
@@ -370,6 +358,14 @@ impl<E: Entropy> Election<E> {
         if let Some(flight) = self.flight.take() {
             self.act(Action::Abandon { attempt: flight.attempt, timed_out: None });
         }
+    }
+
+    /// Its answer has not come in time. Whether it was carried out is unknown.
+    fn give_up_attempt(&mut self, now: Moment) {
+        let Some(flight) = self.flight.take() else { return };
+        self.act(Action::Abandon { attempt: flight.attempt, timed_out: Some(flight.patience) });
+        self.halvings = self.halvings.saturating_sub(u8::from(flight.kind == Kind::Acquire));
+        self.on_failed(now, &flight, Failure::Unknown { retry_after: None });
     }
 
     fn on_failed(&mut self, now: Moment, flight: &Flight, failure: Failure) {
@@ -385,8 +381,11 @@ impl<E: Entropy> Election<E> {
         match &mut self.phase {
             Phase::Waiting { .. } => self.finish_candidacy(now),
             Phase::Leading(_) => self.stop(now, EndReason::Shutdown),
-            // A task that is stopping anyway has no more time than one that a shutdown stops (invariant 15).
-            Phase::Stopping(_, stop) => stop.abort_at = stop.abort_at.min(now + self.settings.drain_limit),
+            // Invariant 15: a task that is stopping anyway has no more time than one that a shutdown stops.
+            Phase::Stopping(_, stop) => {
+                stop.abort_at = stop.abort_at.min(now + self.settings.drain_limit);
+                self.leave_deaf_task();
+            }
             // An acquire in flight is waited for: a release that overtakes it would leave its lease behind.
             Phase::Acquiring | Phase::Releasing { .. } | Phase::Stopped => {}
         }
@@ -401,11 +400,18 @@ impl<E: Entropy> Election<E> {
     }
 
     /// Frees what this claim may hold: after a term, after a grant that came too late, after an unknown outcome. It is
-    /// tried until the lease has run out anyway, but no longer than two attempts take (invariant 15).
+    /// tried until the lease has run out anyway, but no longer than two attempts take.
     fn release(&mut self, now: Moment, lease_ends: Moment) {
         self.abandon_flight();
+        // Invariant 15: a release is bounded, too.
         let last_start = lease_ends.min(now + self.settings.timing.attempt_timeout());
         self.phase = Phase::Releasing { retry_at: now, last_start };
+    }
+
+    fn send_release(&mut self, now: Moment) {
+        let claim = self.claim.clone();
+        let attempt = self.launch(now, Kind::Release);
+        self.act(Action::Release { attempt, claim });
     }
 
     fn on_release_failed(&mut self, now: Moment, flight: &Flight, failure: Failure) {
@@ -427,6 +433,7 @@ impl<E: Entropy> Election<E> {
             self.phase = Phase::Stopped;
             return;
         }
+        // Invariant 7: the next term has a new claim id.
         self.renew_claim_id();
         self.sighting = None;
         let rest = if std::mem::take(&mut self.handed_over) {

@@ -123,6 +123,7 @@ impl Timing {
                 return refuse(format!("{name} ({value:?}) must be shorter than the lease ({lease:?})"));
             }
         }
+        // Invariant 1: the skew outlasts what two clocks can disagree by in a lease.
         if skew.mul_f64(1.0 - JUMP_SHARE) <= clock_drift(lease) {
             return refuse(format!(
                 "skew ({skew:?}) must exceed 6% of the lease ({lease:?}), as clocks may run at rates 5% apart"

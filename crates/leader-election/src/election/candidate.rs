@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::term::{end_of_validity, rhythm};
+use super::deadlines::{cancel_at, end_of_validity, next_renewal};
 use super::{Action, Election, Entropy, Failure, Flight, Kind, Moment, Phase, Report, Rest};
 use crate::mutex::{Grant, Held, Version};
 use crate::timing::Timing;
@@ -21,6 +21,7 @@ impl<E: Entropy> Election<E> {
     pub(super) fn send_acquire(&mut self, now: Moment) {
         let lapsed = self.sighting.as_ref().filter(|seen| now >= seen.lapses_at).map(|seen| seen.version.clone());
         self.nudged = false;
+        // Invariant 8: what an earlier attempt may have brought about is settled under the same claim id.
         self.claim.unsettled = self.unsettled_since.is_some();
         let claim = self.claim.clone();
         let attempt = self.launch(now, Kind::Acquire);
@@ -52,12 +53,14 @@ impl<E: Entropy> Election<E> {
 
     pub(super) fn on_granted(&mut self, now: Moment, flight: &Flight, grant: &Grant) {
         let timing = &self.settings.timing;
+        // Invariant 14: a store grants no more than it was asked for, whatever it says.
         let lease = grant.lease.min(timing.lease());
         let lease_ends = flight.sent_at + lease;
-        let cancel_at = end_of_validity(timing, flight.sent_at, lease).minus(timing.grace());
-        // Or so short that it would have to be given up before its first renewal.
-        let too_late = now >= cancel_at || flight.sent_at + rhythm(timing, lease) >= cancel_at;
+        let cancel_at = cancel_at(timing, end_of_validity(timing, flight.sent_at, lease));
+        // Invariant 8: too late to start a task, or so short that it would have to be given up before its first renewal.
+        let too_late = now >= cancel_at || next_renewal(timing, flight.sent_at, lease) >= cancel_at;
 
+        // Invariant 2: a token that is not above the last one is refused.
         if let Some(highest) = self.highest.filter(|highest| grant.fencing_token <= *highest) {
             self.act(Action::Report(Report::TokenNotRising { granted: grant.fencing_token, highest }));
             self.rest = self.longer_rest();
@@ -67,6 +70,7 @@ impl<E: Entropy> Election<E> {
             self.act(Action::Report(Report::GrantedTooLate { token: grant.fencing_token }));
             self.release(now, lease_ends);
         } else {
+            // Invariant 10: the token that the store has written, and no other.
             self.start_term(now, flight.sent_at, lease, grant.fencing_token);
         }
     }
@@ -86,6 +90,7 @@ impl<E: Entropy> Election<E> {
             self.foreign_lease = Some(foreign);
             self.act(Action::Report(Report::ForeignLease { lease: foreign }));
         }
+        // Invariant 13: the next look is a poll away; sooner where the lease ends or the store reports a change, but not at once.
         let expiry = held.retry_after.map(|wait| now + wait.max(self.settings.timing.retry_every() / 10));
         let next_poll = flight.sent_at + self.poll_interval();
         let changed = self.nudged.then(|| now + self.soon());
@@ -176,10 +181,11 @@ impl<E: Entropy> Election<E> {
             self.sighting = None;
             return None;
         };
-        // A record that says less than all workers are configured for may be wrong, and no leader can ask for more than
-        // there is: neither makes the wait shorter, nor endless.
+        // Invariant 14: a record that says less than all workers are configured for may be wrong, and no leader can ask for more
+        // than there is: neither makes the wait shorter, nor endless.
         let lease = held.lease.unwrap_or_default().min(Timing::MAX_LEASE).max(self.settings.timing.lease());
         let seen_before = self.sighting.as_ref().filter(|seen| seen.version == *version);
+        // Invariant 3: counted from the end of the read that first showed this version.
         let sighting =
             seen_before.cloned().unwrap_or_else(|| Sighting { version: version.clone(), lapses_at: now + lease });
         let lapses_at = sighting.lapses_at;

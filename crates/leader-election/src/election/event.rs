@@ -58,7 +58,7 @@ pub enum Event {
     },
     /// The leader's task returned, but what it has started still runs.
     TaskReturned,
-    /// Another thread has ended the term, as the driver was later than a [deadline](Deadlines).
+    /// Another thread has ended the term, as the driver was later than a [deadline](super::Deadlines).
     Revoked,
     /// The leader's task is gone, and all that it has started: it returned, panicked, or its abortion took effect.
     TaskExited {
@@ -88,23 +88,6 @@ pub enum Event {
     Shutdown,
     /// Whoever ran the host dropped it: as a shutdown, but the task is aborted now.
     Abandoned,
-}
-
-/// By when the steps that end a term must be taken, if nothing else happens: for a watchdog, which takes them when the driver
-/// is late.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Deadlines {
-    /// The leader's token is cancelled; `None` when it is.
-    pub cancel_at: Option<Moment>,
-    /// The leader's task is aborted.
-    pub abort_at: Moment,
-    /// A task that still runs is an overrun.
-    pub overrun_at: Moment,
-}
-
-impl Deadlines {
-    /// How long an abortion that comes late, as the process stood still or the lease was lost, may take to show effect.
-    pub const LATE_MARGIN: Duration = Duration::from_millis(250);
 }
 
 /// How an attempt failed.

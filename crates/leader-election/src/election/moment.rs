@@ -49,6 +49,7 @@ impl Add<Duration> for Moment {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
+        // Invariant 14: no length that a store names overflows.
         Self(self.0.saturating_add(Self::from_origin(duration).0))
     }
 }

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use super::{
-    Action, AfterTask, Deadlines, Election, EndReason, Entropy, Flight, Kind, Moment, Phase, Report, TaskExit,
-};
+use super::deadlines::{end_of_validity, next_renewal};
+use super::{Action, AfterTask, Election, EndReason, Entropy, Flight, Kind, Moment, Phase, Report, TaskExit};
 use crate::fencing::FencingToken;
-use crate::timing::Timing;
 
 /// A leadership: from the grant until the task is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -16,9 +14,9 @@ pub(super) struct Term {
     lease: Duration,
     started_at: Moment,
     pub(super) valid_until: Moment,
-    renew_at: Moment,
-    heartbeat_due: Option<Moment>,
-    runtime_due: Option<Moment>,
+    pub(super) renew_at: Moment,
+    pub(super) heartbeat_due: Option<Moment>,
+    pub(super) runtime_due: Option<Moment>,
 }
 
 /// The way out of a leadership.
@@ -27,15 +25,15 @@ pub(super) struct Stop {
     reason: EndReason,
     /// When the task is aborted, unless validity ends before.
     pub(super) abort_at: Moment,
-    aborted_at: Option<Moment>,
+    pub(super) aborted_at: Option<Moment>,
     /// The lease is kept while the task drains.
-    renewing: bool,
+    pub(super) renewing: bool,
     /// The lease is not this host's to release: lost, or after a jump perhaps led on by another copy of this machine, with
     /// the same claim id.
-    forsaken: bool,
+    pub(super) forsaken: bool,
     /// The task may not act as the leader any more.
     pub(super) revoked: bool,
-    overrun_reported: bool,
+    pub(super) overrun_reported: bool,
 }
 
 impl<E: Entropy> Election<E> {
@@ -46,35 +44,16 @@ impl<E: Entropy> Election<E> {
             lease,
             started_at: now,
             valid_until: end_of_validity(&settings.timing, sent_at, lease),
-            renew_at: sent_at + rhythm(&settings.timing, lease),
+            renew_at: next_renewal(&settings.timing, sent_at, lease),
             heartbeat_due: settings.heartbeat_limit.map(|limit| now + limit),
             runtime_due: settings.stall_limit.map(|limit| now + limit),
         });
         self.highest = Some(token);
         self.unsettled_since = None;
         self.sighting = None;
+        // Invariant 16: once for each term; `Ended` follows where the task is aborted or, if it is not, where it is gone.
         self.act(Action::Report(Report::Elected { token }));
         self.act(Action::StartTask { token });
-    }
-
-    pub(super) fn next_in_term(&self, term: &Term) -> Moment {
-        let cancel_at = term.valid_until.minus(self.settings.timing.grace());
-        let renew_at = self.flight.is_none().then_some(term.renew_at);
-        [renew_at, term.heartbeat_due, term.runtime_due].into_iter().flatten().fold(cancel_at, Moment::min)
-    }
-
-    pub(super) fn advance_term(&mut self, now: Moment) {
-        let Phase::Leading(term) = &self.phase else { return };
-        let cancel_at = term.valid_until.minus(self.settings.timing.grace());
-        let stalled = [term.heartbeat_due, term.runtime_due].into_iter().flatten().any(|due| now >= due);
-        let renew_due = now >= term.renew_at;
-        if now >= cancel_at {
-            self.stop(now, EndReason::RenewalTimedOut);
-        } else if stalled {
-            self.stop(now, EndReason::Stalled);
-        } else if renew_due && self.flight.is_none() {
-            self.send_renewal(now);
-        }
     }
 
     /// Cancels the leader's token. The task goes on until it ends by itself or its time is up.
@@ -108,72 +87,29 @@ impl<E: Entropy> Election<E> {
         self.phase = Phase::Stopping(term, stop);
     }
 
-    pub(super) fn next_in_stop(&self, term: &Term, stop: &Stop) -> Option<Moment> {
-        match stop.aborted_at {
-            None => {
-                let abort_at = stop.abort_at.min(term.valid_until);
-                let renew_at = (stop.renewing && self.flight.is_none()).then_some(term.renew_at);
-                Some(renew_at.map_or(abort_at, |renew_at| abort_at.min(renew_at)))
-            }
-            Some(at) => (!stop.overrun_reported).then(|| self.overrun_at(term, stop, at)),
-        }
-    }
-
-    /// When the task overruns that was aborted at `aborted_at`: a moment after the end of validity, as an abortion takes that
-    /// to show effect. Where it came too late, since this process stood still or the lease was lost, another may lead already.
-    /// Then the task has 250 ms, in which a busy machine wakes all threads. With less, a suspension would end processes whose tasks
-    /// end when they are aborted.
-    fn overrun_at(&self, term: &Term, stop: &Stop, aborted_at: Moment) -> Moment {
-        if stop.forsaken || aborted_at > term.valid_until {
-            aborted_at + self.overrun_margin().max(Deadlines::LATE_MARGIN)
-        } else {
-            term.valid_until + self.overrun_margin()
-        }
-    }
-
-    /// See [`Deadlines`].
-    #[must_use]
-    pub fn deadlines(&self) -> Option<Deadlines> {
-        let grace = self.settings.timing.grace();
-        match &self.phase {
-            Phase::Leading(term) => Some(Deadlines {
-                cancel_at: Some(term.valid_until.minus(grace)),
-                abort_at: term.valid_until,
-                overrun_at: term.valid_until + self.overrun_margin(),
-            }),
-            Phase::Stopping(term, stop) if !stop.overrun_reported => {
-                let abort_at = stop.aborted_at.unwrap_or(stop.abort_at.min(term.valid_until));
-                Some(Deadlines { cancel_at: None, abort_at, overrun_at: self.overrun_at(term, stop, abort_at) })
-            }
-            _ => None,
-        }
-    }
-
-    pub(super) fn advance_stop(&mut self, now: Moment) {
-        let overruns_at = match &self.phase {
-            Phase::Stopping(term, stop) => stop.aborted_at.map(|at| self.overrun_at(term, stop, at)),
-            _ => None,
-        };
-        let idle = self.flight.is_none();
+    /// The task had its time, and is not the leader any more.
+    pub(super) fn abort_task(&mut self, now: Moment) {
         let Phase::Stopping(term, stop) = &mut self.phase else { return };
         let (token, reason) = (term.token, stop.reason);
-        match stop.aborted_at {
-            None if now >= stop.abort_at.min(term.valid_until) => {
-                stop.aborted_at = Some(now);
-                stop.renewing = false;
-                stop.revoked = true;
-                self.abandon_flight();
-                self.act(Action::AbortTask);
-                self.act(Action::Report(Report::Ended { token, reason }));
-            }
-            None if stop.renewing && idle && now >= term.renew_at => self.send_renewal(now),
-            Some(_) if !stop.overrun_reported && overruns_at.is_some_and(|at| now >= at) => {
-                stop.overrun_reported = true;
-                self.act(Action::Report(Report::Overrun { token }));
-            }
-            _ => {}
-        }
-        // A task that does not even heed its abortion cannot be waited for by a host that is told to end.
+        stop.aborted_at = Some(now);
+        stop.renewing = false;
+        stop.revoked = true;
+        self.abandon_flight();
+        self.act(Action::AbortTask);
+        self.act(Action::Report(Report::Ended { token, reason }));
+    }
+
+    pub(super) fn report_overrun(&mut self) {
+        let Phase::Stopping(term, stop) = &mut self.phase else { return };
+        let token = term.token;
+        stop.overrun_reported = true;
+        self.act(Action::Report(Report::Overrun { token }));
+        self.leave_deaf_task();
+    }
+
+    /// A task that does not even heed its abortion cannot be waited for by a host that is told to end.
+    pub(super) fn leave_deaf_task(&mut self) {
+        // Invariant 15: without a release, as the task may still write; the lease runs out.
         if self.finishing && matches!(&self.phase, Phase::Stopping(_, stop) if stop.overrun_reported) {
             self.phase = Phase::Stopped;
         }
@@ -183,12 +119,13 @@ impl<E: Entropy> Election<E> {
         let timing = &self.settings.timing;
         if let Phase::Leading(term) | Phase::Stopping(term, _) = &mut self.phase {
             term.valid_until = term.valid_until.max(end_of_validity(timing, flight.sent_at, term.lease));
-            term.renew_at = flight.sent_at + rhythm(timing, term.lease);
+            term.renew_at = next_renewal(timing, flight.sent_at, term.lease);
         }
     }
 
     pub(super) fn on_renew_failed(&mut self, now: Moment, flight: &Flight) {
         let retry_every = self.jittered(self.settings.timing.retry_every());
+        // Invariant 9: it is tried again, until a deadline ends the term.
         if let Phase::Leading(term) | Phase::Stopping(term, _) = &mut self.phase {
             term.renew_at = (flight.sent_at + retry_every).max(now);
         }
@@ -201,6 +138,7 @@ impl<E: Entropy> Election<E> {
             _ => return,
         };
         let reason = stop.as_ref().map_or(EndReason::TaskEnded, |stop| stop.reason);
+        // Invariant 16: an abortion has told it before.
         if stop.as_ref().is_none_or(|stop| stop.aborted_at.is_none()) {
             self.act(Action::Report(Report::Ended { token: term.token, reason }));
         }
@@ -224,6 +162,7 @@ impl<E: Entropy> Election<E> {
             self.abandon_flight();
             self.candidate_again(now);
         } else {
+            // Invariant 5: here the task is gone, and nowhere else is a term's lease released.
             self.release(now, term.valid_until + self.settings.timing.skew());
         }
     }
@@ -268,36 +207,26 @@ impl<E: Entropy> Election<E> {
     }
 
     pub(super) fn on_clock_jump(&mut self, now: Moment) {
-        // A challenger must not take a jump for the time that a leader let pass.
+        // Invariant 12: a challenger must not take a jump for the time that a leader let pass, nor ask on under a claim that
+        // another copy of this machine has, too; and a leader does not know how long it was away.
         self.sighting = None;
         self.disown_claim(now);
         self.stop(now, EndReason::ClockJumped);
     }
 
-    fn send_renewal(&mut self, now: Moment) {
+    pub(super) fn send_renewal(&mut self, now: Moment) {
         let claim = self.claim.clone();
         let attempt = self.launch(now, Kind::Renew);
         self.act(Action::Renew { attempt, claim });
     }
-
-    /// How long an abortion at the end of validity may take to show effect before it is reported: a tenth of the skew, so
-    /// that a process that then ends does so before the lease can be granted again.
-    fn overrun_margin(&self) -> Duration {
-        self.settings.timing.skew() / 10
-    }
-}
-
-/// Until when a lease counts that was asked for at `sent_at` (invariant 3).
-pub(super) fn end_of_validity(timing: &Timing, sent_at: Moment, lease: Duration) -> Moment {
-    sent_at + lease.saturating_sub(timing.skew())
-}
-
-/// How often to renew a lease of this length: as configured, and more often in proportion when less was granted.
-pub(super) fn rhythm(timing: &Timing, lease: Duration) -> Duration {
-    timing.renew_every().mul_f64(lease.as_secs_f64() / timing.lease().as_secs_f64())
 }
 
 impl Stop {
+    /// When the task is aborted, or was.
+    pub(super) fn aborts_at(&self, term: &Term) -> Moment {
+        self.aborted_at.unwrap_or(self.abort_at.min(term.valid_until))
+    }
+
     pub(super) fn is_aborted(&self) -> bool {
         self.aborted_at.is_some()
     }

@@ -145,6 +145,7 @@ impl Shared {
     pub(crate) fn publish(&self, now: Moment, valid_until: Option<Moment>, steps: Option<Deadlines>) -> bool {
         let mut deadline = self.deadline_lock();
         (deadline.steps, deadline.said_at) = (steps, (now, Instant::now()));
+        // Invariant 17: what the election says now, unless the watchdog was first.
         if !deadline.revoked {
             self.valid_until.store(valid_until.map_or(0, nanos), Ordering::Release);
         }
@@ -155,6 +156,7 @@ impl Shared {
     pub(crate) fn revoke_if_late(&self, now: Moment, slack: Duration) -> bool {
         let mut deadline = self.deadline_lock();
         let Some(steps) = deadline.steps.filter(|_| !deadline.revoked) else { return false };
+        // Invariant 4: the term ends in time, also where the driver is late.
         let late = now >= steps.cancel_at.unwrap_or(steps.abort_at) + slack;
         if late {
             deadline.revoked = true;

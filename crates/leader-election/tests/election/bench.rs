@@ -7,7 +7,7 @@ use leader_election::election::{
 };
 use leader_election::{Claim, ClaimId, FencingToken, Grant, Held, HolderId, Timing, Version};
 
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, judge_timers};
 
 /// The lease of every election on the bench. With it: renewals each 5 s, attempts of 3 s, retries and polls each 1 s,
 /// a grace of 3 s, a skew of 1 s; so the token is cancelled at 11 s and the task aborted at 14 s.
@@ -254,7 +254,6 @@ impl Bench {
         self.election.valid_until().map(Moment::since_origin)
     }
 
-    /// Until when this host may act, if it may act now.
     /// By when the term must be ended.
     pub fn deadlines(&self) -> Option<Due> {
         let since_origin = Moment::since_origin;
@@ -265,6 +264,7 @@ impl Bench {
         })
     }
 
+    /// Whether this host may act now.
     pub fn valid_now(&self) -> bool {
         self.election.valid_until().is_some_and(|until| until > self.now)
     }
@@ -286,7 +286,7 @@ impl Bench {
         let mut again = self.election.clone();
         again.handle_timeout(self.now);
         assert_eq!(again, self.election, "serving the same instant twice changes something");
-        assert!(self.election.poll_timeout().is_none_or(|due| due > self.now), "a timer that is due was not served");
+        judge_timers(&self.election, self.now);
 
         let actions: Vec<_> = std::iter::from_fn(|| self.election.poll_action()).collect();
         self.monitor.observe(event.as_ref(), &actions);
