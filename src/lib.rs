@@ -38,6 +38,7 @@ mod host;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod kit;
 mod leadership;
+mod moment;
 mod mutex;
 mod options;
 mod renewal_thread;
