@@ -7,7 +7,7 @@ use std::time::Duration;
 use azure_leader_election::clock::{Clock, SystemClock};
 use azure_leader_election::{CancellationToken, ErrorKind, LeaderEvent, Sources};
 
-use crate::support::{Blocker, PATIENCE, Store, events, eventually, host, host_with, work, workers};
+use crate::support::{Blocker, PATIENCE, Store, events, eventually, host_with, work, workers};
 
 /// Panics on the renewal thread when it is told to, once.
 #[derive(Debug, Default)]

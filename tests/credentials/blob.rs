@@ -1,6 +1,5 @@
 //! A host on a blob lease, in paused time.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use azure_leader_election::{
