@@ -1,4 +1,4 @@
-//! Randomness for ids and jitter.
+//! What an election draws from a host's sources: claim ids and jitter.
 
 use crate::claim::ClaimId;
 use crate::election::Entropy;
