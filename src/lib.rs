@@ -13,7 +13,7 @@
   [`document::DocumentStore`].
 - Write: [`FencedBlob`], [`FencedStateBlob`], [`FencedPartition`], [`Fenced`], [`FencingToken`].
 - Watch: [`Status`], [`LeaderEvent`], [`Unhealthy`], [`telemetry`].
-- Sign in: [`SharedCredential`]. Test: [`MemoryMutex`], [`clock::TokioClock`], [`Pump`]."
+- Sign in: [`SharedCredential`]. Test: [`MemoryMutex`], [`LeaderHost::in_tokio_time`], [`Sources`]."
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -7,8 +7,8 @@
 //! the lease is released only when the task is gone, a vacancy ends within a poll and a second of the moment when it could,
 //! the requests of a calm minute are those of the README's table, and a graceful stop is bounded.
 //!
-//! `VIRTUAL_DAYS=30` for longer (take `--release`), `VIRTUAL_SEED=7` for another course of events. The jitter and the
-//! claim ids of the hosts come from the operating system, so that a seed repeats the faults and not each millisecond.
+//! `VIRTUAL_DAYS=30` for longer (take `--release`), `VIRTUAL_SEED=7` for another course of events. A seed brings
+//! the very same course again: the hosts draw their claim ids and their jitter from it as well.
 //!
 //! Real time in the path, as read in azure_core 1.1: the retry policy reads the wall clock after a request that is to be
 //! retried, which with no retries at all decides nothing; the bearer token policy judges a token's age by the wall clock,
@@ -61,6 +61,17 @@ fn for_days_one_leads_at_a_time_whatever_happens_and_nobody_asks_more_than_is_du
     println!("failovers={} longest={:?} vacancies without excuse={strict}", failovers.len(), failovers.last());
     assert!(violations.is_empty(), "{}", violations.join("\n"));
     assert!(elections >= 50 * days && strict >= 20 * days, "hardly anything happened: {verdicts:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_course_of_events() {
+    let course = || {
+        let verdict = live(17, Duration::from_secs(2 * 3600));
+        assert!(verdict.requests > 1_000 && verdict.elections > 1, "hardly anything happened: {verdict:?}");
+        format!("{verdict:?}")
+    };
+    let twice = [course, course].map(thread::spawn).map(|thread| thread.join().expect("no panic"));
+    assert_eq!(twice[0], twice[1]);
 }
 
 /// One course of events, until that time by its own clock.

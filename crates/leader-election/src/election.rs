@@ -40,7 +40,6 @@
 mod candidate;
 mod deadlines;
 mod event;
-mod moment;
 mod term;
 
 use std::collections::VecDeque;
@@ -48,10 +47,10 @@ use std::time::Duration;
 
 pub use deadlines::Deadlines;
 pub use event::{Action, AfterTask, AttemptId, EndReason, Event, Failure, Report, TaskExit};
-pub use moment::Moment;
 
 use crate::claim::{Claim, ClaimId, HolderId};
 use crate::fencing::FencingToken;
+pub use crate::moment::Moment;
 use crate::timing::Timing;
 use candidate::Sighting;
 use deadlines::Timer;

@@ -63,7 +63,7 @@ impl fmt::Display for Unhealthy {
                 overdue.as_secs_f64()
             ),
             Self::Stuck { overdue } => {
-                write!(f, "the election has not been pumped for {:.1} s", overdue.as_secs_f64())
+                write!(f, "the election has not been driven for {:.1} s", overdue.as_secs_f64())
             }
             Self::StoreOutOfReach { failing_for } => {
                 write!(f, "no request to the store has succeeded for {:.1} s", failing_for.as_secs_f64())

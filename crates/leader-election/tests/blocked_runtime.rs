@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use leader_election::{CancellationToken, EndReason, ErrorKind, LeaderEvent, Leadership, Status, Timing, Unhealthy};
 use tokio::runtime::Runtime;
 
-use support::{Blocker, PATIENCE, Store, Worker, current_thread, events, eventually, host, work, workers};
+use support::{Blocker, PATIENCE, Store, Worker, current_thread, events, eventually, host, host_with, work, workers};
 
 /// The leader blocks the only thread of its runtime, and its lease is renewed all the same.
 fn renews_while_blocked(runtime: Runtime) {
@@ -236,7 +236,7 @@ fn whatever_a_host_sends_it_sends_from_the_threads_for_requests() {
 #[test]
 fn an_election_that_nobody_drives_for_a_lease_is_red() {
     let store = Store::default();
-    let host = host("a", &store, |options| options.pump = leader_election::Pump::CallerRuntime);
+    let host = host_with("a", &store, |_| (), leader_election::LeaderHost::on_caller_runtime);
     let gate = support::Gate::default();
     let (led, _leads) = mpsc::channel();
     let (runs, blocks, play) = (Arc::clone(&host), gate.clone(), work(&led));

@@ -84,7 +84,7 @@ impl LeaseService {
             let clock = if self.rules.server_clock { server_ms(now) } else { 0 };
             let token = match FencingToken::next(self.record.as_ref().map(|record| record.token), clock) {
                 Ok(token) => token,
-                Err(error) => return Effect::none(Err(error)),
+                Err(error) => return Effect::none(Err(error.into())),
             };
             self.record = Some(Lease { claim: claim.id, token, lease, until });
             granted = Some(Owner::Claim(claim.id));

@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use azure_core::time::{OffsetDateTime, parse_rfc3339, to_rfc3339};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use leader_election::{Claim, Error, ErrorKind, FencingToken, HolderId, InvalidFencingToken, Leader, Result, kit::record::begin_anew};
+use leader_election::{
+    Claim, Error, ErrorKind, FencingToken, HolderId, InvalidFencingToken, Leader, Result, kit::record::begin_anew,
+};
 
 pub(crate) type Metadata = HashMap<String, String>;
 
@@ -67,8 +69,9 @@ impl Record {
             .ok()
             .and_then(|holder| HolderId::new(holder).ok())
             .ok_or_else(|| corrupt(HOLDER, "is no holder id"))?;
-        let fencing_token =
-            text(TOKEN)?.parse().map_err(|error: InvalidFencingToken| corrupt(TOKEN, "is unreadable").with_source(error))?;
+        let fencing_token = text(TOKEN)?
+            .parse()
+            .map_err(|error: InvalidFencingToken| corrupt(TOKEN, "is unreadable").with_source(error))?;
         let elected = parse_rfc3339(text(ELECTED)?).map_err(|_| corrupt(ELECTED, "is no RFC 3339 time"))?;
         let claim = text(CLAIM)?.to_owned();
         let leader = Leader {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::FencedPartition;
-use leader_election::{Error, ErrorKind, FencingToken, Result};
+use leader_election::{Error, ErrorKind, FencingToken, Result, Sources};
 
 /// How many writes the document remembers. A batch whose answer was lost is found as long as no more than these came after.
 const REMEMBERED: usize = 8;
@@ -23,7 +23,7 @@ pub(super) struct Fence {
 
 /// A number that no other batch has.
 pub(super) fn write_number() -> Uuid {
-    Uuid::new_v4()
+    Sources::system().uuid()
 }
 
 impl Fence {

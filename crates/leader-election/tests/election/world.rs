@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use leader_election::election::{Action, EndReason, Event, Failure, Report, Settings, TaskExit};
-use leader_election::{FencingToken, HolderId, Timing};
+use leader_election::{FencingToken, HolderId, Sources, Timing};
 
 use crate::bench::{What, ms, secs, settings};
 use crate::host::{Clock, Host, NEVER};
@@ -163,8 +163,8 @@ impl World {
     }
 
     fn start(&mut self, host: usize) {
-        let (clock, entropy) = (self.any_clock(), self.random.fork());
-        self.hosts[host].start(self.now, clock, entropy);
+        let (clock, sources) = (self.any_clock(), Sources::seeded(self.random.next()));
+        self.hosts[host].start(self.now, clock, sources);
         self.say(host, "starts");
     }
 

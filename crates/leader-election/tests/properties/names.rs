@@ -11,7 +11,7 @@ fn next(stored: Option<FencingToken>, server_ms: u64) {
     match FencingToken::next(stored, server_ms) {
         Ok(next) => assert!(Some(next) > stored && next.get() >= server_ms),
         Err(error) => {
-            assert_eq!(error.kind(), ErrorKind::CorruptRecord);
+            assert_eq!(Error::from(error).kind(), ErrorKind::CorruptRecord);
             let none_left =
                 stored.is_some_and(|token| token.get() == FencingToken::MAX) || server_ms > FencingToken::MAX;
             assert!(none_left, "{stored:?} at {server_ms}");

@@ -1,6 +1,6 @@
 //! What holds for any text that is a name or a token, or not.
 
-use leader_election::{ErrorKind, FencingToken, HolderId};
+use leader_election::{Error, ErrorKind, FencingToken, HolderId};
 
 /// A holder id is kept as it was given, or refused by name in one short line.
 #[allow(dead_code)]
@@ -32,7 +32,7 @@ pub fn token(text: &str) {
             assert_eq!(token.to_string().parse::<FencingToken>().expect("its own text"), token);
             assert_eq!(format!("{token:020}").len(), 20);
         }
-        Err(error) => assert_eq!(error.kind(), ErrorKind::CorruptRecord),
+        Err(error) => assert_eq!(Error::from(error).kind(), ErrorKind::CorruptRecord),
     }
     if let Ok(token) = serde_json::from_str::<FencingToken>(text) {
         let said: serde_json::Value = serde_json::from_str(text).expect("JSON");
