@@ -2,6 +2,7 @@
 
 mod driver;
 mod task;
+mod task_result;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -15,23 +16,27 @@ use crate::election::EndReason;
 use crate::error::{BoxError, Error, ErrorKind, Result};
 use crate::fencing::FencingToken;
 use crate::health::{Unhealthy, Vitals};
-use crate::leadership::Leadership;
+use crate::leadership::{Leadership, LeadershipWatch, TermBoard};
 use crate::mutex::{DistributedMutex, Observation};
 use crate::options::{LeaderHostOptions, Pump};
 use crate::requests::{self, Requests};
-use crate::status::{LeaderEvent, Status, StatusBoard, StatusWatch};
+use crate::status::{LeaderEvent, LeaderEvents, Status, StatusBoard, StatusWatch};
 use crate::telemetry::{Identity, run_span};
 use crate::user_code::UserCode;
 use crate::{renewal_thread, watchdog};
 use driver::{Driver, Run, Running};
 use task::Spawner;
+pub use task_result::IntoTaskResult;
 
-/// What a leader's task may fail with: any error, by `?`.
+/// What a leader's task fails with: any error becomes one, by `?`.
 pub type TaskError = BoxError;
 
 /// Contends for leadership, and runs a task while it leads.
 ///
 /// All workers make a host on the same store and election and run the same task; one of them leads at a time.
+///
+/// To clone a host is cheap, and a clone is the same host: hand clones to your request handlers, and ask them for
+/// [`leadership`](Self::leadership), [`status`](Self::status) and [`health`](Self::health).
 ///
 /// ```
 /// use azure_leader_election::{CancellationToken, LeaderHost, Leadership, MemoryMutex};
@@ -55,7 +60,99 @@ pub type TaskError = BoxError;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
+/// # The forms of a task
+///
+/// [`run`](Self::run) takes what returns a future that ends with nothing, or with a `Result` of any error: `anyhow::Error`, a
+/// type of your own, [`TaskError`]. The shortest form is an `async fn`:
+///
+/// ```
+/// # use azure_leader_election::{CancellationToken, LeaderHost, Leadership, MemoryMutex};
+/// async fn lead(leader: Leadership) -> anyhow::Result<()> {
+///     leader.ensure()?;
+///     leader.token().cancelled().await;
+///     Ok(())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_leader_election::Result<()> {
+/// # let (host, shutdown) = (LeaderHost::new(MemoryMutex::new()), CancellationToken::new());
+/// # shutdown.cancel();
+/// host.run(shutdown, lead).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// State comes by a closure. It is called once for each term, so it clones what the term takes:
+///
+/// ```
+/// # use azure_leader_election::{CancellationToken, LeaderHost, Leadership, MemoryMutex, TaskError};
+/// # use std::sync::Arc;
+/// # struct Books;
+/// async fn bill(leader: Leadership, books: Arc<Books>) -> Result<(), TaskError> {
+///     // …
+/// #   let _ = (leader, books);
+///     Ok(())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_leader_election::Result<()> {
+/// # let (host, shutdown) = (LeaderHost::new(MemoryMutex::new()), CancellationToken::new());
+/// # shutdown.cancel();
+/// let books = Arc::new(Books);
+/// host.run(shutdown, move |leader| bill(leader, books.clone())).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// An `async` block that is written in place has no type of error to go by. Name it in the last line, or call
+/// [`run_task_when_mutex_acquired`](Self::run_task_when_mutex_acquired), which is `run` for tasks that fail with [`TaskError`]:
+///
+/// ```
+/// # use azure_leader_election::{CancellationToken, LeaderHost, Leadership, MemoryMutex, TaskError};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_leader_election::Result<()> {
+/// # let (host, shutdown) = (LeaderHost::new(MemoryMutex::new()), CancellationToken::new());
+/// # shutdown.cancel();
+/// let named = |leader: Leadership| async move {
+///     leader.ensure()?;
+///     Ok::<(), TaskError>(()) // or `anyhow::Ok(())`
+/// };
+/// host.run(shutdown.clone(), named).await?;
+///
+/// let known = |leader: Leadership| async move {
+///     leader.ensure()?;
+///     Ok(())
+/// };
+/// host.run_task_when_mutex_acquired(shutdown, known).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Without either, the compiler asks for the type (E0282, E0283):
+///
+/// ```compile_fail
+/// # use azure_leader_election::{CancellationToken, LeaderHost, Leadership};
+/// # async fn example(host: LeaderHost, shutdown: CancellationToken) -> azure_leader_election::Result<()> {
+/// host.run(shutdown, |leader: Leadership| async move {
+///     leader.ensure()?;
+///     Ok(())
+/// })
+/// .await
+/// # }
+/// ```
+///
+/// An `async` closure is a task if it captures nothing (`async |leader: Leadership| { … }`), and for
+/// [`run_one_term`](Self::run_one_term) also if it does. One that captures state lends it to its future, so it is no `FnMut`; and of
+/// such a future stable Rust cannot say that it may go to another thread, which the runtime asks for:
+///
+/// ```compile_fail
+/// # use azure_leader_election::{CancellationToken, LeaderHost, Leadership};
+/// # async fn example(host: LeaderHost, shutdown: CancellationToken) -> azure_leader_election::Result<()> {
+/// let ledger = String::from("2026");
+/// host.run(shutdown, async move |leader: Leadership| println!("{ledger}: {}", leader.fencing_token())).await
+/// # }
+/// ```
+#[derive(Debug, Clone)]
 pub struct LeaderHost {
     mutex: Arc<dyn DistributedMutex>,
     options: LeaderHostOptions,
@@ -63,34 +160,40 @@ pub struct LeaderHost {
     /// Made when somebody first asks for it: it holds 256 events.
     events: Arc<OnceLock<broadcast::Sender<LeaderEvent>>>,
     vitals: Arc<Vitals>,
+    terms: Arc<TermBoard>,
     /// Held by a run until its task is gone, so that two runs of one host never overlap (invariant 6).
     slot: Arc<Semaphore>,
     /// Held by the run that waits for the slot.
-    successor: Semaphore,
+    successor: Arc<Semaphore>,
     /// Of the run that holds the slot; cancelled when its future was dropped and it winds up by itself.
-    abandoned: Mutex<CancellationToken>,
+    abandoned: Arc<Mutex<CancellationToken>>,
 }
 
 impl LeaderHost {
     /// A host with [default options](LeaderHostOptions).
     pub fn new(mutex: impl DistributedMutex) -> Self {
+        Self::on(Arc::new(mutex), LeaderHostOptions::default())
+    }
+
+    fn on(mutex: Arc<dyn DistributedMutex>, options: LeaderHostOptions) -> Self {
         Self {
-            mutex: Arc::new(mutex),
-            options: LeaderHostOptions::default(),
+            mutex,
+            options,
             status: Arc::new(StatusBoard::new()),
             events: Arc::default(),
             vitals: Arc::default(),
+            terms: Arc::default(),
             slot: Arc::new(Semaphore::new(1)),
-            successor: Semaphore::new(1),
-            abandoned: Mutex::default(),
+            successor: Arc::new(Semaphore::new(1)),
+            abandoned: Arc::default(),
         }
     }
 
-    /// Replaces the options.
+    /// A host with these options, on the same store. It is another host than this one and its clones, so call it first: what
+    /// watches this one hears nothing of it.
     #[must_use]
-    pub fn with_options(mut self, options: LeaderHostOptions) -> Self {
-        self.options = options;
-        self
+    pub fn with_options(self, options: LeaderHostOptions) -> Self {
+        Self::on(self.mutex, options)
     }
 
     /// The name that this host contends under.
@@ -111,10 +214,48 @@ impl LeaderHost {
         self.status.watch()
     }
 
-    /// What happens in this host from now on. A receiver that falls more than 256 events behind misses the oldest.
+    /// The term in which this host leads at this instant, for request handlers and whatever else is no part of the task. `None`
+    /// as soon as [`Leadership::ensure`] would fail; and also in a forked child. While a task drains after a shutdown, it is there.
+    ///
+    /// It is there before the task begins. Ask for it anew with each request: one that you keep stays that of its term, whose
+    /// `ensure` fails for good when that is over.
+    ///
+    /// ```
+    /// use azure_leader_election::{CancellationToken, LeaderHost, MemoryMutex, TaskError};
+    ///
+    /// /// Of a server in the same process: what only the leader may answer.
+    /// fn answer(host: &LeaderHost) -> Result<String, &'static str> {
+    ///     let leader = host.leadership().ok_or("503: this worker does not lead")?;
+    ///     Ok(format!("200: written with fencing token {}", leader.fencing_token()))
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), TaskError> {
+    /// let host = LeaderHost::new(MemoryMutex::new());
+    /// let server = host.clone();
+    /// assert!(answer(&server).is_err());
+    /// let term = host.run_one_term(CancellationToken::new(), async move |_leader| answer(&server).is_ok()).await?;
+    /// assert_eq!(term.expect("nobody shut it down").output, Some(true));
+    /// assert!(answer(&host).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
-    pub fn events(&self) -> broadcast::Receiver<LeaderEvent> {
-        self.events.get_or_init(|| broadcast::Sender::new(256)).subscribe()
+    pub fn leadership(&self) -> Option<Leadership> {
+        self.terms.get()
+    }
+
+    /// The term in which this host leads, now and whenever that changes.
+    #[must_use]
+    pub fn watch_leadership(&self) -> LeadershipWatch {
+        self.terms.watch()
+    }
+
+    /// What happens in this host from now on. A reader that falls more than 256 events behind misses the oldest, and is
+    /// [told](LeaderEvent::Missed) how many.
+    #[must_use]
+    pub fn events(&self) -> LeaderEvents {
+        LeaderEvents::new(self.events.get_or_init(|| broadcast::Sender::new(256)).subscribe())
     }
 
     /// Whether this host is well, for a probe. It sends nothing and never waits, and answers also when the election itself
@@ -160,7 +301,9 @@ impl LeaderHost {
 
     /// Contends until `shutdown` is cancelled, and runs `delegate` whenever this worker leads.
     ///
-    /// `delegate` is called on the current runtime, once for each term, with the term's [`Leadership`]. When the term
+    /// `delegate` is called on the runtime that the future is awaited on, once for each term, with the term's [`Leadership`].
+    /// It returns a future of `()`, or of a `Result` with any error ([`IntoTaskResult`]); the type's documentation has
+    /// [the forms of a task](Self#the-forms-of-a-task). When the term
     /// ends for any reason, its token is cancelled; when its time is up (see
     /// [`TimingOptions::grace`](crate::TimingOptions::grace) and [`LeaderHostOptions::drain_limit`]), the task is
     /// aborted at its next await. Only when it is gone is the lease released, and all that it has started by
@@ -190,24 +333,68 @@ impl LeaderHost {
     /// # Panics
     /// Only if [`DistributedMutex::check_lease`] does. A panic of `delegate`, of the store's requests, of a subscriber or of a
     /// destructor is caught; one of a [clock](crate::clock::Clock) ends the run with [`Runtime`](ErrorKind::Runtime).
-    pub async fn run_task_when_mutex_acquired<F, Fut>(&self, shutdown: CancellationToken, delegate: F) -> Result<()>
+    ///
+    /// # In a task of its own
+    /// The future owns the host, so it can be spawned:
+    ///
+    /// ```
+    /// # use azure_leader_election::{CancellationToken, LeaderHost, Leadership, MemoryMutex, TaskError};
+    /// # async fn lead(leader: Leadership) {
+    /// #     leader.token().cancelled().await;
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), TaskError> {
+    /// let host = LeaderHost::new(MemoryMutex::new());
+    /// let shutdown = CancellationToken::new();
+    /// let run = tokio::spawn(host.run(shutdown.clone(), lead));
+    /// // … serve, and ask `host` who leads …
+    /// shutdown.cancel();
+    /// run.await??;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn run<F, Fut>(
+        &self,
+        shutdown: CancellationToken,
+        delegate: F,
+    ) -> impl Future<Output = Result<()>> + Send + 'static + use<F, Fut>
+    where
+        F: FnMut(Leadership) -> Fut + Send + 'static,
+        Fut: Future<Output: IntoTaskResult> + Send + 'static,
+    {
+        let host = self.clone();
+        async move { host.contend(shutdown, false, Spawner::new(current_runtime()?, delegate)).await }
+    }
+
+    /// [`run`](Self::run) for a task that fails with [`TaskError`]: the same in all but the type. As the type is known, a task
+    /// that is written in place needs no annotation for its `Ok(())`.
+    ///
+    /// # Errors, cancellation safety, panics
+    /// Those of [`run`](Self::run).
+    pub fn run_task_when_mutex_acquired<F, Fut>(
+        &self,
+        shutdown: CancellationToken,
+        delegate: F,
+    ) -> impl Future<Output = Result<()>> + Send + 'static + use<F, Fut>
     where
         F: FnMut(Leadership) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), TaskError>> + Send + 'static,
     {
-        self.run(shutdown, false, Spawner::new(current_runtime()?, delegate)).await
+        self.run(shutdown, delegate)
     }
 
     /// Contends until this worker leads, runs `delegate` for that one term, and returns what it returned.
     ///
     /// `None` when `shutdown` was cancelled before this worker led.
     ///
+    /// The task may return whatever you like; the host makes nothing of it. In a closure with `?`, name the error in the last line,
+    /// as in `Ok::<_, TaskError>(3)`.
+    ///
     /// # Errors
-    /// As [`run_task_when_mutex_acquired`](Self::run_task_when_mutex_acquired); a panic of `delegate` is always
-    /// [`TaskPanicked`](ErrorKind::TaskPanicked).
+    /// As [`run`](Self::run); a panic of `delegate` is always [`TaskPanicked`](ErrorKind::TaskPanicked).
     ///
     /// # Cancellation safety
-    /// As [`run_task_when_mutex_acquired`](Self::run_task_when_mutex_acquired).
+    /// As [`run`](Self::run).
     ///
     /// ```
     /// use azure_leader_election::{CancellationToken, EndReason, LeaderHost, MemoryMutex};
@@ -222,7 +409,21 @@ impl LeaderHost {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn run_one_term<F, Fut, T>(
+    pub fn run_one_term<F, Fut, T>(
+        &self,
+        shutdown: CancellationToken,
+        delegate: F,
+    ) -> impl Future<Output = Result<Option<FinishedTerm<T>>>> + Send + 'static + use<F, Fut, T>
+    where
+        F: FnOnce(Leadership) -> Fut + Send + 'static,
+        Fut: Future<Output = T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let host = self.clone();
+        async move { host.lead_one_term(shutdown, delegate).await }
+    }
+
+    async fn lead_one_term<F, Fut, T>(
         &self,
         shutdown: CancellationToken,
         delegate: F,
@@ -244,10 +445,9 @@ impl LeaderHost {
                     let output = delegate(leader.clone()).await;
                     lock(&keep).replace((leader, Some(output)));
                 }
-                Ok(())
             }
         };
-        self.run(shutdown, true, Spawner::new(current_runtime()?, once)).await?;
+        self.contend(shutdown, true, Spawner::new(current_runtime()?, once)).await?;
         let led = lock(&led).take();
         Ok(led.map(|(leader, output)| FinishedTerm {
             fencing_token: leader.fencing_token(),
@@ -256,7 +456,7 @@ impl LeaderHost {
         }))
     }
 
-    async fn run(&self, shutdown: CancellationToken, single_term: bool, spawner: Spawner) -> Result<()> {
+    async fn contend(&self, shutdown: CancellationToken, single_term: bool, spawner: Spawner) -> Result<()> {
         let settings = self.options.settings(single_term)?;
         self.mutex.check_lease(settings.timing.lease())?;
         let here = current_runtime()?;
@@ -282,6 +482,7 @@ impl LeaderHost {
             status: Arc::clone(&self.status),
             events: Arc::clone(&self.events),
             vitals: Arc::clone(&self.vitals),
+            terms: Arc::clone(&self.terms),
             shutdown,
             abandoned: abandoned.clone(),
             spawner,
@@ -325,6 +526,7 @@ impl LeaderHost {
 
 /// What came of a term; see [`LeaderHost::run_one_term`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FinishedTerm<T> {
     /// The term's token.
     pub fencing_token: FencingToken,

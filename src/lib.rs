@@ -1,18 +1,22 @@
-#![cfg_attr(all(feature = "blob", feature = "cosmos", feature = "file"), doc = include_str!("../README.md"))]
 #![cfg_attr(
-    not(all(feature = "blob", feature = "cosmos", feature = "file")),
+    all(feature = "blob", feature = "cosmos", feature = "file", feature = "signal"),
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(
+    not(all(feature = "blob", feature = "cosmos", feature = "file", feature = "signal")),
     doc = "Leader election for workers; the README is the documentation with all features."
 )]
 #![cfg_attr(
-    all(feature = "blob", feature = "cosmos", feature = "file"),
+    all(feature = "blob", feature = "cosmos", feature = "file", feature = "signal"),
     doc = "
 # Where to find what
 
-- Run: [`LeaderHost`], [`LeaderHostOptions`], [`Timing`]; what the task receives: [`Leadership`].
+- Run: [`LeaderHost`], [`LeaderHostOptions`], [`Timing`], [`shutdown_signal`]; what the task receives: [`Leadership`].
+- Ask from elsewhere in the process: [`LeaderHost::leadership`], [`LeadershipWatch`].
 - Elect on: [`BlobDistributedMutex`], [`CosmosDistributedMutex`], [`FileMutex`], [`MemoryMutex`], or your own [`DistributedMutex`] or
   [`document::DocumentStore`].
 - Write: [`FencedBlob`], [`FencedStateBlob`], [`FencedPartition`], [`Fenced`], [`FencingToken`].
-- Watch: [`Status`], [`LeaderEvent`], [`Unhealthy`], [`telemetry`].
+- Watch: [`Status`], [`LeaderEvents`], [`Unhealthy`], [`telemetry`].
 - Sign in: [`SharedCredential`]. Test: [`MemoryMutex`], [`clock::TokioClock`], [`Pump`]."
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -44,6 +48,8 @@ mod renewal_thread;
 mod requests;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod shared_credential;
+#[cfg(feature = "signal")]
+mod shutdown_signal;
 mod status;
 mod stores;
 pub mod telemetry;
@@ -60,13 +66,15 @@ pub use fenced::blob::{BlobContent, FencedBlob, FencedStateBlob};
 pub use fenced::partition::{CommittedBatch, FencedPartition, RefusedOperation};
 pub use fencing::{Fenced, FencedGuard, FencingToken};
 pub use health::Unhealthy;
-pub use host::{FinishedTerm, LeaderHost, TaskError};
-pub use leadership::{Leadership, NotLeader};
+pub use host::{FinishedTerm, IntoTaskResult, LeaderHost, TaskError};
+pub use leadership::{Leadership, LeadershipWatch, NotLeader};
 pub use mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
 pub use options::{LeaderHostOptions, Pump};
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 pub use shared_credential::SharedCredential;
-pub use status::{LeaderEvent, Operation, Status, StatusWatch, TaskOutcome};
+#[cfg(feature = "signal")]
+pub use shutdown_signal::shutdown_signal;
+pub use status::{LeaderEvent, LeaderEvents, Operation, Status, StatusWatch, TaskOutcome};
 #[cfg(feature = "blob")]
 #[doc(hidden)]
 pub use stores::blob::LeaseSight;

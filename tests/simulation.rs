@@ -60,7 +60,7 @@ pub use product::{
     requests, status, telemetry, timing, user_code, watchdog,
 };
 pub use simulator::ids::Uuid;
-pub use status::{LeaderEvent, Operation, Status};
+pub use status::{LeaderEvent, LeaderEvents, Operation, Status};
 pub use timing::{Timing, TimingOptions};
 pub use tokio_util::sync::CancellationToken;
 
