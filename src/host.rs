@@ -60,98 +60,6 @@ pub type TaskError = BoxError;
 /// # Ok(())
 /// # }
 /// ```
-/// # The forms of a task
-///
-/// [`run`](Self::run) takes what returns a future that ends with nothing, or with a `Result` of any error: `anyhow::Error`, a
-/// type of your own, [`TaskError`]. The shortest form is an `async fn`:
-///
-/// ```
-/// # use azure_leader_election::{CancellationToken, LeaderHost, Leadership, MemoryMutex};
-/// async fn lead(leader: Leadership) -> anyhow::Result<()> {
-///     leader.ensure()?;
-///     leader.token().cancelled().await;
-///     Ok(())
-/// }
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> azure_leader_election::Result<()> {
-/// # let (host, shutdown) = (LeaderHost::new(MemoryMutex::new()), CancellationToken::new());
-/// # shutdown.cancel();
-/// host.run(shutdown, lead).await?;
-/// # Ok(())
-/// # }
-/// ```
-///
-/// State comes by a closure. It is called once for each term, so it clones what the term takes:
-///
-/// ```
-/// # use azure_leader_election::{CancellationToken, LeaderHost, Leadership, MemoryMutex, TaskError};
-/// # use std::sync::Arc;
-/// # struct Books;
-/// async fn bill(leader: Leadership, books: Arc<Books>) -> Result<(), TaskError> {
-///     // …
-/// #   let _ = (leader, books);
-///     Ok(())
-/// }
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> azure_leader_election::Result<()> {
-/// # let (host, shutdown) = (LeaderHost::new(MemoryMutex::new()), CancellationToken::new());
-/// # shutdown.cancel();
-/// let books = Arc::new(Books);
-/// host.run(shutdown, move |leader| bill(leader, books.clone())).await?;
-/// # Ok(())
-/// # }
-/// ```
-///
-/// An `async` block that is written in place has no type of error to go by. Name it in the last line, or call
-/// [`run_task_when_mutex_acquired`](Self::run_task_when_mutex_acquired), which is `run` for tasks that fail with [`TaskError`]:
-///
-/// ```
-/// # use azure_leader_election::{CancellationToken, LeaderHost, Leadership, MemoryMutex, TaskError};
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> azure_leader_election::Result<()> {
-/// # let (host, shutdown) = (LeaderHost::new(MemoryMutex::new()), CancellationToken::new());
-/// # shutdown.cancel();
-/// let named = |leader: Leadership| async move {
-///     leader.ensure()?;
-///     Ok::<(), TaskError>(()) // or `anyhow::Ok(())`
-/// };
-/// host.run(shutdown.clone(), named).await?;
-///
-/// let known = |leader: Leadership| async move {
-///     leader.ensure()?;
-///     Ok(())
-/// };
-/// host.run_task_when_mutex_acquired(shutdown, known).await?;
-/// # Ok(())
-/// # }
-/// ```
-///
-/// Without either, the compiler asks for the type (E0282, E0283):
-///
-/// ```compile_fail
-/// # use azure_leader_election::{CancellationToken, LeaderHost, Leadership};
-/// # async fn example(host: LeaderHost, shutdown: CancellationToken) -> azure_leader_election::Result<()> {
-/// host.run(shutdown, |leader: Leadership| async move {
-///     leader.ensure()?;
-///     Ok(())
-/// })
-/// .await
-/// # }
-/// ```
-///
-/// An `async` closure is a task if it captures nothing (`async |leader: Leadership| { … }`), and for
-/// [`run_one_term`](Self::run_one_term) also if it does. One that captures state lends it to its future, so it is no `FnMut`; and of
-/// such a future stable Rust cannot say that it may go to another thread, which the runtime asks for:
-///
-/// ```compile_fail
-/// # use azure_leader_election::{CancellationToken, LeaderHost, Leadership};
-/// # async fn example(host: LeaderHost, shutdown: CancellationToken) -> azure_leader_election::Result<()> {
-/// let ledger = String::from("2026");
-/// host.run(shutdown, async move |leader: Leadership| println!("{ledger}: {}", leader.fencing_token())).await
-/// # }
-/// ```
 #[derive(Debug, Clone)]
 pub struct LeaderHost {
     mutex: Arc<dyn DistributedMutex>,
@@ -302,9 +210,9 @@ impl LeaderHost {
     /// Contends until `shutdown` is cancelled, and runs `delegate` whenever this worker leads.
     ///
     /// `delegate` is called on the runtime that the future is awaited on, once for each term, with the term's [`Leadership`].
-    /// It returns a future of `()`, or of a `Result` with any error ([`IntoTaskResult`]); the type's documentation has
-    /// [the forms of a task](Self#the-forms-of-a-task). When the term
-    /// ends for any reason, its token is cancelled; when its time is up (see
+    /// It returns a future of nothing, or of a `Result` with any error: [`IntoTaskResult`] has every form that it may have.
+    ///
+    /// When the term ends for any reason, its token is cancelled; when its time is up (see
     /// [`TimingOptions::grace`](crate::TimingOptions::grace) and [`LeaderHostOptions::drain_limit`]), the task is
     /// aborted at its next await. Only when it is gone is the lease released, and all that it has started by
     /// [`Leadership::spawn`] with it. If it returns, fails or panics by itself, the host releases and contends again after a

@@ -2,7 +2,8 @@
 
 use super::TaskError;
 
-/// What a leader's task may return: nothing, or a `Result` whose error is any that becomes a [`TaskError`].
+/// What a leader's task may return to [`LeaderHost::run`](crate::LeaderHost::run): nothing, or a `Result` whose error is any that
+/// becomes a [`TaskError`].
 ///
 /// ```
 /// use azure_leader_election::{IntoTaskResult, TaskError};
@@ -18,14 +19,108 @@ use super::TaskError;
 ///
 /// Neither a value, nor an error that is not `Send + Sync + 'static`:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// # fn is_accepted<T: azure_leader_election::IntoTaskResult>() {}
 /// is_accepted::<Result<u32, std::io::Error>>();
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// # fn is_accepted<T: azure_leader_election::IntoTaskResult>() {}
 /// is_accepted::<Result<(), Box<dyn std::error::Error>>>();
+/// ```
+///
+/// # The forms of a task
+///
+/// The shortest is an `async fn`, with an error of any type:
+///
+/// ```
+/// # use azure_leader_election::{CancellationToken, LeaderHost, Leadership, MemoryMutex};
+/// async fn lead(leader: Leadership) -> anyhow::Result<()> {
+///     leader.ensure()?;
+///     leader.token().cancelled().await;
+///     Ok(())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_leader_election::Result<()> {
+/// # let (host, shutdown) = (LeaderHost::new(MemoryMutex::new()), CancellationToken::new());
+/// # shutdown.cancel();
+/// host.run(shutdown, lead).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// State comes by a closure. It is called once for each term, so it clones what the term takes:
+///
+/// ```
+/// # use azure_leader_election::{CancellationToken, LeaderHost, Leadership, MemoryMutex, TaskError};
+/// # use std::sync::Arc;
+/// # struct Books;
+/// async fn bill(leader: Leadership, books: Arc<Books>) -> Result<(), TaskError> {
+///     // …
+/// #   let _ = (leader, books);
+///     Ok(())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_leader_election::Result<()> {
+/// # let (host, shutdown) = (LeaderHost::new(MemoryMutex::new()), CancellationToken::new());
+/// # shutdown.cancel();
+/// let books = Arc::new(Books);
+/// host.run(shutdown, move |leader| bill(leader, books.clone())).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// An `async` block that is written in place has no type of error to go by. Name it in the last line, or call
+/// [`run_task_when_mutex_acquired`](crate::LeaderHost::run_task_when_mutex_acquired), which is `run` for tasks that fail with [`TaskError`]:
+///
+/// ```
+/// # use azure_leader_election::{CancellationToken, LeaderHost, Leadership, MemoryMutex, TaskError};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_leader_election::Result<()> {
+/// # let (host, shutdown) = (LeaderHost::new(MemoryMutex::new()), CancellationToken::new());
+/// # shutdown.cancel();
+/// let named = |leader: Leadership| async move {
+///     leader.ensure()?;
+///     Ok::<(), TaskError>(()) // or `anyhow::Ok(())`
+/// };
+/// host.run(shutdown.clone(), named).await?;
+///
+/// let known = |leader: Leadership| async move {
+///     leader.ensure()?;
+///     Ok(())
+/// };
+/// host.run_task_when_mutex_acquired(shutdown, known).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Without either, the compiler asks for the type:
+///
+/// ```compile_fail,E0282
+/// # use azure_leader_election::{CancellationToken, LeaderHost, Leadership};
+/// # async fn example(host: LeaderHost, shutdown: CancellationToken) -> azure_leader_election::Result<()> {
+/// host.run(shutdown, |leader: Leadership| async move {
+///     leader.ensure()?;
+///     Ok(())
+/// })
+/// .await
+/// # }
+/// ```
+///
+/// A block that never ends, as `async move { loop { … } }`, is one for `run_task_when_mutex_acquired`, too.
+///
+/// An `async` closure is a task if it captures nothing (`async |leader: Leadership| { … }`), and for
+/// [`run_one_term`](crate::LeaderHost::run_one_term) also if it does. One that captures state lends it to its future, so it is no `FnMut`; and of
+/// such a future stable Rust cannot say that it may go to another thread, which the runtime asks for:
+///
+/// ```compile_fail
+/// # use azure_leader_election::{CancellationToken, LeaderHost, Leadership};
+/// # async fn example(host: LeaderHost, shutdown: CancellationToken) -> azure_leader_election::Result<()> {
+/// let ledger = String::from("2026");
+/// host.run(shutdown, async move |leader: Leadership| println!("{ledger}: {}", leader.fencing_token())).await
+/// # }
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a leader's task returns `()` or `Result<(), E>`, and not `{Self}`",
