@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use azure_leader_election::{CancellationToken, EndReason, Leadership, LeadershipWatch, Loss, MemoryMutex, Operation};
+use azure_leader_election::{
+    CancellationToken, EndReason, LeaderHost, Leadership, LeadershipWatch, Loss, MemoryMutex, Operation, Timing,
+};
 
 use crate::host_support::plays::{draining, for_ever, lasting, until_cancelled};
 use crate::host_support::store::Fault;
-use crate::host_support::{Bench, TICK, Worker, assert_about, bounded, millis, secs};
+use crate::host_support::{Bench, TICK, Worker, assert_about, bounded, millis, options, secs};
 
 /// What a request handler would find at every 5 ms of this time. It must be the task's own leadership, exactly while that is valid.
 async fn agrees(worker: &Worker, time: Duration) {
@@ -191,8 +193,7 @@ async fn a_watch_that_is_made_during_a_term_tells_its_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_ends_with_the_last_clone_of_the_host_although_a_leadership_is_kept() {
-    let host =
-        azure_leader_election::LeaderHost::new(MemoryMutex::new()).with_options(crate::host_support::options("a"));
+    let host = LeaderHost::new(MemoryMutex::new()).with_options(options("a"));
     let mut watch = host.watch_leadership();
     let inside = host.clone();
     let play = async move |_leader: Leadership| inside.leadership();
@@ -241,4 +242,29 @@ async fn what_it_returns_is_the_tasks_own_leadership() {
     assert_eq!(found.ensure(), leader.ensure());
     assert!(found.ensure().is_err());
     run.stop().await.0.unwrap();
+}
+
+/// In real time, as it blocks its thread. Nobody else would say so before its lease is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_watch_tells_the_end_of_a_term_whose_task_ignores_its_abortion() {
+    let mut options = options("a");
+    (options.timing, options.drain_limit) = (Timing::for_lease(secs(60)).unwrap(), millis(50));
+    let host = LeaderHost::new(MemoryMutex::new()).with_options(options);
+    let mut watch = host.watch_leadership();
+    let shutdown = CancellationToken::new();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let run = tokio::spawn(host.run(shutdown.clone(), move |_leader| {
+        let held = Arc::clone(&held);
+        async move {
+            let _ = held.lock().unwrap().recv();
+        }
+    }));
+    assert_eq!(told(&mut watch).await, Some(1));
+    shutdown.cancel();
+    let end = tokio::time::timeout(secs(30), watch.changed()).await;
+    // Before anything is asserted, or a failed test waits for it.
+    drop(release);
+    assert!(end.expect("it is told").expect("the host is there").is_none());
+    bounded(run).await.unwrap().unwrap();
 }
