@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use azure_leader_election::{
-    CancellationToken, FencingToken, HolderId, LeaderEvent, LeaderHost, LeaderHostOptions, Leadership, MemoryMutex,
-    TaskError, Timing,
+    CancellationToken, FencingToken, HolderId, LeaderEvent, LeaderEvents, LeaderHost, LeaderHostOptions, Leadership,
+    MemoryMutex, TaskError, Timing,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -90,13 +90,8 @@ impl Worker {
 
         let shutdown = CancellationToken::new();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let run = runtime.spawn({
-            let shutdown = shutdown.clone();
-            async move {
-                let lead = move |leader| lead(leader, stage.clone(), elected.clone());
-                host.run_task_when_mutex_acquired(shutdown, lead).await
-            }
-        });
+        let lead = move |leader| lead(leader, stage.clone(), elected.clone());
+        let run = runtime.spawn(host.run(shutdown.clone(), lead));
         Ok(Self { name, runtime, shutdown, run })
     }
 
@@ -120,8 +115,8 @@ async fn lead(leader: Leadership, stage: Stage, elected: mpsc::UnboundedSender<L
     Ok(())
 }
 
-async fn narrate(name: &'static str, mut events: tokio::sync::broadcast::Receiver<LeaderEvent>, stage: Stage) {
-    while let Ok(event) = events.recv().await {
+async fn narrate(name: &'static str, mut events: LeaderEvents, stage: Stage) {
+    while let Some(event) = events.recv().await {
         match event {
             LeaderEvent::Elected { fencing_token } => stage.tell(name, "elected", fencing_token),
             LeaderEvent::Ended { fencing_token, reason, .. } => {

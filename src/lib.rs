@@ -1,18 +1,19 @@
-#![cfg_attr(all(feature = "blob", feature = "cosmos"), doc = include_str!("../README.md"))]
+#![cfg_attr(all(feature = "blob", feature = "cosmos", feature = "signal"), doc = include_str!("../README.md"))]
 #![cfg_attr(
-    not(all(feature = "blob", feature = "cosmos")),
+    not(all(feature = "blob", feature = "cosmos", feature = "signal")),
     doc = "Leader election for workers; the README is the documentation with all features."
 )]
 #![cfg_attr(
-    all(feature = "blob", feature = "cosmos"),
+    all(feature = "blob", feature = "cosmos", feature = "signal"),
     doc = "
 # Where to find what
 
-- Run: [`LeaderHost`], [`LeaderHostOptions`], [`Timing`]; what the task receives: [`Leadership`].
+- Run: [`LeaderHost`], [`LeaderHostOptions`], [`Timing`], [`shutdown_signal`]; what the task receives: [`Leadership`].
+- Ask from elsewhere in the process: [`LeaderHost::leadership`], [`LeadershipWatch`].
 - Elect on: [`BlobDistributedMutex`], [`CosmosDistributedMutex`], [`FileMutex`], [`MemoryMutex`], or your own [`DistributedMutex`] or
   [`document::DocumentStore`].
 - Write: [`FencedBlob`], [`FencedStateBlob`], [`FencedPartition`], [`Fenced`], [`FencingToken`].
-- Watch: [`Status`], [`LeaderEvent`], [`Unhealthy`], [`telemetry`].
+- Watch: [`Status`], [`LeaderEvents`], [`Unhealthy`], [`telemetry`].
 - Sign in: [`SharedCredential`]. Test: [`MemoryMutex`], [`LeaderHost::in_tokio_time`], [`Sources`]."
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use azure_leader_election::{
     Acquire, BlobDistributedMutex, CancellationToken, Claim, DistributedMutex, EndReason, ErrorKind, FencingToken,
-    HolderId, LeaderEvent, LeaderHost, Leadership, Loss, Observation, Renew, Version, async_trait,
+    HolderId, LeaderEvent, LeaderEvents, LeaderHost, Leadership, Loss, Observation, Renew, Version, async_trait,
 };
 use testbed::azurite::Azurite;
 use testbed::{names, operator};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -175,7 +175,7 @@ struct Worker {
     leader: Leadership,
     leaders: mpsc::UnboundedReceiver<Leadership>,
     renewals: mpsc::UnboundedReceiver<Step>,
-    events: broadcast::Receiver<LeaderEvent>,
+    events: LeaderEvents,
     shutdown: CancellationToken,
     run: JoinHandle<azure_leader_election::Result<()>>,
 }
@@ -216,7 +216,7 @@ impl Worker {
 
     async fn ended(&mut self) -> (FencingToken, EndReason, Option<String>) {
         loop {
-            if let Ok(LeaderEvent::Ended { fencing_token, reason, detail, .. }) = within(self.events.recv()).await {
+            if let Some(LeaderEvent::Ended { fencing_token, reason, detail, .. }) = within(self.events.recv()).await {
                 return (fencing_token, reason, detail);
             }
         }

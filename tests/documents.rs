@@ -1,7 +1,10 @@
-//! The documents: every link leads somewhere, no example hides a line, and every test that is named exists.
+//! The documents: every link leads somewhere, no example hides a line, every test that is named exists, and the public enums are as
+//! their rule says.
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+#[path = "documents/growth.rs"]
+mod growth;
 #[path = "documents/links.rs"]
 mod links;
 #[path = "documents/names.rs"]
@@ -100,4 +103,19 @@ fn exists(tests: &BTreeSet<String>, name: &str) -> bool {
         Some(beginning) => tests.iter().any(|test| test.starts_with(beginning)),
         None => tests.contains(name) || (name.contains('/') && Path::new(&root().join(name)).exists()),
     }
+}
+
+#[test]
+fn a_public_enum_may_grow_or_not_as_the_rule_says() {
+    let rule = read("ARCHITECTURE.md");
+    let exhaustive = growth::listed(&rule, "- **An enum that a caller");
+    let informs = growth::listed(&rule, "- **An enum that informs");
+    let said = exhaustive.into_iter().map(|name| (name, false)).chain(informs.into_iter().map(|name| (name, true)));
+    assert_eq!(growth::enums(&root()), said.collect::<BTreeSet<_>>());
+}
+
+#[test]
+fn an_enum_that_breaks_the_rule_is_found() {
+    let text = "#[non_exhaustive]\n#[derive(Debug)]\npub enum One {\n}\n/// Not.\npub enum Two {\n}\npub(crate) enum Three {}\n";
+    assert_eq!(growth::declared(text), [("One".to_owned(), true), ("Two".to_owned(), false)]);
 }

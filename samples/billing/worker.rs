@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use azure_leader_election::{
-    CancellationToken, FencingToken, FileMutex, HolderId, LeaderEvent, LeaderHost, LeaderHostOptions, Leadership,
-    TaskError, Timing, TimingOptions,
+    CancellationToken, FencingToken, FileMutex, HolderId, LeaderEvent, LeaderEvents, LeaderHost, LeaderHostOptions,
+    Leadership, TaskError, Timing, TimingOptions,
 };
 
 use crate::saying::Saying;
@@ -27,7 +27,7 @@ pub async fn work(name: &str, directory: &Path, endpoint: String) -> Result<(), 
     });
     tokio::spawn(tell_of_ends(host.events()));
     let bank = Bank::new(endpoint)?;
-    host.run_task_when_mutex_acquired(shutdown, move |leader| charge_what_is_due(leader, bank.clone())).await?;
+    host.run(shutdown, move |leader| charge_what_is_due(leader, bank.clone())).await?;
     Ok(())
 }
 
@@ -52,8 +52,8 @@ async fn charge_what_is_due(leader: Leadership, bank: Bank) -> Result<(), TaskEr
     Ok(())
 }
 
-async fn tell_of_ends(mut events: tokio::sync::broadcast::Receiver<LeaderEvent>) {
-    while let Ok(event) = events.recv().await {
+async fn tell_of_ends(mut events: LeaderEvents) {
+    while let Some(event) = events.recv().await {
         if let LeaderEvent::Ended { fencing_token, reason, .. } = event {
             Saying::Ended { token: fencing_token, reason: reason.to_string() }.say();
         }

@@ -1,4 +1,4 @@
-//! What the worker samples share: the leader's task, the signals, and a line of output for each event.
+//! What the worker samples share: the leader's task, and a line of output for each event.
 
 // A writer of lines that never makes a leader wait for a reader; the command `leader` has it, too.
 #[path = "../../crates/leader-cli/src/lines.rs"]
@@ -15,8 +15,8 @@ use azure_identity::{
     WorkloadIdentityCredential,
 };
 use azure_leader_election::{
-    CancellationToken, Error, ErrorKind, HolderId, LeaderEvent, LeaderHost, Leadership, SharedCredential, Status,
-    StatusWatch, TaskError,
+    Error, ErrorKind, HolderId, LeaderEvent, LeaderEvents, LeaderHost, Leadership, SharedCredential, Status,
+    StatusWatch, TaskError, shutdown_signal,
 };
 use clap::ValueEnum;
 
@@ -39,14 +39,10 @@ pub fn end(outcome: Result<(), TaskError>) -> ExitCode {
             ExitCode::FAILURE
         }
     };
-    finish();
-    code
-}
-
-/// Gives the last lines a moment to be read.
-fn finish() {
+    // Gives the last lines a moment to be read.
     stdout().finish(lines::LAST_WORDS);
     lines::stderr().finish(lines::LAST_WORDS);
+    code
 }
 
 fn stdout() -> &'static lines::Lines {
@@ -60,17 +56,15 @@ pub fn log() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines::stderr).init();
 }
 
-/// Contends, and runs the task while leading, until a signal comes.
+/// Contends, and runs the task while leading, until a signal comes. A second signal ends the process at once.
 pub async fn work<F, Fut>(host: LeaderHost, task: F) -> Result<(), TaskError>
 where
     F: FnMut(Leadership) -> Fut + Send + 'static,
     Fut: Future<Output = Result<(), TaskError>> + Send + 'static,
 {
-    let shutdown = CancellationToken::new();
-    tokio::spawn(cancel_on_signal(shutdown.clone()));
     tokio::spawn(narrate(host.holder().clone(), host.events()));
     tokio::spawn(narrate_standby(host.holder().clone(), host.watch_status()));
-    host.run_task_when_mutex_acquired(shutdown, task).await?;
+    host.run(shutdown_signal()?, task).await?;
     Ok(())
 }
 
@@ -111,8 +105,8 @@ fn managed_identity() -> azure_core::Result<Arc<ManagedIdentityCredential>> {
     ManagedIdentityCredential::new(Some(options))
 }
 
-async fn narrate(holder: HolderId, mut events: tokio::sync::broadcast::Receiver<LeaderEvent>) {
-    while let Ok(event) = events.recv().await {
+async fn narrate(holder: HolderId, mut events: LeaderEvents) {
+    while let Some(event) = events.recv().await {
         match event {
             LeaderEvent::Elected { fencing_token } => tell(&holder, &format!("elected token={fencing_token}")),
             LeaderEvent::Ended { fencing_token, reason, detail, .. } => {
@@ -130,35 +124,6 @@ async fn narrate_standby(holder: HolderId, mut status: StatusWatch) {
         if let Status::Standby { leader: Some(leader), .. } = status {
             tell(&holder, &format!("standby, {} leads with token={}", leader.holder, leader.fencing_token));
         }
-    }
-}
-
-/// The first signal hands over; a second one ends the process at once.
-async fn cancel_on_signal(shutdown: CancellationToken) {
-    signal().await;
-    shutdown.cancel();
-    signal().await;
-    finish();
-    std::process::exit(130);
-}
-
-#[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-}
-
-#[cfg(not(unix))]
-async fn signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

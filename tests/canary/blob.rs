@@ -114,7 +114,7 @@ pub async fn host(mutex: impl DistributedMutex) {
     if let Err(error) = outcome {
         show(&error);
     }
-    while let Ok(event) = events.try_recv() {
+    while let Some(event) = events.try_recv() {
         show_debug(&event);
     }
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use azure_leader_election::{EndReason, LeaderEvent};
-use tokio::sync::broadcast::Receiver;
+use azure_leader_election::{EndReason, LeaderEvent, LeaderEvents};
 use tokio::time::Instant;
 
 use crate::moody::{Mood, Moody, Phase};
@@ -31,17 +30,17 @@ impl Seen {
     }
 
     /// Hears what a host tells for so long.
-    pub async fn hear(mut self, mut events: Receiver<LeaderEvent>, credential: Arc<Moody>, time: Duration) -> Self {
+    pub async fn hear(mut self, mut events: LeaderEvents, credential: Arc<Moody>, time: Duration) -> Self {
         let begun = Instant::now();
         loop {
             match tokio::time::timeout_at(begun + time, events.recv()).await {
-                Ok(Ok(LeaderEvent::Elected { .. })) => self.led_at = self.led_at.or(Some(begun.elapsed())),
-                Ok(Ok(LeaderEvent::Ended { reason, .. })) => {
+                Ok(Some(LeaderEvent::Elected { .. })) => self.led_at = self.led_at.or(Some(begun.elapsed())),
+                Ok(Some(LeaderEvent::Ended { reason, .. })) => {
                     self.ended = self.ended.or(Some((begun.elapsed(), reason)))
                 }
-                Ok(Ok(LeaderEvent::AttemptFailed { error, .. })) => self.note(&error.to_string()),
-                Ok(Ok(_)) => {}
-                Ok(Err(_)) | Err(_) => break,
+                Ok(Some(LeaderEvent::AttemptFailed { error, .. })) => self.note(&error.to_string()),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => break,
             }
         }
         self.most_programs = credential.most_programs.load(Ordering::SeqCst);

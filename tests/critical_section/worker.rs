@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use azure_leader_election::{
-    CancellationToken, ErrorKind, HolderId, LeaderEvent, LeaderHost, LeaderHostOptions, Leadership, Status,
-    StatusWatch, TaskError, Timing, TimingOptions,
+    CancellationToken, ErrorKind, HolderId, LeaderEvent, LeaderEvents, LeaderHost, LeaderHostOptions, Leadership,
+    Status, StatusWatch, TaskError, Timing, TimingOptions,
 };
 use clap::Parser;
 use register::{Place, Register};
@@ -113,8 +113,8 @@ async fn section(
     Ok(())
 }
 
-async fn narrate(holder: String, mut events: tokio::sync::broadcast::Receiver<LeaderEvent>) {
-    while let Ok(event) = events.recv().await {
+async fn narrate(holder: String, mut events: LeaderEvents) {
+    while let Some(event) = events.recv().await {
         match event {
             LeaderEvent::Elected { fencing_token } => tell(&holder, &format!("elected token={fencing_token}")),
             LeaderEvent::Ended { fencing_token, reason, detail, .. } => {

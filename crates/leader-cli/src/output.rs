@@ -2,9 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use azure_leader_election::{HolderId, Leader, LeaderEvent, Status, StatusWatch};
+use azure_leader_election::{HolderId, Leader, LeaderEvent, LeaderEvents, Status, StatusWatch};
 use serde_json::{Map, Value, json};
-use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::{exit, lines};
 
@@ -51,20 +50,19 @@ impl Voice {
     }
 
     /// Tells a host's events, and who else leads whenever that changes, until the host is gone.
-    pub async fn narrate(self, mut events: broadcast::Receiver<LeaderEvent>, mut status: StatusWatch) {
+    pub async fn narrate(self, mut events: LeaderEvents, mut status: StatusWatch) {
         let mut leads = false;
         loop {
             tokio::select! {
                 biased;
                 event = events.recv() => match event {
-                    Ok(event) => self.tell(&event, &mut leads),
-                    Err(RecvError::Lagged(_)) => leads = false,
-                    Err(RecvError::Closed) => return,
+                    Some(event) => self.tell(&event, &mut leads),
+                    None => return,
                 },
                 Some(changed) = status.changed() => {
                     // They come on two ways, the events first: the end of the term that made this worker a standby is told before
                     // that, and of a standby that leads by now nothing is told.
-                    while let Ok(event) = events.try_recv() {
+                    while let Some(event) = events.try_recv() {
                         self.tell(&event, &mut leads);
                     }
                     if !leads {
@@ -90,7 +88,7 @@ impl Voice {
     fn tell(&self, event: &LeaderEvent, leads: &mut bool) {
         match event {
             LeaderEvent::Elected { .. } => *leads = true,
-            LeaderEvent::Ended { .. } => *leads = false,
+            LeaderEvent::Ended { .. } | LeaderEvent::Missed { .. } => *leads = false,
             _ => {}
         }
         match event {
@@ -156,6 +154,9 @@ impl Voice {
             LeaderEvent::ReleaseFailed => self.say("release_failed", json!({}), || {
                 "the lease could not be given back: the next worker leads when it has run out".to_owned()
             }),
+            LeaderEvent::Missed { count } => {
+                self.say("missed", json!({ "count": count }), || format!("{count} events came too fast to be told"));
+            }
             _ => self.say("other", json!({}), || "an event that this version has no words for".to_owned()),
         }
     }

@@ -12,10 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use azure_leader_election::{
-    CancellationToken, EndReason, Error, ErrorKind, HolderId, LeaderEvent, LeaderHost, LeaderHostOptions, Timing,
+    CancellationToken, EndReason, Error, ErrorKind, HolderId, LeaderEvents, LeaderHost, LeaderHostOptions, Timing,
     TimingOptions,
 };
-use tokio::sync::broadcast;
 
 use crate::arguments::Run;
 use crate::environment::environment;
@@ -126,8 +125,7 @@ pub async fn run(arguments: Run, json: bool, verbose: bool) -> Result<u8, Failur
 /// Contends until told to end.
 async fn lead(host: &LeaderHost, job: &Arc<Job>, shutdown: &CancellationToken) -> Result<Option<u8>, Error> {
     let each = Arc::clone(job);
-    let led = host.run_task_when_mutex_acquired(shutdown.clone(), move |leader| Arc::clone(&each).lead(leader));
-    led.await?;
+    host.run(shutdown.clone(), move |leader| Arc::clone(&each).lead(leader)).await?;
     Ok(None)
 }
 
@@ -144,8 +142,8 @@ async fn lead_once(host: &LeaderHost, job: &Arc<Job>, shutdown: &CancellationTok
 }
 
 /// A command that cannot be started now cannot be started by the next term either.
-async fn end_without_command(job: Arc<Job>, mut events: broadcast::Receiver<LeaderEvent>, shutdown: CancellationToken) {
-    while !matches!(events.recv().await, Err(broadcast::error::RecvError::Closed)) {
+async fn end_without_command(job: Arc<Job>, mut events: LeaderEvents, shutdown: CancellationToken) {
+    while events.recv().await.is_some() {
         if matches!(job.outcome(), Some(Outcome::NotStarted(..))) {
             shutdown.cancel();
         }

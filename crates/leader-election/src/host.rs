@@ -2,6 +2,7 @@
 
 mod driver;
 mod task;
+mod task_result;
 mod test_knobs;
 
 use std::future::Future;
@@ -16,25 +17,29 @@ use crate::election::EndReason;
 use crate::error::{BoxError, Error, ErrorKind, Result};
 use crate::fencing::FencingToken;
 use crate::health::{Unhealthy, Vitals};
-use crate::leadership::Leadership;
+use crate::leadership::{Leadership, LeadershipWatch, TermBoard};
 use crate::mutex::{DistributedMutex, Observation};
 use crate::options::LeaderHostOptions;
 use crate::requests::{self, Requests};
 use crate::sources::Sources;
-use crate::status::{LeaderEvent, Status, StatusBoard, StatusWatch};
+use crate::status::{LeaderEvent, LeaderEvents, Status, StatusBoard, StatusWatch};
 use crate::telemetry::{Identity, run_span};
 use crate::user_code::UserCode;
 use crate::{renewal_thread, watchdog};
 use driver::{Driver, Run, Running};
 use task::Spawner;
+pub use task_result::IntoTaskResult;
 use test_knobs::DrivenOn;
 
-/// What a leader's task may fail with: any error, by `?`.
+/// What a leader's task fails with: any error becomes one, by `?`.
 pub type TaskError = BoxError;
 
 /// Contends for leadership, and runs a task while it leads.
 ///
 /// All workers make a host on the same store and election and run the same task; one of them leads at a time.
+///
+/// To clone a host is cheap, and a clone is the same host: hand clones to your request handlers, and ask them for
+/// [`leadership`](Self::leadership), [`status`](Self::status) and [`health`](Self::health).
 ///
 /// ```
 /// use leader_election::{CancellationToken, LeaderHost, Leadership, MemoryMutex};
@@ -58,7 +63,7 @@ pub type TaskError = BoxError;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct LeaderHost {
     mutex: Arc<dyn DistributedMutex>,
     options: LeaderHostOptions,
@@ -68,36 +73,42 @@ pub struct LeaderHost {
     /// Made when somebody first asks for it: it holds 256 events.
     events: Arc<OnceLock<broadcast::Sender<LeaderEvent>>>,
     vitals: Arc<Vitals>,
+    terms: Arc<TermBoard>,
     /// Held by a run until its task is gone, so that two runs of one host never overlap (invariant 6).
     slot: Arc<Semaphore>,
     /// Held by the run that waits for the slot.
-    successor: Semaphore,
+    successor: Arc<Semaphore>,
     /// Of the run that holds the slot; cancelled when its future was dropped and it winds up by itself.
-    abandoned: Mutex<CancellationToken>,
+    abandoned: Arc<Mutex<CancellationToken>>,
 }
 
 impl LeaderHost {
     /// A host with [default options](LeaderHostOptions).
     pub fn new(mutex: impl DistributedMutex) -> Self {
+        Self::on(Arc::new(mutex), LeaderHostOptions::default())
+    }
+
+    fn on(mutex: Arc<dyn DistributedMutex>, options: LeaderHostOptions) -> Self {
         Self {
-            mutex: Arc::new(mutex),
-            options: LeaderHostOptions::default(),
+            mutex,
+            options,
             sources: Sources::system(),
             driven_on: DrivenOn::RenewalThread,
             status: Arc::new(StatusBoard::new()),
             events: Arc::default(),
             vitals: Arc::default(),
+            terms: Arc::default(),
             slot: Arc::new(Semaphore::new(1)),
-            successor: Semaphore::new(1),
-            abandoned: Mutex::default(),
+            successor: Arc::new(Semaphore::new(1)),
+            abandoned: Arc::default(),
         }
     }
 
-    /// Replaces the options.
+    /// A host with these options, on the same store. It is another host than this one and its clones, so call it first: what
+    /// watches this one hears nothing of it.
     #[must_use]
-    pub fn with_options(mut self, options: LeaderHostOptions) -> Self {
-        self.options = options;
-        self
+    pub fn with_options(self, options: LeaderHostOptions) -> Self {
+        Self { sources: self.sources, driven_on: self.driven_on, ..Self::on(self.mutex, options) }
     }
 
     /// The name that this host contends under.
@@ -118,10 +129,48 @@ impl LeaderHost {
         self.status.watch()
     }
 
-    /// What happens in this host from now on. A receiver that falls more than 256 events behind misses the oldest.
+    /// The term in which this host leads at this instant, for request handlers and whatever else is no part of the task. `None`
+    /// as soon as [`Leadership::ensure`] would fail; and also in a forked child. While a task drains after a shutdown, it is there.
+    ///
+    /// It is there before the task begins. Ask for it anew with each request: one that you keep stays that of its term, whose
+    /// `ensure` fails for good when that is over.
+    ///
+    /// ```
+    /// use leader_election::{CancellationToken, LeaderHost, MemoryMutex, TaskError};
+    ///
+    /// /// Of a server in the same process: what only the leader may answer.
+    /// fn answer(host: &LeaderHost) -> Result<String, &'static str> {
+    ///     let leader = host.leadership().ok_or("503: this worker does not lead")?;
+    ///     Ok(format!("200: written with fencing token {}", leader.fencing_token()))
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), TaskError> {
+    /// let host = LeaderHost::new(MemoryMutex::new());
+    /// let server = host.clone();
+    /// assert!(answer(&server).is_err());
+    /// let term = host.run_one_term(CancellationToken::new(), async move |_leader| answer(&server).is_ok()).await?;
+    /// assert_eq!(term.expect("nobody shut it down").output, Some(true));
+    /// assert!(answer(&host).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
-    pub fn events(&self) -> broadcast::Receiver<LeaderEvent> {
-        self.events.get_or_init(|| broadcast::Sender::new(256)).subscribe()
+    pub fn leadership(&self) -> Option<Leadership> {
+        self.terms.get()
+    }
+
+    /// The term in which this host leads, now and whenever that changes.
+    #[must_use]
+    pub fn watch_leadership(&self) -> LeadershipWatch {
+        self.terms.watch()
+    }
+
+    /// What happens in this host from now on. A reader that falls more than 256 events behind misses the oldest, and is
+    /// [told](LeaderEvent::Missed) how many.
+    #[must_use]
+    pub fn events(&self) -> LeaderEvents {
+        LeaderEvents::new(self.events.get_or_init(|| broadcast::Sender::new(256)).subscribe())
     }
 
     /// Whether this host is well, for a probe. It sends nothing and never waits, and answers also when the election itself
@@ -167,8 +216,10 @@ impl LeaderHost {
 
     /// Contends until `shutdown` is cancelled, and runs `delegate` whenever this worker leads.
     ///
-    /// `delegate` is called on the current runtime, once for each term, with the term's [`Leadership`]. When the term
-    /// ends for any reason, its token is cancelled; when its time is up (see
+    /// `delegate` is called on the runtime that the future is awaited on, once for each term, with the term's [`Leadership`].
+    /// It returns a future of nothing, or of a `Result` with any error: [`IntoTaskResult`] has every form that it may have.
+    ///
+    /// When the term ends for any reason, its token is cancelled; when its time is up (see
     /// [`TimingOptions::grace`](crate::TimingOptions::grace) and [`LeaderHostOptions::drain_limit`]), the task is
     /// aborted at its next await. Only when it is gone is the lease released, and all that it has started by
     /// [`Leadership::spawn`] with it. If it returns, fails or panics by itself, the host releases and contends again after a
@@ -197,24 +248,68 @@ impl LeaderHost {
     /// # Panics
     /// Only if [`DistributedMutex::check_lease`] does. A panic of `delegate`, of the store's requests, of a subscriber or of a
     /// destructor is caught; one of a [clock](crate::clock::Clock) ends the run with [`Runtime`](ErrorKind::Runtime).
-    pub async fn run_task_when_mutex_acquired<F, Fut>(&self, shutdown: CancellationToken, delegate: F) -> Result<()>
+    ///
+    /// # In a task of its own
+    /// The future owns the host, so it can be spawned:
+    ///
+    /// ```
+    /// # use leader_election::{CancellationToken, LeaderHost, Leadership, MemoryMutex, TaskError};
+    /// # async fn lead(leader: Leadership) {
+    /// #     leader.token().cancelled().await;
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), TaskError> {
+    /// let host = LeaderHost::new(MemoryMutex::new());
+    /// let shutdown = CancellationToken::new();
+    /// let run = tokio::spawn(host.run(shutdown.clone(), lead));
+    /// // … serve, and ask `host` who leads …
+    /// shutdown.cancel();
+    /// run.await??;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn run<F, Fut>(
+        &self,
+        shutdown: CancellationToken,
+        delegate: F,
+    ) -> impl Future<Output = Result<()>> + Send + 'static + use<F, Fut>
+    where
+        F: FnMut(Leadership) -> Fut + Send + 'static,
+        Fut: Future<Output: IntoTaskResult> + Send + 'static,
+    {
+        let host = self.clone();
+        async move { host.contend(shutdown, false, Spawner::new(current_runtime()?, delegate)).await }
+    }
+
+    /// [`run`](Self::run) for a task that fails with [`TaskError`]: the same in all but the type. As the type is known, a task
+    /// that is written in place needs no annotation for its `Ok(())`.
+    ///
+    /// # Errors, cancellation safety, panics
+    /// Those of [`run`](Self::run).
+    pub fn run_task_when_mutex_acquired<F, Fut>(
+        &self,
+        shutdown: CancellationToken,
+        delegate: F,
+    ) -> impl Future<Output = Result<()>> + Send + 'static + use<F, Fut>
     where
         F: FnMut(Leadership) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), TaskError>> + Send + 'static,
     {
-        self.run(shutdown, false, Spawner::new(current_runtime()?, delegate)).await
+        self.run(shutdown, delegate)
     }
 
     /// Contends until this worker leads, runs `delegate` for that one term, and returns what it returned.
     ///
     /// `None` when `shutdown` was cancelled before this worker led.
     ///
+    /// The task may return whatever you like; the host makes nothing of it. In a closure with `?`, name the error in the last line,
+    /// as in `Ok::<_, TaskError>(3)`.
+    ///
     /// # Errors
-    /// As [`run_task_when_mutex_acquired`](Self::run_task_when_mutex_acquired); a panic of `delegate` is always
-    /// [`TaskPanicked`](ErrorKind::TaskPanicked).
+    /// As [`run`](Self::run); a panic of `delegate` is always [`TaskPanicked`](ErrorKind::TaskPanicked).
     ///
     /// # Cancellation safety
-    /// As [`run_task_when_mutex_acquired`](Self::run_task_when_mutex_acquired).
+    /// As [`run`](Self::run).
     ///
     /// ```
     /// use leader_election::{CancellationToken, EndReason, LeaderHost, MemoryMutex};
@@ -229,7 +324,21 @@ impl LeaderHost {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn run_one_term<F, Fut, T>(
+    pub fn run_one_term<F, Fut, T>(
+        &self,
+        shutdown: CancellationToken,
+        delegate: F,
+    ) -> impl Future<Output = Result<Option<FinishedTerm<T>>>> + Send + 'static + use<F, Fut, T>
+    where
+        F: FnOnce(Leadership) -> Fut + Send + 'static,
+        Fut: Future<Output = T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let host = self.clone();
+        async move { host.lead_one_term(shutdown, delegate).await }
+    }
+
+    async fn lead_one_term<F, Fut, T>(
         &self,
         shutdown: CancellationToken,
         delegate: F,
@@ -251,10 +360,9 @@ impl LeaderHost {
                     let output = delegate(leader.clone()).await;
                     lock(&keep).replace((leader, Some(output)));
                 }
-                Ok(())
             }
         };
-        self.run(shutdown, true, Spawner::new(current_runtime()?, once)).await?;
+        self.contend(shutdown, true, Spawner::new(current_runtime()?, once)).await?;
         let led = lock(&led).take();
         Ok(led.map(|(leader, output)| FinishedTerm {
             fencing_token: leader.fencing_token(),
@@ -263,7 +371,7 @@ impl LeaderHost {
         }))
     }
 
-    async fn run(&self, shutdown: CancellationToken, single_term: bool, spawner: Spawner) -> Result<()> {
+    async fn contend(&self, shutdown: CancellationToken, single_term: bool, spawner: Spawner) -> Result<()> {
         let settings = self.options.settings(single_term)?;
         self.mutex.check_lease(settings.timing.lease())?;
         let here = current_runtime()?;
@@ -291,6 +399,7 @@ impl LeaderHost {
             status: Arc::clone(&self.status),
             events: Arc::clone(&self.events),
             vitals: Arc::clone(&self.vitals),
+            terms: Arc::clone(&self.terms),
             shutdown,
             abandoned: abandoned.clone(),
             spawner,
@@ -334,6 +443,7 @@ impl LeaderHost {
 
 /// What came of a term; see [`LeaderHost::run_one_term`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FinishedTerm<T> {
     /// The term's token.
     pub fencing_token: FencingToken,

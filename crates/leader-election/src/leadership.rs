@@ -1,5 +1,6 @@
 //! What the leader's task receives.
 
+mod board;
 mod shared;
 mod work;
 
@@ -15,6 +16,8 @@ use crate::claim::HolderId;
 use crate::election::EndReason;
 use crate::fencing::FencingToken;
 
+pub use board::LeadershipWatch;
+pub(crate) use board::TermBoard;
 pub(crate) use shared::{Shared, Wish};
 pub(crate) use work::Work;
 
@@ -220,6 +223,7 @@ impl fmt::Debug for Leadership {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NotLeader {
     /// The token of the leadership that ended.
     pub fencing_token: FencingToken,

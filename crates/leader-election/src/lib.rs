@@ -24,6 +24,8 @@ mod options;
 mod refusal;
 mod renewal_thread;
 mod requests;
+#[cfg(feature = "signal")]
+mod shutdown_signal;
 mod sources;
 mod status;
 mod stores;
@@ -39,12 +41,15 @@ pub use error::{Error, ErrorKind, Result};
 pub use fenced::{Fenced, FencedGuard};
 pub use fencing::{FencingToken, InvalidFencingToken};
 pub use health::Unhealthy;
-pub use host::{FinishedTerm, LeaderHost, TaskError};
-pub use leadership::{Leadership, NotLeader};
+pub use host::{FinishedTerm, IntoTaskResult, LeaderHost, TaskError};
+pub use leadership::{Leadership, LeadershipWatch, NotLeader};
 pub use mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
 pub use options::LeaderHostOptions;
+#[cfg(feature = "signal")]
+#[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
+pub use shutdown_signal::shutdown_signal;
 pub use sources::Sources;
-pub use status::{LeaderEvent, Operation, Status, StatusWatch, TaskOutcome};
+pub use status::{LeaderEvent, LeaderEvents, Operation, Status, StatusWatch, TaskOutcome};
 pub use stores::file::FileMutex;
 pub use stores::memory::MemoryMutex;
 pub use timing::{Timing, TimingOptions};

@@ -1,6 +1,7 @@
 //! What a host tells about itself.
 
 mod board;
+mod events;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -12,6 +13,7 @@ use crate::mutex::Leader;
 
 pub(crate) use board::StatusBoard;
 pub use board::StatusWatch;
+pub use events::LeaderEvents;
 
 /// What a host is doing now; see [`LeaderHost::status`](crate::LeaderHost::status).
 ///
@@ -22,6 +24,7 @@ pub use board::StatusWatch;
 /// assert_eq!(host.status(), Status::Stopped);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Status {
     /// It contends; `leader` is who led when it last looked.
     Standby {
@@ -52,7 +55,7 @@ pub enum Status {
 
 /// What happened in a host; [`LeaderHost::events`](crate::LeaderHost::events) is a stream of them.
 ///
-/// `Elected` and `Ended` strictly alternate.
+/// `Elected` and `Ended` strictly alternate, unless this reader has [`Missed`](Self::Missed) some.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum LeaderEvent {
@@ -115,6 +118,11 @@ pub enum LeaderEvent {
     /// The store has refused the lease three times in a row without naming a leader: something other than a worker of this
     /// election holds it, or changes the record all the time, or a proxy changes what the store answers.
     RefusedWithoutLeader,
+    /// This reader was too slow, and does not get the events that came here. Others may have; the log has them.
+    Missed {
+        /// How many.
+        count: u64,
+    },
 }
 
 /// How a leader's task ended.
@@ -127,6 +135,7 @@ pub enum LeaderEvent {
 /// }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TaskOutcome {
     /// It returned `Ok`.
     Ok,
@@ -153,6 +162,7 @@ impl TaskOutcome {
 
 /// A request to the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Operation {
     /// Asking for the lease.
     Acquire,

@@ -16,6 +16,9 @@ mod panics;
 #[cfg(unix)]
 #[path = "blocked_runtime/process.rs"]
 mod process;
+#[cfg(all(unix, feature = "signal"))]
+#[path = "blocked_runtime/signals.rs"]
+mod signals;
 #[path = "blocked_runtime/support.rs"]
 mod support;
 #[path = "blocked_runtime/user_code.rs"]
@@ -184,7 +187,12 @@ fn a_shutdown_that_a_blocked_task_ignores_is_an_overrun_and_releases_nothing() {
         runtime.spawn(async move { host.run_task_when_mutex_acquired(shutdown, play).await })
     };
     let leader = blocker.leads();
+    let mut watch = host.watch_leadership();
+    let watcher = std::thread::spawn(move || current_thread().block_on(watch.changed()).map(|now| now.is_none()));
     shutdown.cancel();
+    eventually("whoever watches is told, although the task still runs", || watcher.is_finished());
+    assert_eq!(watcher.join().unwrap(), Some(true));
+    assert!(host.leadership().is_none());
     eventually("the run ends although its task does not", || run.is_finished());
     let error = runtime.block_on(run).unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Overrun);

@@ -19,16 +19,22 @@ mod clock;
 mod document;
 #[path = "host/events.rs"]
 mod events;
+#[path = "host/forms.rs"]
+mod forms;
 #[path = "host/hand_over.rs"]
 mod hand_over;
 #[path = "host/health.rs"]
 mod health;
 #[path = "host/leadership.rs"]
 mod leadership;
+#[path = "host/leadership_watch.rs"]
+mod leadership_watch;
 #[path = "host/many_hosts.rs"]
 mod many_hosts;
 #[path = "host/one_term.rs"]
 mod one_term;
+#[path = "host/owned.rs"]
+mod owned;
 #[path = "host/push.rs"]
 mod push;
 #[path = "support/random.rs"]

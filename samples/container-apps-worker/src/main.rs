@@ -70,16 +70,16 @@ fn open(config: &Config) -> Result<Arc<dyn DistributedMutex>, Faults> {
 /// Contends until it is told to end.
 async fn run(config: &Arc<Config>, mutex: Arc<dyn DistributedMutex>, telemetry: Telemetry) -> Result<(), Error> {
     let board = Arc::new(Board::default());
-    let host = Arc::new(LeaderHost::new(mutex).with_options(options(config)));
+    let host = LeaderHost::new(mutex).with_options(options(config));
     let stop_serving = CancellationToken::new();
     let server = serve(config, &host, &board, stop_serving.clone()).await?;
     watch::spawn(&host, &board);
 
-    let shutdown = signals::shutdown(&board);
+    let shutdown = signals::shutdown(&board)?;
     let work = Arc::new(Work::new(config, &board));
     let holder = host.holder().as_str();
     info!(event = "contending", election = config.election, holder, "this worker contends");
-    let outcome = host.run_task_when_mutex_acquired(shutdown, move |leader| Arc::clone(&work).lead(leader)).await;
+    let outcome = host.run(shutdown, move |leader| Arc::clone(&work).lead(leader)).await;
 
     // The task is gone and the lease released, so the next leader is at work already. What is left can take its time; the
     // probes answer until the end.
@@ -109,7 +109,7 @@ fn options(config: &Config) -> LeaderHostOptions {
 /// Listens before the host contends, so that the probes are answered from the start.
 async fn serve(
     config: &Arc<Config>,
-    host: &Arc<LeaderHost>,
+    host: &LeaderHost,
     board: &Arc<Board>,
     stop: CancellationToken,
 ) -> Result<JoinHandle<std::io::Result<()>>, Error> {
@@ -119,7 +119,7 @@ async fn serve(
     let listener = TcpListener::bind(("0.0.0.0", config.port)).await.map_err(failed)?;
     let port = listener.local_addr().map_err(failed)?.port();
     info!(event = "listening", port, "the status page is at / and the probes are at /healthz and /readyz");
-    let app = web::App { config: Arc::clone(config), host: Arc::clone(host), board: Arc::clone(board) };
+    let app = web::App { config: Arc::clone(config), host: host.clone(), board: Arc::clone(board) };
     let server = axum::serve(listener, web::router(app)).with_graceful_shutdown(stop.cancelled_owned());
     Ok(tokio::spawn(async move { server.await }))
 }

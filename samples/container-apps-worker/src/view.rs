@@ -106,6 +106,8 @@ fn role(status: &Status, phase: Phase) -> &'static str {
         Status::Standby { .. } => "standby",
         Status::Leading { .. } => "leading",
         Status::Stopping { .. } => "draining",
+        // Of a later version of the library.
+        _ => "unknown",
     }
 }
 
@@ -124,7 +126,7 @@ fn leader(config: &Config, status: &Status, board: &Board) -> Option<LeaderView>
         }
         Status::Leading { fencing_token, since } => (*fencing_token, Some(*since)),
         Status::Stopping { fencing_token, .. } => (*fencing_token, None),
-        Status::Stopped => return None,
+        _ => return None,
     };
     // Of this very term: the task begins a moment after the election.
     let term = board.last_term().filter(|term| term.fencing_token() == token);

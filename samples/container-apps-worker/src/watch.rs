@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use azure_leader_election::{EndReason, LeaderEvent, LeaderHost, Status, StatusWatch};
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
+use azure_leader_election::{EndReason, LeaderEvent, LeaderEvents, LeaderHost, Status, StatusWatch};
 
 use crate::board::{Board, Entry, Phase, Weight};
 
@@ -14,15 +12,9 @@ pub fn spawn(host: &LeaderHost, board: &Arc<Board>) {
     tokio::spawn(follow_status(host.watch_status(), Arc::clone(board)));
 }
 
-async fn follow_events(mut events: broadcast::Receiver<LeaderEvent>, board: Arc<Board>) {
-    loop {
-        match events.recv().await {
-            Ok(event) => board.note(entry(&event)),
-            Err(RecvError::Lagged(missed)) => {
-                board.note(Entry::new(Weight::Bad, format!("{missed} events were missed")))
-            }
-            Err(RecvError::Closed) => return,
-        }
+async fn follow_events(mut events: LeaderEvents, board: Arc<Board>) {
+    while let Some(event) = events.recv().await {
+        board.note(entry(&event));
     }
 }
 
@@ -74,6 +66,7 @@ fn entry(event: &LeaderEvent) -> Entry {
         LeaderEvent::ReleaseFailed => {
             Entry::new(Weight::Bad, "The lease could not be given back: it runs out by itself")
         }
+        LeaderEvent::Missed { count } => Entry::new(Weight::Bad, format!("{count} events were missed")),
         // Of a later version of the library.
         other => Entry::new(Weight::Plain, format!("{other:?}")),
     }

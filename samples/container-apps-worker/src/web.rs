@@ -18,7 +18,7 @@ use crate::{health, page};
 /// What requests are answered from. None of them sends anything to the store.
 pub struct App {
     pub config: Arc<Config>,
-    pub host: Arc<LeaderHost>,
+    pub host: LeaderHost,
     pub board: Arc<Board>,
 }
 

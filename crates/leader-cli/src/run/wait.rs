@@ -9,10 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use azure_leader_election::{
-    Acquire, CancellationToken, Claim, DistributedMutex, Error, Held, LeaderEvent, Observation, Operation, Renew,
-    Result, Timing, Version, async_trait,
+    Acquire, CancellationToken, Claim, DistributedMutex, Error, Held, LeaderEvent, LeaderEvents, Observation,
+    Operation, Renew, Result, Timing, Version, async_trait,
 };
-use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 
 use crate::exit::{Failure, TRY_AGAIN, UNAVAILABLE};
@@ -62,11 +61,7 @@ impl Wait {
     }
 
     /// Ends the run when this worker does not lead in time; returns why. `None` when it leads, or has ended for another reason.
-    pub async fn give_up(
-        self,
-        mut events: broadcast::Receiver<LeaderEvent>,
-        shutdown: CancellationToken,
-    ) -> Option<Failure> {
+    pub async fn give_up(self, mut events: LeaderEvents, shutdown: CancellationToken) -> Option<Failure> {
         let mut answers = self.heard.subscribe();
         let mut last_error = None;
         loop {
@@ -78,9 +73,9 @@ impl Wait {
             }
             tokio::select! {
                 event = events.recv() => match event {
-                    Ok(LeaderEvent::Elected { .. }) | Err(RecvError::Closed) => return None,
-                    Ok(LeaderEvent::AttemptFailed { operation: Operation::Acquire, error }) => last_error = Some(error),
-                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Some(LeaderEvent::Elected { .. }) | None => return None,
+                    Some(LeaderEvent::AttemptFailed { operation: Operation::Acquire, error }) => last_error = Some(error),
+                    Some(_) => {}
                 },
                 Ok(()) = answers.changed() => last_error = None,
                 () = sleep_until(due) => {}

@@ -104,6 +104,7 @@ pub enum Failure {
 
 /// Why a term ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum EndReason {
     /// The host was told to shut down, or its future was dropped.
     Shutdown,

@@ -25,7 +25,7 @@ use crate::clock::ElapsedClock;
 use crate::election::{AfterTask, AttemptId, Election, EndReason, Event, Moment, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::Vitals;
-use crate::leadership::Wish;
+use crate::leadership::{TermBoard, Wish};
 use crate::mutex::DistributedMutex;
 use crate::options::LeaderHostOptions;
 use crate::requests::Requests;
@@ -52,6 +52,7 @@ pub(super) struct Run {
     pub(super) status: Arc<StatusBoard>,
     pub(super) events: Arc<OnceLock<broadcast::Sender<LeaderEvent>>>,
     pub(super) vitals: Arc<Vitals>,
+    pub(super) terms: Arc<TermBoard>,
     pub(super) shutdown: CancellationToken,
     pub(super) abandoned: CancellationToken,
     pub(super) spawner: Spawner,
@@ -251,11 +252,12 @@ impl Driver {
     fn on_task_gone(&mut self, now: Moment) {
         let Some(leader) = self.leader.take() else { return };
         leader.unpublish(now);
+        let shown = self.run.terms.end();
         leader.shared.cancel(EndReason::TaskEnded);
         self.announcer.task_gone(now);
         let exit = leader.exit.unwrap_or(crate::election::TaskExit::Aborted);
         self.election.handle_event(now, Event::TaskExited { exit });
-        self.announcer.lane().discard((leader.shared.work().take_span(), leader));
+        self.announcer.lane().discard((leader.shared.work().take_span(), leader, shown));
         self.show_standby(now, None);
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
+use super::IntoTaskResult;
 use crate::caught::{Panicked, caught};
 use crate::election::TaskExit;
 use crate::error::{BoxError, Error, ErrorKind};
@@ -29,7 +30,7 @@ impl Spawner {
     pub(super) fn new<F, Fut>(runtime: Handle, delegate: F) -> Self
     where
         F: FnMut(Leadership) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+        Fut: Future<Output: IntoTaskResult> + Send + 'static,
     {
         // A lock and not just a `FnMut`, because the delegate itself is called inside the task: so that its own panic
         // is the task's, and its own blocking blocks the caller's runtime and not the renewal thread.
@@ -45,7 +46,7 @@ impl Spawner {
                 let fails = FailsByPanic(Ending::clone(&left));
                 let task = async move {
                     let future = super::lock(&delegate)(begun);
-                    future.await
+                    future.await.into_task_result()
                 };
                 let outcome = caught(task.instrument(span)).await;
                 // What the error says is its own code's business, and so is how long it takes to say it.

@@ -1,13 +1,14 @@
 //! What a leadership's task, its host and the watchdog share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Leadership;
+use super::board::TermBoard;
 use super::work::Work;
 use crate::claim::HolderId;
 use crate::clock::ElapsedClock;
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     work: Work,
     user_code: UserCode,
     wishes: mpsc::UnboundedSender<Wish>,
+    /// Its host's; whoever keeps a leadership keeps no host.
+    board: Weak<TermBoard>,
 }
 
 /// By when the term must be ended, as its driver said last.
@@ -73,6 +76,7 @@ impl Shared {
         work: Work,
         user_code: UserCode,
         wishes: mpsc::UnboundedSender<Wish>,
+        board: Weak<TermBoard>,
         now: Moment,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -89,6 +93,7 @@ impl Shared {
             work,
             user_code,
             wishes,
+            board,
         })
     }
 
@@ -181,6 +186,14 @@ impl Shared {
         let _ = self.reason.set(reason);
         let token = self.token.clone();
         self.user_code.cancel(move || token.cancel());
+        self.tell_watchers();
+    }
+
+    /// Has those look anew who watch in which term their host leads. Apart from the token's wakers, as one of these may block.
+    pub(crate) fn tell_watchers(&self) {
+        if let Some(board) = self.board.upgrade().filter(|board| board.is_watched()) {
+            self.user_code.cancel(move || board.wake());
+        }
     }
 
     pub(crate) fn reason(&self) -> Option<EndReason> {

@@ -125,7 +125,7 @@ impl StatusWatch {
     }
 
     /// Waits until the status is another than when it was last returned by this method, or than when this watch was made, and
-    /// returns it. `None` when the host is gone.
+    /// returns it. `None` when the host and all its clones are gone.
     ///
     /// # Cancellation safety
     /// May be dropped at any time; no change is missed by the next call.
@@ -143,7 +143,8 @@ impl StatusWatch {
         }
     }
 
-    /// Waits for a status that is `wanted`, and returns it; at once if it is so now. `None` when the host is gone before.
+    /// Waits for a status that is `wanted`, and returns it; at once if it is so now. `None` when the host and all its clones are
+    /// gone before.
     ///
     /// # Cancellation safety
     /// As [`changed`](Self::changed).

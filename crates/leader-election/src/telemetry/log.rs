@@ -138,6 +138,7 @@ impl Log {
                 "the store refused the lease three times in a row and names no leader: something else holds or changes the \
                  record"
             ),
+            LeaderEvent::Missed { .. } => {} // Of one reader of the events, and not of the host.
         }
     }
 

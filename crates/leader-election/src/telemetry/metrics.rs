@@ -117,6 +117,7 @@ impl Metrics {
             LeaderEvent::GrantedTooLate { .. } => self.count_unused_grant("too_late"),
             LeaderEvent::TokenNotRising { .. } => self.count_unused_grant("token_not_rising"),
             LeaderEvent::ForeignLease { .. } | LeaderEvent::ReleaseFailed | LeaderEvent::RefusedWithoutLeader => {}
+            LeaderEvent::Missed { .. } => {} // Of one reader of the events, and not of the host.
         }
     }
 

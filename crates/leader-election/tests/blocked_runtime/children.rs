@@ -114,6 +114,8 @@ fn stands_still(deaf: bool) {
         }
     });
     let leader = leads.recv_timeout(PATIENCE).unwrap();
+    let mut watch = a.watch_leadership();
+    let watcher = std::thread::spawn(move || current_thread().block_on(watch.changed()).map(|now| now.is_none()));
 
     let stopper = Arc::new(Stopper::default());
     let sources = Sources::system().with_clock(stopper.clone());
@@ -130,6 +132,7 @@ fn stands_still(deaf: bool) {
     let b = host_with("b", &store, |options| options.timing = timing, LeaderHost::on_caller_runtime);
     let (led, leads) = mpsc::channel();
     let _b = Worker::start(&b, current_thread(), move |_: Leadership| {
+        assert!(a.leadership().is_none());
         led.send((leader.ensure().is_err(), leader.token().is_cancelled(), held.strong_count())).unwrap();
         std::future::pending()
     });
@@ -137,6 +140,9 @@ fn stands_still(deaf: bool) {
     println!("b leads, and a is invalid, cancelled; alive: {seen:?}");
     // One is the closure's own.
     assert_eq!(seen, (true, true, 1));
+    // By the watchdog, as nobody else is left to say so.
+    eventually("whoever watches is told", || watcher.is_finished());
+    assert_eq!(watcher.join().unwrap(), Some(true));
     println!("b leads, and nothing of a is left");
 }
 
@@ -242,7 +248,7 @@ fn fork() {
     let a = host("a", &store, |options| options.timing = Timing::for_lease(Duration::from_secs(60)).unwrap());
     let _worker = Worker::start(&a, current_thread(), work(&led));
     let leader = leads.recv_timeout(PATIENCE).unwrap();
-    assert!(leader.ensure().is_ok());
+    assert!(leader.ensure().is_ok() && a.leadership().is_some());
     let note = tempfile::NamedTempFile::new().unwrap();
     let child = daemonize::Daemonize::new().working_directory("/").execute();
     if let daemonize::Outcome::Child(_) = child {
@@ -256,8 +262,9 @@ fn fork() {
             run.map_err(|error| (error.kind(), error.to_string().contains("forked"))).err(),
             observed.map_err(|error| error.kind()).err(),
             a.health() == Err(Unhealthy::NotContending),
+            a.leadership().is_none(),
         );
-        let right = told == (true, Some((ErrorKind::Runtime, true)), Some(ErrorKind::Runtime), true);
+        let right = told == (true, Some((ErrorKind::Runtime, true)), Some(ErrorKind::Runtime), true, true);
         std::fs::write(note.path(), if right { "told".to_owned() } else { format!("{told:?}") }).unwrap();
         std::mem::forget(note);
         std::process::exit(0);

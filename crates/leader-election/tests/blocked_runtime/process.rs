@@ -59,6 +59,8 @@ fn child() {
     let Ok(role) = std::env::var(ROLE) else { return };
     match role.as_str() {
         "abort" | "go on" => overrun(&role),
+        #[cfg(feature = "signal")]
+        signalled if signalled.starts_with("signal") => crate::signals::play(),
         other => crate::children::play(other),
     }
 }

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use leader_election::{
-    Acquire, CancellationToken, Claim, DistributedMutex, HolderId, LeaderEvent, LeaderHost, LeaderHostOptions,
-    Leadership, MemoryMutex, NotLeader, Observation, Renew, Result, Status, TaskError, Timing, Version, async_trait,
+    Acquire, CancellationToken, Claim, DistributedMutex, HolderId, LeaderEvent, LeaderEvents, LeaderHost,
+    LeaderHostOptions, Leadership, MemoryMutex, NotLeader, Observation, Renew, Result, Status, TaskError, Timing,
+    Version, async_trait,
 };
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::broadcast::Receiver;
 
 /// For a test to fail. Nothing here takes a tenth of it, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -254,8 +254,8 @@ impl Drop for Blocker {
 }
 
 /// All events that have come so far.
-pub fn events(receiver: &mut Receiver<LeaderEvent>, seen: &mut Vec<LeaderEvent>) {
-    while let Ok(event) = receiver.try_recv() {
+pub fn events(receiver: &mut LeaderEvents, seen: &mut Vec<LeaderEvent>) {
+    while let Some(event) = receiver.try_recv() {
         seen.push(event);
     }
 }

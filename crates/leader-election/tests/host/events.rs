@@ -205,3 +205,59 @@ async fn an_acquire_without_an_answer_is_told_with_the_time_that_it_was_waited_f
     waiting.stop().await.0.unwrap();
     leading.stop().await.0.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_falls_behind_is_told_how_many_events_it_missed_and_goes_on() {
+    let bench = Bench::new();
+    let worker = bench.worker("a");
+    let mut slow = worker.host.events();
+    worker.store.always(Operation::Acquire, Fault::Fail(ErrorKind::Unavailable));
+    let run = worker.run(until_cancelled);
+    until(|| worker.log.events().len() > 300).await;
+    let all = worker.log.events().len() as u64;
+    let Some(LeaderEvent::Missed { count }) = slow.try_recv() else { panic!("{all} events, and none was missed") };
+    assert_eq!(count, all - 256);
+    for _ in 0..256 {
+        assert!(matches!(slow.try_recv(), Some(LeaderEvent::AttemptFailed { .. })));
+    }
+    assert!(slow.try_recv().is_none());
+    worker.store.heal();
+    let next = bounded(slow.recv()).await;
+    assert!(matches!(next, Some(LeaderEvent::AttemptFailed { .. } | LeaderEvent::Elected { .. })), "{next:?}");
+    run.stop().await.0.unwrap();
+    assert_eq!(worker.log.count(|event| matches!(event, LeaderEvent::Missed { .. })), 0, "it is for that reader alone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_of_recv_may_be_dropped_and_the_next_misses_nothing() {
+    let bench = Bench::new();
+    let worker = bench.worker("a");
+    let mut events = worker.host.events();
+    assert!(events.try_recv().is_none());
+    for _ in 0..3 {
+        assert!(tokio::time::timeout(millis(1), events.recv()).await.is_err());
+    }
+    let run = worker.run(until_cancelled);
+    worker.leads().await;
+    let first = bounded(events.recv()).await;
+    assert!(matches!(first, Some(LeaderEvent::Elected { .. })), "{first:?}");
+    run.stop().await.0.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_events_end_when_the_host_is_gone_and_all_of_them_were_read() {
+    let bench = Bench::new();
+    let worker = bench.worker("a");
+    let mut events = worker.host.events();
+    let run = worker.run(until_cancelled);
+    worker.leads().await;
+    run.stop().await.0.unwrap();
+    drop(worker);
+    let mut told = Vec::new();
+    while let Some(event) = bounded(events.recv()).await {
+        told.push(event);
+    }
+    let last = told.last();
+    assert!(matches!(last, Some(LeaderEvent::Ended { reason: EndReason::Shutdown, .. })), "{last:?}");
+    assert!(events.try_recv().is_none());
+}

@@ -34,7 +34,7 @@ impl Log {
         let (mut events, heard, watcher) = (host.events(), log.clone(), stage.clone());
         tokio::spawn(async move {
             let mut leading = None;
-            while let Ok(event) = events.recv().await {
+            while let Some(event) = events.recv().await {
                 match (&event, leading) {
                     (LeaderEvent::Elected { fencing_token }, None) => leading = Some(*fencing_token),
                     (LeaderEvent::Ended { fencing_token, .. }, Some(token)) if *fencing_token == token => {

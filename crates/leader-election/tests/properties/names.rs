@@ -1,6 +1,6 @@
 //! Any names, tokens and versions.
 
-use leader_election::{ClaimId, ErrorKind, FencingToken, Version};
+use leader_election::{ClaimId, Error, ErrorKind, FencingToken, Version};
 use proptest::prelude::*;
 
 use crate::config;

@@ -3,20 +3,17 @@
 use std::time::Duration;
 
 use leader_election::{EndReason, ErrorKind, LeaderEvent};
-use tokio::sync::broadcast::error::TryRecvError;
 
 use super::Monitor;
 
 impl Monitor {
     /// Listens to what a host has told since it was last listened to.
     pub fn hear(&mut self, now: Duration, process: usize) {
-        loop {
-            match self.processes[process].events.try_recv() {
-                Ok(event) => self.heard(now, process, &event),
-                Err(TryRecvError::Lagged(_)) => {
-                    self.violation(now, process, format_args!("hundreds of events since its last request"));
-                }
-                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+        while let Some(event) = self.processes[process].events.try_recv() {
+            if let LeaderEvent::Missed { count } = event {
+                self.violation(now, process, format_args!("{count} events too many since its last request"));
+            } else {
+                self.heard(now, process, &event);
             }
         }
     }
@@ -42,6 +39,7 @@ impl Monitor {
                     EndReason::RenewalTimedOut => "ended: renewal timed out",
                     EndReason::Stalled => "ended: stalled",
                     EndReason::ClockJumped => "ended: clock jumped",
+                    _ => "ended: for another reason",
                 });
             }
             LeaderEvent::Elected { .. } | LeaderEvent::Ended { .. } => {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leader_election::{ClaimId, FencingToken, LeaderEvent};
-use tokio::sync::broadcast;
+use leader_election::{ClaimId, FencingToken, LeaderEvents};
 
 use crate::simulator::clock::HostClock;
 use crate::simulator::plan::HostSettings;
@@ -14,7 +13,7 @@ pub struct Process {
     pub name: String,
     pub clock: Arc<HostClock>,
     pub settings: HostSettings,
-    pub(super) events: broadcast::Receiver<LeaderEvent>,
+    pub(super) events: LeaderEvents,
     pub(super) elected: Option<FencingToken>,
     pub over: bool,
     pub abandoned: bool,
@@ -75,12 +74,7 @@ pub(super) struct Granted {
 }
 
 impl Process {
-    pub fn new(
-        name: String,
-        clock: Arc<HostClock>,
-        settings: HostSettings,
-        events: broadcast::Receiver<LeaderEvent>,
-    ) -> Self {
+    pub fn new(name: String, clock: Arc<HostClock>, settings: HostSettings, events: LeaderEvents) -> Self {
         Self {
             name,
             clock,

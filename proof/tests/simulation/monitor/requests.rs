@@ -78,6 +78,7 @@ impl Monitor {
                 }
                 wrong.extend(self.release_sent(now, process, at, claim));
             }
+            _ => wrong.push("it is no request that the simulator knows"),
         }
         for wrong in wrong {
             self.violation(now, process, format_args!("{operation}, although: {wrong}"));

@@ -105,6 +105,8 @@ impl Monitor {
             Some(EndReason::RenewalTimedOut) => jumped || at + state.tolerance() >= cancel_at,
             Some(EndReason::Stalled) => silent || paused || jumped,
             Some(EndReason::ClockJumped) => jumped,
+            // None that the simulator knows.
+            Some(_) => false,
         };
         let revoked =
             !matches!(reason, Some(EndReason::Shutdown | EndReason::SteppedDown | EndReason::RenewalTimedOut));

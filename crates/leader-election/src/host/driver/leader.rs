@@ -57,6 +57,7 @@ impl Leader {
             Work::new(runtime),
             driver.run.user_code.clone(),
             driver.wish.clone(),
+            Arc::downgrade(&driver.run.terms),
             now,
         );
         // It cannot be revoked yet: the watchdog does not know it.
@@ -72,6 +73,9 @@ impl Leader {
                 aborted_at: None,
             });
         }
+        // Before the task can ask.
+        driver.run.terms.begin(&shared);
+        shared.tell_watchers();
         let ending = driver.run.spawner.start(shared.leadership(), driver.run.identity.clone());
         Self { shared, ending, heartbeat: None, aborted: false, exit: None }
     }

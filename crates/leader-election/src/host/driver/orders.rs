@@ -43,6 +43,8 @@ impl Driver {
                     if let Some(leader) = &mut self.leader {
                         leader.aborted = true;
                         leader.shared.work().abort();
+                        // It is not valid any more, though it may have been until now.
+                        leader.shared.tell_watchers();
                         self.announcer.task_aborted(now);
                     }
                 }

@@ -53,6 +53,8 @@ impl Driver {
         let token = leader.shared.fencing_token();
         let was_leading = leader.shared.reason().is_none();
         leader.shared.revoke();
+        let shown = self.run.terms.end();
+        self.announcer.lane().discard(shown);
         leader.shared.cancel(EndReason::RenewalTimedOut);
         let aborted_before = std::mem::replace(&mut leader.aborted, true);
         leader.shared.work().abort();
@@ -85,8 +87,9 @@ impl Driver {
 
     fn later<F: Future<Output = ()> + Send + 'static>(self: Box<Self>, wait: impl FnOnce(Box<Self>) -> F) {
         // Without a runtime nothing waits: the task was aborted, and its own runtime ends it.
-        if let Ok(here) = Handle::try_current() {
-            here.spawn(wait(self));
+        match Handle::try_current() {
+            Ok(here) => drop(here.spawn(wait(self))),
+            Err(_) => drop(self.leader.as_ref().map(|leader| leader.shared.work().take_span())),
         }
     }
 
@@ -120,8 +123,9 @@ impl Driver {
         }
         leader.shared.work().gone().await;
         leader.unpublish(self.now);
+        let shown = self.run.terms.end();
         self.announcer.task_gone(self.now);
-        self.announcer.lane().discard((leader.shared.work().take_span(), leader));
+        self.announcer.lane().discard((leader.shared.work().take_span(), leader, shown));
         self.end(outcome.unwrap_or(Ok(())));
     }
 
