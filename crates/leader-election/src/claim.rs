@@ -20,10 +20,10 @@ use crate::sources::Sources;
 ///
 /// let claim = Claim::new(HolderId::new("worker-7")?, Duration::from_secs(15));
 /// assert_eq!(claim.renew_every, Duration::from_secs(5));
-/// assert!(!claim.unsettled);
 /// # Ok::<(), leader_election::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Claim {
     /// The id of this candidacy; a blob store uses it as the lease id.
     pub id: ClaimId,
@@ -33,16 +33,13 @@ pub struct Claim {
     pub lease: Duration,
     /// How often the holder means to renew; for people to read.
     pub renew_every: Duration,
-    /// An earlier attempt with this id had no known outcome, so the lease may already be ours. A store that looks
-    /// before it acquires must then acquire even where it sees the lease held.
-    pub unsettled: bool,
 }
 
 impl Claim {
     /// A new claim with an id of its own, to be renewed three times a lease.
     #[must_use]
     pub fn new(holder: HolderId, lease: Duration) -> Self {
-        Self { id: ClaimId::random(), holder, lease, renew_every: lease / 3, unsettled: false }
+        Self { id: ClaimId::random(), holder, lease, renew_every: lease / 3 }
     }
 }
 

@@ -49,9 +49,9 @@ pub use deadlines::Deadlines;
 pub use event::{Action, AfterTask, AttemptId, EndReason, Event, Failure, Report, TaskExit};
 
 use crate::claim::{Claim, ClaimId, HolderId};
-use crate::fencing::FencingToken;
 pub use crate::moment::Moment;
 use crate::timing::Timing;
+use crate::token::FencingToken;
 use candidate::Sighting;
 use deadlines::Timer;
 use term::{Stop, Term};
@@ -177,7 +177,6 @@ impl<E: Entropy> Election<E> {
             holder: settings.holder.clone(),
             lease: settings.timing.lease(),
             renew_every: settings.timing.renew_every(),
-            unsettled: false,
         };
         Self {
             rest: settings.pause,

@@ -6,8 +6,8 @@ use std::ops::{Deref, DerefMut};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::Result;
-use crate::fencing::FencingToken;
 use crate::refusal::write_fenced;
+use crate::token::FencingToken;
 
 /// Wraps a resource, and lets nobody at it who comes with a lower [`FencingToken`] than an earlier visitor.
 ///

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::clock::ElapsedClock;
 use crate::election::Moment;
-use crate::fencing::FencingToken;
 use crate::timing::Timing;
+use crate::token::FencingToken;
 
 /// What is wrong with a host; see [`LeaderHost::health`](crate::LeaderHost::health).
 ///

@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::claim::HolderId;
 use crate::election::EndReason;
-use crate::fencing::FencingToken;
+use crate::token::FencingToken;
 
 pub use board::LeadershipWatch;
 pub(crate) use board::TermBoard;
-pub(crate) use shared::{Shared, Wish};
+pub(crate) use shared::{Command, Shared};
 pub(crate) use work::Work;
 
 /// A leadership, as its task sees it. Clones refer to the same one.

@@ -10,7 +10,6 @@ pub mod document;
 pub mod election;
 mod error;
 mod fenced;
-mod fencing;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -19,8 +18,8 @@ mod host;
 pub mod kit;
 mod leadership;
 mod moment;
-mod mutex;
 mod options;
+mod port;
 mod refusal;
 mod renewal_thread;
 mod requests;
@@ -31,6 +30,7 @@ mod status;
 mod stores;
 pub mod telemetry;
 mod timing;
+mod token;
 mod trace;
 mod user_code;
 mod watchdog;
@@ -39,12 +39,14 @@ pub use claim::{Claim, ClaimId, HolderId};
 pub use election::{AfterTask, EndReason};
 pub use error::{Error, ErrorKind, Result};
 pub use fenced::{Fenced, FencedGuard};
-pub use fencing::{FencingToken, InvalidFencingToken};
 pub use health::Unhealthy;
 pub use host::{FinishedTerm, IntoTaskResult, LeaderHost, TaskError};
 pub use leadership::{Leadership, LeadershipWatch, NotLeader};
-pub use mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
 pub use options::LeaderHostOptions;
+pub use port::{
+    Acquire, AcquireRequest, DistributedMutex, Grant, Held, Leader, LeaderData, LeaseState, Loss, Observation,
+    Operator, Renew, SideContent, SideName, SideRecord, Version, Written,
+};
 #[cfg(feature = "signal")]
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use shutdown_signal::shutdown_signal;
@@ -53,6 +55,7 @@ pub use status::{LeaderEvent, LeaderEvents, Operation, Status, StatusWatch, Task
 pub use stores::file::FileMutex;
 pub use stores::memory::MemoryMutex;
 pub use timing::{Timing, TimingOptions};
+pub use token::{FencingToken, InvalidFencingToken};
 
 // What the ports' signatures name, so that a caller needs no second dependency line for it.
 pub use async_trait::async_trait;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::claim::HolderId;
 use crate::election::{AfterTask, Settings};
 use crate::error::{Error, Result};
+use crate::port::LeaderData;
 use crate::timing::Timing;
 
 /// The settings of a [`LeaderHost`](crate::LeaderHost). All have sane defaults; each field's documentation names its
@@ -26,6 +27,9 @@ use crate::timing::Timing;
 pub struct LeaderHostOptions {
     /// The name to lead under. Default: made of the machine's name, the process id and a random part. Set it to the pod's or replica's name.
     pub holder: HolderId,
+    /// What this worker tells all others while it leads, such as the address at which it takes requests; they find it in
+    /// [`Leader::data`](crate::Leader::data). Default: nothing.
+    pub data: Option<LeaderData>,
     /// All durations that safety depends on. Default: those of a 15 s lease.
     pub timing: Timing,
     /// How long the task may go on after its cancellation when it leaves of its own accord: on shutdown and after
@@ -67,6 +71,7 @@ impl Default for LeaderHostOptions {
     fn default() -> Self {
         Self {
             holder: HolderId::generate(),
+            data: None,
             timing: Timing::default(),
             drain_limit: Duration::from_secs(10),
             pause: Duration::from_secs(2),

@@ -3,7 +3,7 @@
 use tracing::warn;
 
 use crate::error::Error;
-use crate::fencing::FencingToken;
+use crate::token::FencingToken;
 use crate::trace::TARGET;
 
 /// Logs `write_fenced`, counts it, and returns the error for the caller, which names the newer leader's token.

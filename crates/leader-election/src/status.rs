@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::election::EndReason;
 use crate::error::Error;
-use crate::fencing::FencingToken;
-use crate::mutex::Leader;
+use crate::port::Leader;
+use crate::token::FencingToken;
 
 pub(crate) use board::StatusBoard;
 pub use board::StatusWatch;

@@ -44,9 +44,9 @@ async fn longest_pauses(fixture: &impl Fixture) -> [(&'static str, Duration); 5]
     let call = |claim: &crate::Claim| (Arc::clone(&mutex), claim.clone());
     // What becomes of the calls is for other rules.
     let (m, c) = call(&a);
-    let granted = beside_a_heart(async move { drop(m.try_acquire(&c, None).await) }).await;
+    let granted = beside_a_heart(async move { drop(m.try_acquire((&c).into()).await) }).await;
     let (m, c) = call(&b);
-    let refused = beside_a_heart(async move { drop(m.try_acquire(&c, None).await) }).await;
+    let refused = beside_a_heart(async move { drop(m.try_acquire((&c).into()).await) }).await;
     let (m, c) = call(&a);
     let renewed = beside_a_heart(async move { drop(m.renew(&c).await) }).await;
     let (m, _) = call(&a);

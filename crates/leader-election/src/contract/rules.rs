@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::{Fixture, claim};
-use crate::{Acquire, Claim, DistributedMutex, ErrorKind, FencingToken, Grant, Held, Renew, Result};
+use crate::{Acquire, AcquireRequest, Claim, DistributedMutex, ErrorKind, FencingToken, Grant, Held, Renew, Result};
 
 /// Rule 1: while a claim's lease runs, no other claim is granted.
 pub async fn exclusive(fixture: &impl Fixture) {
@@ -18,8 +18,7 @@ pub async fn exclusive(fixture: &impl Fixture) {
     held(&second, &b).await;
     held(&first, &b).await;
     // Also when the other insists because an earlier answer was lost.
-    let insisting = Claim { unsettled: true, ..b };
-    held(&second, &insisting).await;
+    held(&second, AcquireRequest::new(&b).with_unsettled(true)).await;
 }
 
 /// Rule 3: tokens rise over a release.
@@ -78,7 +77,7 @@ pub async fn tokens_rise_under_contention(fixture: &impl Fixture) {
                 let holder = crate::HolderId::new(format!("candidate-{candidate}")).expect("valid");
                 let claim = Claim::new(holder, lease);
                 let token = loop {
-                    match mutex.try_acquire(&claim, None).await {
+                    match mutex.try_acquire((&claim).into()).await {
                         Ok(Acquire::Granted(grant)) => break grant.fencing_token,
                         Ok(Acquire::Held(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
                         Err(error) if error.is_transient() => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -106,7 +105,7 @@ pub async fn one_winner_in_a_race(fixture: &impl Fixture) {
     for racer in 0..16 {
         let mutex = fixture.open(&election).await;
         let claim = claim(fixture, &format!("racer-{racer}"));
-        racers.spawn(async move { mutex.try_acquire(&claim, None).await });
+        racers.spawn(async move { mutex.try_acquire((&claim).into()).await });
     }
     let mut winners = BTreeSet::new();
     while let Some(outcome) = racers.join_next().await {
@@ -126,8 +125,8 @@ pub async fn acquire_is_repeatable(fixture: &impl Fixture) {
     let mutex = fixture.open(&election).await;
     let claim = claim(fixture, "a");
     let first = grant(&mutex, &claim).await;
-    let again = Claim { unsettled: true, ..claim };
-    assert_eq!(grant(&mutex, &again).await, first, "rule 4: the same grant");
+    let again = AcquireRequest::new(&claim).with_unsettled(true);
+    assert_eq!(grant(&mutex, again).await, first, "rule 4: the same grant");
 }
 
 /// Rules 4 and 10: a call that was dropped half-way may be repeated; nothing is left behind that blocks the claim.
@@ -140,13 +139,12 @@ pub async fn acquire_is_repeatable_after_a_lost_answer(fixture: &impl Fixture) {
     mutex.release(&warm_up).await.expect("rule 7: a release of one's own lease goes through");
     for pause in [0, 1, 2, 3, 5, 8, 13] {
         let claim = claim(fixture, &format!("dropped-after-{pause}ms"));
-        let dropped = tokio::time::timeout(Duration::from_millis(pause), mutex.try_acquire(&claim, None)).await;
+        let dropped = tokio::time::timeout(Duration::from_millis(pause), mutex.try_acquire((&claim).into())).await;
         drop(dropped);
-        let again = Claim { unsettled: true, ..claim };
-        let token = settle(&mutex, &again).await.fencing_token;
+        let token = settle(&mutex, &claim).await.fencing_token;
         assert!(token > last, "rule 3: {token} follows {last}");
         last = token;
-        mutex.release(&again).await.expect("rule 7: a release of one's own lease goes through");
+        mutex.release(&claim).await.expect("rule 7: a release of one's own lease goes through");
     }
 }
 
@@ -255,7 +253,7 @@ pub async fn observation_tells_the_leader_and_changes_nothing(fixture: &impl Fix
     let election = fixture.fresh().await;
     let mutex = fixture.open(&election).await;
     if let Ok(nobody) = mutex.observe().await {
-        assert!(!nobody.held && nobody.latest.is_none(), "rule 8: nobody ever led, and yet: {nobody:?}");
+        assert!(!nobody.is_held() && nobody.latest.is_none(), "rule 8: nobody ever led, and yet: {nobody:?}");
     }
     let a = claim(fixture, "a holder/with % odd ~ characters");
     let granted = grant(&mutex, &a).await;
@@ -280,7 +278,7 @@ pub async fn observation_tells_the_leader_and_changes_nothing(fixture: &impl Fix
     }
     mutex.release(&a).await.expect("rule 7: a release of one's own lease goes through");
     let after = mutex.observe().await.expect("rule 8: an election that was led can be observed");
-    assert!(!after.held, "rule 7: a release frees at once, and the observation says so");
+    assert!(!after.is_held(), "rule 7: a release frees at once, and the observation says so");
     if let Some(latest) = after.latest {
         assert_eq!(latest.holder, a.holder, "rule 8: the latest leader is the last one that led");
     }
@@ -299,7 +297,7 @@ pub async fn an_impossible_lease_is_refused(fixture: &impl Fixture) {
             );
             assert!(error.to_string().contains("lease"), "rule 9: the error names the setting: {error}");
             let impossible = Claim { lease, ..claim(fixture, "a") };
-            let error = mutex.try_acquire(&impossible, None).await.expect_err("rule 9: the attempt refuses it too");
+            let error = mutex.try_acquire((&impossible).into()).await.expect_err("rule 9: the attempt refuses it too");
             assert_eq!(error.kind(), ErrorKind::InvalidSetting, "rule 9: the attempt refuses it as the check does");
         }
     }
@@ -313,23 +311,24 @@ pub async fn nothing_shows_the_claim_id(fixture: &impl Fixture) {
     let a = claim(fixture, "a");
     let granted = grant(&mutex, &a).await;
     let seen = mutex.observe().await.expect("rule 8: an election that was led can be observed");
-    let refused = mutex.try_acquire(&Claim { lease: Duration::ZERO, ..a.clone() }, None).await;
+    let refused = mutex.try_acquire((&Claim { lease: Duration::ZERO, ..a.clone() }).into()).await;
     let all = format!("{mutex:?} {a:?} {granted:?} {seen:?} {refused:?}");
     assert!(!all.contains(&a.id.expose()), "rule 11: {all}");
 }
 
-pub(super) async fn grant(mutex: &Arc<dyn DistributedMutex>, claim: &Claim) -> Grant {
-    match mutex.try_acquire(claim, None).await {
+pub(super) async fn grant<'a>(mutex: &Arc<dyn DistributedMutex>, request: impl Into<AcquireRequest<'a>>) -> Grant {
+    let request = request.into();
+    match mutex.try_acquire(request).await {
         Ok(Acquire::Granted(grant)) => {
-            assert!(grant.lease >= claim.lease, "rule 2: the grant lasts as long as was asked for");
+            assert!(grant.lease >= request.claim.lease, "rule 2: the grant lasts as long as was asked for");
             grant
         }
         other => panic!("rule 7: the lease is free and must be granted, not {other:?}"),
     }
 }
 
-pub(super) async fn held(mutex: &Arc<dyn DistributedMutex>, claim: &Claim) -> Held {
-    match mutex.try_acquire(claim, None).await {
+pub(super) async fn held<'a>(mutex: &Arc<dyn DistributedMutex>, request: impl Into<AcquireRequest<'a>>) -> Held {
+    match mutex.try_acquire(request.into()).await {
         Ok(Acquire::Held(held)) => held,
         other => panic!("rule 1: the lease is held, so not {other:?}"),
     }
@@ -338,7 +337,7 @@ pub(super) async fn held(mutex: &Arc<dyn DistributedMutex>, claim: &Claim) -> He
 /// Repeats an acquire whose outcome was unknown until it is known.
 async fn settle(mutex: &Arc<dyn DistributedMutex>, claim: &Claim) -> Grant {
     for _ in 0..50 {
-        match mutex.try_acquire(claim, None).await {
+        match mutex.try_acquire(AcquireRequest::new(claim).with_unsettled(true)).await {
             Ok(Acquire::Granted(grant)) => return grant,
             Ok(Acquire::Held(held)) => panic!("rule 4: nobody else asks, and yet: {held:?}"),
             Err(error) => assert!(error.is_transient(), "rule 4: nobody knows yet, so the error is transient: {error}"),
@@ -352,7 +351,7 @@ async fn settle(mutex: &Arc<dyn DistributedMutex>, claim: &Claim) -> Grant {
 async fn outlive(fixture: &impl Fixture, mutex: &Arc<dyn DistributedMutex>, claim: &Claim) -> Grant {
     let seen = held(mutex, claim).await;
     fixture.elapse(fixture.lease() + fixture.lease() / 10).await;
-    match mutex.try_acquire(claim, seen.version.as_ref()).await {
+    match mutex.try_acquire(AcquireRequest::new(claim).with_lapsed(seen.version.as_ref())).await {
         Ok(Acquire::Granted(grant)) => grant,
         other => panic!("rule 2: the lease has run out and must be granted, not {other:?}"),
     }

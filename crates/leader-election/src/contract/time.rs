@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::rules::{grant, held, renewed};
 use super::{Fixture, claim};
-use crate::{Acquire, Claim, DistributedMutex, Held, Version};
+use crate::{Acquire, AcquireRequest, Claim, DistributedMutex, Held, Version};
 
 /// How often a rule is repeated whose answers came too late to tell anything.
 const ROUNDS: usize = 5;
@@ -96,7 +96,7 @@ async fn stale_versions_are_refused(fixture: &impl Fixture) -> bool {
         ("that never was", Some(made_up)),
     ] {
         let Some(lapsed) = lapsed else { continue };
-        let answer = second.try_acquire(&b, Some(&lapsed)).await;
+        let answer = second.try_acquire(AcquireRequest::new(&b).with_lapsed(Some(&lapsed))).await;
         if lease.is_over() && present.is_none() {
             return false;
         }
@@ -141,7 +141,7 @@ async fn is_refused_throughout<F: Fixture>(
 ) -> bool {
     for tenths in [3, 6, 9] {
         lease.reach(lease.length() * tenths / 10).await;
-        let answer = mutex.try_acquire(claim, None).await;
+        let answer = mutex.try_acquire(claim.into()).await;
         if lease.is_over() {
             return false;
         }

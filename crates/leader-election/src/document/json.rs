@@ -7,13 +7,15 @@ use serde_json::{Map, Value, json};
 use crate::claim::HolderId;
 use crate::document::Record;
 use crate::error::Result;
-use crate::fencing::FencingToken;
 use crate::kit::untrusted::{Fields, millis};
+use crate::token::FencingToken;
 
 /// The other fields of the object: those that others have put there, and the service's own.
 pub type Rest = Map<String, Value>;
 
 const SCHEMA: u64 = 1;
+
+const DATA: &str = "data";
 
 /// The object to write: our fields over what else was there. `times` are when the leader was elected and when it last
 /// renewed, as the store names and writes them.
@@ -30,6 +32,11 @@ pub fn write(record: &Record, times: [(&str, Value); 2], mut rest: Rest) -> Rest
         "renewEveryMs": millis(record.renew_every),
         "renewals": record.renewals,
     });
+    // One of an earlier leader's must not stay.
+    rest.remove(DATA);
+    if let Some(data) = &record.data {
+        rest.insert(DATA.to_owned(), data.as_str().into());
+    }
     if let Value::Object(ours) = ours {
         rest.extend(ours);
     }
@@ -67,6 +74,7 @@ pub fn read(
         renewals: fields.number("renewals")?,
         elected_at: time(fields, elected_at)?,
         renewed_at: time(fields, renewed_at)?,
+        data: fields.data(DATA)?,
     })
 }
 
@@ -88,5 +96,6 @@ pub fn sample(elected_at: SystemTime) -> Record {
         renewals: 4,
         elected_at: Some(elected_at),
         renewed_at: None,
+        data: None,
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::deadlines::{cancel_at, end_of_validity, next_renewal};
 use super::{Action, Election, Entropy, Failure, Flight, Kind, Moment, Phase, Report, Rest};
-use crate::mutex::{Grant, Held, Version};
+use crate::port::{Grant, Held, Version};
 use crate::timing::Timing;
 
 /// After so many refusals in a row that name no leader they are told. Two can come of a race.
@@ -22,11 +22,11 @@ impl<E: Entropy> Election<E> {
         let lapsed = self.sighting.as_ref().filter(|seen| now >= seen.lapses_at).map(|seen| seen.version.clone());
         self.nudged = false;
         // Invariant 8: what an earlier attempt may have brought about is settled under the same claim id.
-        self.claim.unsettled = self.unsettled_since.is_some();
+        let unsettled = self.unsettled_since.is_some();
         let claim = self.claim.clone();
         let attempt = self.launch(now, Kind::Acquire);
         self.phase = Phase::Acquiring;
-        self.act(Action::Acquire { attempt, claim, lapsed });
+        self.act(Action::Acquire { attempt, claim, lapsed, unsettled });
     }
 
     /// The store has answered an acquire. What it answered fast is worth less patience the next time.
@@ -135,7 +135,6 @@ impl<E: Entropy> Election<E> {
 
     pub(super) fn renew_claim_id(&mut self) {
         self.claim.id = self.entropy.claim_id();
-        self.claim.unsettled = false;
         self.unsettled_since = None;
     }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Moment;
 use crate::claim::Claim;
-use crate::fencing::FencingToken;
-use crate::mutex::{Grant, Held, Version};
+use crate::port::{Grant, Held, Version};
+use crate::token::FencingToken;
 
 /// Names one attempt, so that a reply is only taken for the attempt it answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -179,6 +179,8 @@ pub enum Action {
         claim: Claim,
         /// The version that may be replaced.
         lapsed: Option<Version>,
+        /// Whether an earlier attempt of this claim had no known outcome.
+        unsettled: bool,
     },
     /// Send a renewal.
     Renew {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::deadlines::{end_of_validity, next_renewal};
 use super::{Action, AfterTask, Election, EndReason, Entropy, Flight, Kind, Moment, Phase, Report, TaskExit};
-use crate::fencing::FencingToken;
+use crate::token::FencingToken;
 
 /// A leadership: from the grant until the task is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,16 +1,16 @@
-//! Drives an election: feeds it replies, exits, wishes and time, and carries out what it asks for.
+//! Drives an election: feeds it replies, exits, commands and time, and carries out what it asks for.
 //!
 //! It decides nothing. Whatever could make two leaders is decided in [`crate::election`]. And it runs nothing of the user's
 //! but the clock: it is on the thread that renews all leases of the process.
 
+mod actions;
 mod announcer;
 mod attempt;
 mod entropy;
+mod inputs;
 mod leader;
-mod orders;
-mod probe;
 mod replies;
-mod waiting;
+mod runtime_ping;
 mod way_out;
 
 use std::sync::{Arc, OnceLock};
@@ -25,9 +25,9 @@ use crate::clock::ElapsedClock;
 use crate::election::{AfterTask, AttemptId, Election, EndReason, Event, Moment, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::Vitals;
-use crate::leadership::{TermBoard, Wish};
-use crate::mutex::DistributedMutex;
+use crate::leadership::{Command, TermBoard};
 use crate::options::LeaderHostOptions;
+use crate::port::DistributedMutex;
 use crate::requests::Requests;
 use crate::sources::Sources;
 use crate::status::{LeaderEvent, StatusBoard};
@@ -35,9 +35,9 @@ use crate::telemetry::{Identity, LastWords};
 use crate::user_code::UserCode;
 use announcer::Announcer;
 use attempt::{Attempt, Reply};
+use inputs::{Listening, replied, resolved, sleep};
 use leader::{Leader, LeaderInput};
-use probe::Probe;
-use waiting::{Listening, replied, resolved, sleep};
+use runtime_ping::RuntimePing;
 pub(super) use way_out::Running;
 
 /// What a run of a host consists of.
@@ -73,9 +73,9 @@ pub(super) struct Driver {
     now: Moment,
     attempt: Option<Attempt>,
     leader: Option<Leader>,
-    probe: Probe,
-    wishes: mpsc::UnboundedReceiver<Wish>,
-    wish: mpsc::UnboundedSender<Wish>,
+    ping: RuntimePing,
+    commands: mpsc::UnboundedReceiver<Command>,
+    command: mpsc::UnboundedSender<Command>,
     change: Option<Listening>,
     announcer: Announcer,
     last_words: Arc<LastWords>,
@@ -86,7 +86,7 @@ pub(super) struct Driver {
     task_failure: Option<Error>,
 }
 
-/// What the election knows of the caller's wish to end.
+/// What the election knows of the caller's command to end.
 #[derive(Default)]
 struct Told {
     shutdown: bool,
@@ -99,7 +99,7 @@ enum Input {
     Abandoned,
     Leader(LeaderInput),
     Reply(AttemptId, Reply),
-    Wish(Wish),
+    Command(Command),
     RuntimeAlive,
     Changed,
     Time,
@@ -111,7 +111,7 @@ impl Driver {
         let now = clock.now();
         run.vitals.run_began(Arc::clone(&clock), &run.settings.timing);
         let election = Election::new(run.settings.clone(), run.sources.clone(), now);
-        let (wish, wishes) = mpsc::unbounded_channel();
+        let (command, commands) = mpsc::unbounded_channel();
         Self {
             election,
             announcer: Announcer::new(&run),
@@ -120,9 +120,9 @@ impl Driver {
             now,
             attempt: None,
             leader: None,
-            probe: Probe::new(run.settings.stall_limit, run.spawner.runtime().clone()),
-            wishes,
-            wish,
+            ping: RuntimePing::new(run.settings.stall_limit, run.spawner.runtime().clone()),
+            commands,
+            command,
             change: None,
             told: Told::default(),
             refusal: None,
@@ -167,8 +167,8 @@ impl Driver {
     async fn next_input(&mut self) -> Input {
         let now = self.clock.now();
         let look = self.leader.as_ref().and_then(|_| self.clock.look_every()).map(|every| now + every);
-        let probe = self.probe.next_at().filter(|_| self.leader.is_some());
-        let wake = [self.election.poll_timeout(), look, probe].into_iter().flatten().min();
+        let ping = self.ping.next_at().filter(|_| self.leader.is_some());
+        let wake = [self.election.poll_timeout(), look, ping].into_iter().flatten().min();
         let pause = wake.map(|wake| wake.since(now));
         self.announcer.sleeps(pause);
 
@@ -178,8 +178,8 @@ impl Driver {
             () = self.run.shutdown.cancelled(), if !self.told.shutdown => Input::Shutdown,
             input = leader::input(&mut self.leader) => Input::Leader(input),
             (attempt, reply) = replied(&mut self.attempt) => Input::Reply(attempt, reply),
-            Some(wish) = self.wishes.recv() => Input::Wish(wish),
-            () = self.probe.answered() => Input::RuntimeAlive,
+            Some(command) = self.commands.recv() => Input::Command(command),
+            () = self.ping.answered() => Input::RuntimeAlive,
             () = resolved(&mut self.change) => Input::Changed,
             () = sleep(pause) => Input::Time,
         }
@@ -204,7 +204,7 @@ impl Driver {
                 return;
             }
             Input::Reply(attempt, reply) => self.translate(now, attempt, reply),
-            Input::Wish(Wish::StepDown(token)) => Event::StepDown { token },
+            Input::Command(Command::StepDown(token)) => Event::StepDown { token },
             Input::RuntimeAlive => Event::RuntimeAlive { at: now },
             Input::Changed => Event::Changed,
             Input::Time => return,
@@ -224,7 +224,7 @@ impl Driver {
                 leader.heartbeat = heartbeat;
                 self.election.handle_event(now, Event::Heartbeat { at });
             }
-            self.probe.advance(now);
+            self.ping.advance(now);
         }
     }
 
@@ -262,7 +262,7 @@ impl Driver {
     }
 
     /// A host that is on its way out is no standby.
-    fn show_standby(&mut self, now: Moment, leader: Option<crate::mutex::Leader>) {
+    fn show_standby(&mut self, now: Moment, leader: Option<crate::port::Leader>) {
         if !self.election.is_finishing() {
             self.announcer.standby(now, leader);
         }

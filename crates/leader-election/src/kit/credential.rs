@@ -48,6 +48,7 @@ pub trait SecretSource: Send + Sync + 'static {
 pub struct Secret {
     /// Where it goes with a name: that of a user or an account.
     pub user: Option<String>,
+    /// The token or the password.
     pub text: Arc<str>,
     /// By this machine's wall clock. `None`: for good.
     pub good_until: Option<SystemTime>,

@@ -1,7 +1,7 @@
 //! What all stores do with a record that anybody may have edited.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::fencing::FencingToken;
+use crate::token::FencingToken;
 
 /// The fencing token for the next term, after the one `stored` in the record `what`, on a service whose clock shows `server_ms`
 /// milliseconds since 1970 (0: it does not tell). It is above `floor`, where the caller has one.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::claim::HolderId;
 use crate::error::{Error, Result};
+use crate::port::LeaderData;
 use crate::timing::Timing;
 
 /// Reads fields, each with the bounds that any sensible record keeps; what is outside them is corrupt.
@@ -20,23 +21,40 @@ impl<'a> Fields<'a> {
         Self { record, corrupt }
     }
 
+    /// The error for what is wrong with a field.
     pub fn corrupt(&self, name: &str, what: &str) -> Error {
         (self.corrupt)(name, what)
     }
 
+    /// A field that must be there.
+    ///
+    /// # Errors
+    /// The maker's.
     pub fn get(&self, name: &str) -> Result<&Value> {
         self.record.get(name).ok_or_else(|| self.corrupt(name, "is missing"))
     }
 
+    /// A text of 256 bytes at the most.
+    ///
+    /// # Errors
+    /// The maker's.
     pub fn text(&self, name: &str) -> Result<&str> {
         let text = self.get(name)?.as_str().ok_or_else(|| self.corrupt(name, "is no string"))?;
         if text.len() > 256 { Err(self.corrupt(name, "is longer than 256 characters")) } else { Ok(text) }
     }
 
+    /// A whole number from 0 up.
+    ///
+    /// # Errors
+    /// The maker's.
     pub fn number(&self, name: &str) -> Result<u64> {
         self.get(name)?.as_u64().ok_or_else(|| self.corrupt(name, "is no whole number from 0 up"))
     }
 
+    /// A holder's name; `None` where the text is empty.
+    ///
+    /// # Errors
+    /// The maker's.
     pub fn holder(&self, name: &str) -> Result<Option<HolderId>> {
         match self.text(name)? {
             "" => Ok(None),
@@ -44,6 +62,20 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// What a leader tells others, if anything.
+    ///
+    /// # Errors
+    /// The maker's, when it is no text of 1 to 4,096 bytes.
+    pub fn data(&self, name: &str) -> Result<Option<LeaderData>> {
+        let Some(value) = self.record.get(name) else { return Ok(None) };
+        let text = value.as_str().ok_or_else(|| self.corrupt(name, "is no string"))?;
+        LeaderData::new(text).map(Some).map_err(|_| self.corrupt(name, "must have 1 to 4,096 bytes"))
+    }
+
+    /// A number of milliseconds, an hour at the most.
+    ///
+    /// # Errors
+    /// The maker's.
     pub fn duration(&self, name: &str) -> Result<Duration> {
         let duration = Duration::from_millis(self.number(name)?);
         if duration > Timing::MAX_LEASE { Err(self.corrupt(name, "is longer than an hour")) } else { Ok(duration) }

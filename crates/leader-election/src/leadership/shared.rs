@@ -13,12 +13,12 @@ use super::work::Work;
 use crate::claim::HolderId;
 use crate::clock::ElapsedClock;
 use crate::election::{Deadlines, EndReason, Moment};
-use crate::fencing::FencingToken;
+use crate::token::FencingToken;
 use crate::user_code::UserCode;
 
 /// What the task asks of its host.
 #[derive(Debug)]
-pub(crate) enum Wish {
+pub(crate) enum Command {
     StepDown(FencingToken),
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Shared {
     deadline: Mutex<Deadline>,
     work: Work,
     user_code: UserCode,
-    wishes: mpsc::UnboundedSender<Wish>,
+    commands: mpsc::UnboundedSender<Command>,
     /// Its host's; whoever keeps a leadership keeps no host.
     board: Weak<TermBoard>,
 }
@@ -75,7 +75,7 @@ impl Shared {
         clock: Arc<ElapsedClock>,
         work: Work,
         user_code: UserCode,
-        wishes: mpsc::UnboundedSender<Wish>,
+        commands: mpsc::UnboundedSender<Command>,
         board: Weak<TermBoard>,
         now: Moment,
     ) -> Arc<Self> {
@@ -92,7 +92,7 @@ impl Shared {
             deadline: Mutex::new(Deadline { steps: None, said_at: (now, Instant::now()), revoked: false }),
             work,
             user_code,
-            wishes,
+            commands,
             board,
         })
     }
@@ -138,7 +138,7 @@ impl Shared {
 
     pub(crate) fn step_down(&self) {
         // The receiver is gone only when the leadership is.
-        let _ = self.wishes.send(Wish::StepDown(self.fencing_token));
+        let _ = self.commands.send(Command::StepDown(self.fencing_token));
     }
 
     pub(crate) fn beat(&self) {

@@ -8,7 +8,6 @@ mod pool;
 mod wire;
 
 use std::fmt;
-use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +17,8 @@ use async_trait::async_trait;
 use crate::claim::Claim;
 use crate::document::DocumentMutex;
 use crate::error::{ErrorKind, Result};
-use crate::mutex::{Acquire, DistributedMutex, Observation, Renew, Version};
-use crate::requests;
+use crate::kit::OnRequestThreads;
+use crate::port::{Acquire, AcquireRequest, DistributedMutex, Observation, Operator, Renew, SideName, SideRecord};
 use disk::Disk;
 use document::LeaderFile;
 #[cfg(fuzzing)]
@@ -58,8 +57,8 @@ pub(crate) use wire::laws;
 /// let mutex = FileMutex::new(directory.path(), "nightly-billing")?;
 /// let first = Claim::new(HolderId::new("first")?, Duration::from_secs(3));
 /// let second = Claim::new(HolderId::new("second")?, Duration::from_secs(3));
-/// assert!(matches!(mutex.try_acquire(&first, None).await?, Acquire::Granted(_)));
-/// assert!(matches!(mutex.try_acquire(&second, None).await?, Acquire::Held(_)));
+/// assert!(matches!(mutex.try_acquire((&first).into()).await?, Acquire::Granted(_)));
+/// assert!(matches!(mutex.try_acquire((&second).into()).await?, Acquire::Held(_)));
 /// assert!(directory.path().join("nightly-billing.json").exists());
 /// # Ok(())
 /// # }
@@ -67,7 +66,7 @@ pub(crate) use wire::laws;
 #[derive(Clone)]
 pub struct FileMutex {
     record: PathBuf,
-    document: Arc<DocumentMutex<LeaderFile>>,
+    election: OnRequestThreads<FileElection>,
 }
 
 impl FileMutex {
@@ -85,26 +84,8 @@ impl FileMutex {
         name::check(election)?;
         let disk = Disk::new(name::absolute(directory.as_ref())?, election);
         let record = disk.record().to_owned();
-        Ok(Self { record, document: Arc::new(DocumentMutex::new(LeaderFile::new(disk)?)) })
-    }
-
-    /// The record's version, which changes with every renewal; `None` when there is no record. By watching it one can tell,
-    /// without contending, whether the leader on record still renews.
-    ///
-    /// # Errors
-    /// As [`observe`](DistributedMutex::observe).
-    pub async fn version(&self) -> Result<Option<Version>> {
-        let document = Arc::clone(&self.document);
-        self.run(async move { document.version().await }).await
-    }
-
-    /// On the threads for requests, as those of all stores. What blocks is done by the threads of this directory.
-    async fn run<T, F>(&self, request: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-    {
-        requests::run(request).await?
+        let election = FileElection(DocumentMutex::new(LeaderFile::new(disk)?));
+        Ok(Self { record, election: OnRequestThreads::new(election) })
     }
 }
 
@@ -116,33 +97,20 @@ impl fmt::Debug for FileMutex {
 
 #[async_trait]
 impl DistributedMutex for FileMutex {
-    async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
-        let (document, claim, lapsed) = (Arc::clone(&self.document), claim.clone(), lapsed.cloned());
-        self.run(async move {
-            match document.try_acquire(&claim, lapsed.as_ref()).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    document.store().create_directory().await?;
-                    document.try_acquire(&claim, lapsed.as_ref()).await
-                }
-                outcome => outcome,
-            }
-        })
-        .await
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        self.election.try_acquire(request).await
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
-        let (document, claim) = (Arc::clone(&self.document), claim.clone());
-        self.run(async move { document.renew(&claim).await }).await
+        self.election.renew(claim).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<()> {
-        let (document, claim) = (Arc::clone(&self.document), claim.clone());
-        self.run(async move { document.release(&claim).await }).await
+        self.election.release(claim).await
     }
 
     async fn observe(&self) -> Result<Observation> {
-        let document = Arc::clone(&self.document);
-        self.run(async move { document.observe().await }).await
+        self.election.observe().await
     }
 
     fn election(&self) -> &str {
@@ -151,6 +119,55 @@ impl DistributedMutex for FileMutex {
     }
 
     fn check_lease(&self, lease: Duration) -> Result<()> {
-        self.document.check_lease(lease)
+        self.election.check_lease(lease)
+    }
+
+    fn operator(&self) -> Option<Arc<dyn Operator>> {
+        self.election.operator()
+    }
+
+    fn side(&self, name: SideName) -> Option<Arc<dyn SideRecord>> {
+        self.election.side(name)
+    }
+}
+
+/// The election on the file, whose directory is made where it is absent.
+#[derive(Debug)]
+struct FileElection(DocumentMutex<LeaderFile>);
+
+#[async_trait]
+impl DistributedMutex for FileElection {
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        match self.0.try_acquire(request).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.0.store().create_directory().await?;
+                self.0.try_acquire(request).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn renew(&self, claim: &Claim) -> Result<Renew> {
+        self.0.renew(claim).await
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<()> {
+        self.0.release(claim).await
+    }
+
+    async fn observe(&self) -> Result<Observation> {
+        self.0.observe().await
+    }
+
+    fn check_lease(&self, lease: Duration) -> Result<()> {
+        self.0.check_lease(lease)
+    }
+
+    fn operator(&self) -> Option<Arc<dyn Operator>> {
+        self.0.operator()
+    }
+
+    fn side(&self, name: SideName) -> Option<Arc<dyn SideRecord>> {
+        self.0.side(name)
     }
 }

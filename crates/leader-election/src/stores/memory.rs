@@ -1,5 +1,7 @@
 //! A store in this process's memory.
 
+mod side;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,9 +11,13 @@ use tokio::time::Instant;
 
 use crate::claim::{Claim, ClaimId};
 use crate::error::Result;
-use crate::fencing::FencingToken;
-use crate::mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
+use crate::port::{
+    Acquire, AcquireRequest, DistributedMutex, Grant, Held, Leader, LeaseState, Loss, Observation, Operator, Renew,
+    SideName, SideRecord,
+};
 use crate::sources::Sources;
+use crate::token::FencingToken;
+use side::{MemorySide, SideRecords};
 
 /// A lease in memory: for tests, for trying things out, and for the workers of one process.
 ///
@@ -27,8 +33,8 @@ use crate::sources::Sources;
 /// let mutex = MemoryMutex::new();
 /// let first = Claim::new(HolderId::new("first")?, Duration::from_secs(15));
 /// let second = Claim::new(HolderId::new("second")?, Duration::from_secs(15));
-/// assert!(matches!(mutex.try_acquire(&first, None).await?, Acquire::Granted(_)));
-/// assert!(matches!(mutex.try_acquire(&second, None).await?, Acquire::Held(_)));
+/// assert!(matches!(mutex.try_acquire((&first).into()).await?, Acquire::Granted(_)));
+/// assert!(matches!(mutex.try_acquire((&second).into()).await?, Acquire::Held(_)));
 /// # Ok(())
 /// # }
 /// ```
@@ -36,6 +42,7 @@ use crate::sources::Sources;
 pub struct MemoryMutex {
     record: Arc<Mutex<Record>>,
     released: Arc<Notify>,
+    sides: SideRecords,
     sources: Sources,
 }
 
@@ -47,7 +54,8 @@ struct Record {
 
 #[derive(Debug)]
 struct Latest {
-    claim: ClaimId,
+    /// `None` once an operator has broken the lease.
+    claim: Option<ClaimId>,
     leader: Leader,
     /// `None` once released.
     until: Option<Instant>,
@@ -76,31 +84,32 @@ impl MemoryMutex {
 
 #[async_trait]
 impl DistributedMutex for MemoryMutex {
-    async fn try_acquire(&self, claim: &Claim, _lapsed: Option<&Version>) -> Result<Acquire> {
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        let claim = request.claim;
         let now = Instant::now();
         // A clock of the caller's may panic, so it is not read under the lock.
         let wall_time = self.sources.wall_time();
         let mut record = self.record();
         let fencing_token = match &record.latest {
-            Some(latest) if latest.is_held_by(claim) => latest.leader.fencing_token,
-            Some(latest) if latest.is_running(now) => {
-                let leader = Some(latest.leader.clone());
-                return Ok(Acquire::Held(Held { leader, lease: latest.leader.lease, ..Held::default() }));
+            Some(latest) if latest.is_held_by(claim) && request.is_above_floor(latest.leader.fencing_token) => {
+                latest.leader.fencing_token
             }
-            latest => FencingToken::next(latest.as_ref().map(|latest| latest.leader.fencing_token), 0)?,
+            Some(latest) if !latest.is_held_by(claim) && latest.is_running(now) => {
+                return Ok(Acquire::Held(Held::by(latest.leader.clone())));
+            }
+            latest => {
+                let on_record = latest.as_ref().map(|latest| latest.leader.fencing_token);
+                FencingToken::next(on_record.max(request.floor), 0)?
+            }
         };
-        record.latest = Some(Latest {
-            claim: claim.id,
-            leader: Leader {
-                holder: claim.holder.clone(),
-                fencing_token,
-                elected_at: Some(wall_time),
-                lease: Some(claim.lease),
-                renew_every: Some(claim.renew_every),
-            },
-            until: Some(end_of(claim.lease, now)),
-        });
-        Ok(Acquire::Granted(Grant { fencing_token, lease: claim.lease }))
+        let leader = Leader::new(claim.holder.clone(), fencing_token)
+            .with_elected_at(Some(wall_time))
+            .with_lease(Some(claim.lease))
+            .with_renew_every(Some(claim.renew_every))
+            .with_data(request.data.cloned());
+        let until = Some(end_of(claim.lease, now));
+        record.latest = Some(Latest { claim: Some(claim.id), leader, until });
+        Ok(Acquire::Granted(Grant::new(fencing_token, claim.lease)))
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
@@ -110,6 +119,7 @@ impl DistributedMutex for MemoryMutex {
                 latest.until = Some(end_of(claim.lease, now));
                 Ok(Renew::Renewed)
             }
+            Some(Latest { claim: None, .. }) => Ok(Renew::Lost(Loss::Broken)),
             _ => Ok(Renew::Lost(Loss::Taken)),
         }
     }
@@ -124,10 +134,17 @@ impl DistributedMutex for MemoryMutex {
 
     async fn observe(&self) -> Result<Observation> {
         let now = Instant::now();
-        Ok(self.record().latest.as_ref().map_or_else(Observation::default, |latest| Observation {
-            held: latest.is_running(now),
-            latest: Some(latest.leader.clone()),
+        Ok(self.record().latest.as_ref().map_or_else(Observation::default, |latest| {
+            Observation::new(latest.state(now), Some(latest.leader.clone()))
         }))
+    }
+
+    fn operator(&self) -> Option<Arc<dyn Operator>> {
+        Some(Arc::new(self.clone()))
+    }
+
+    fn side(&self, name: SideName) -> Option<Arc<dyn SideRecord>> {
+        Some(Arc::new(MemorySide { records: Arc::clone(&self.sides), name }))
     }
 
     /// Resolves with the next release, so that a hand-over takes no poll.
@@ -136,10 +153,41 @@ impl DistributedMutex for MemoryMutex {
     }
 }
 
+#[async_trait]
+impl Operator for MemoryMutex {
+    async fn break_lease(&self, period: Option<Duration>) -> Result<Duration> {
+        let now = Instant::now();
+        let mut record = self.record();
+        let Some(latest) = record.latest.as_mut().filter(|latest| latest.is_running(now)) else {
+            return Ok(Duration::ZERO);
+        };
+        let still_runs = latest.until.map_or(Duration::ZERO, |until| until.duration_since(now));
+        let free_in = period.unwrap_or(still_runs).min(still_runs);
+        latest.claim = None;
+        latest.until = Some(now + free_in);
+        if free_in.is_zero() {
+            self.released.notify_waiters();
+        }
+        Ok(free_in)
+    }
+
+    async fn elections(&self) -> Result<Vec<String>> {
+        Ok(vec![self.election().to_owned()])
+    }
+}
+
 impl Latest {
     /// Also after it ran out, as long as nobody else took it.
     fn is_held_by(&self, claim: &Claim) -> bool {
-        self.claim == claim.id && self.until.is_some()
+        self.claim == Some(claim.id) && self.until.is_some()
+    }
+
+    fn state(&self, now: Instant) -> LeaseState {
+        match self.is_running(now) {
+            false => LeaseState::Free,
+            true if self.claim.is_none() => LeaseState::Breaking,
+            true => LeaseState::Held,
+        }
     }
 
     fn is_running(&self, now: Instant) -> bool {

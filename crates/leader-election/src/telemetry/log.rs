@@ -7,8 +7,8 @@ use tracing::{debug, error, info, warn};
 use super::{Identity, Signal, causes};
 use crate::election::{EndReason, Moment};
 use crate::error::{Error, ErrorKind};
-use crate::fencing::FencingToken;
 use crate::status::{LeaderEvent, Operation, TaskOutcome};
+use crate::token::FencingToken;
 use crate::trace::TARGET;
 
 /// Writes a host's signals to `tracing`.

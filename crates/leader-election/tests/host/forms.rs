@@ -65,7 +65,7 @@ async fn by_text(leader: Leadership) -> Result<(), String> {
 fn host() -> LeaderHost {
     let mut options = options("a");
     (options.after_success, options.after_failure) = (AfterTask::EndHost, AfterTask::EndHost);
-    LeaderHost::new(MemoryMutex::new()).with_options(options)
+    LeaderHost::new(MemoryMutex::new()).with_options(options).in_tokio_time()
 }
 
 /// What the run returns and what the events say, when the task fails.

@@ -193,7 +193,7 @@ async fn a_watch_that_is_made_during_a_term_tells_its_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_ends_with_the_last_clone_of_the_host_although_a_leadership_is_kept() {
-    let host = LeaderHost::new(MemoryMutex::new()).with_options(options("a"));
+    let host = LeaderHost::new(MemoryMutex::new()).with_options(options("a")).in_tokio_time();
     let mut watch = host.watch_leadership();
     let inside = host.clone();
     let play = async move |_leader: Leadership| inside.leadership();
@@ -249,7 +249,7 @@ async fn what_it_returns_is_the_tasks_own_leadership() {
 async fn a_watch_tells_the_end_of_a_term_whose_task_ignores_its_abortion() {
     let mut options = options("a");
     (options.timing, options.drain_limit) = (Timing::for_lease(secs(60)).unwrap(), millis(50));
-    let host = LeaderHost::new(MemoryMutex::new()).with_options(options);
+    let host = LeaderHost::new(MemoryMutex::new()).with_options(options).in_tokio_time();
     let mut watch = host.watch_leadership();
     let shutdown = CancellationToken::new();
     let (release, held) = std::sync::mpsc::channel::<()>();

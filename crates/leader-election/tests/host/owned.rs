@@ -6,7 +6,7 @@ use crate::host_support::plays::until_cancelled;
 use crate::host_support::{bounded, options, until};
 
 fn host(mutex: &MemoryMutex, name: &str) -> LeaderHost {
-    LeaderHost::new(mutex.clone()).with_options(options(name))
+    LeaderHost::new(mutex.clone()).with_options(options(name)).in_tokio_time()
 }
 
 #[tokio::test(start_paused = true)]

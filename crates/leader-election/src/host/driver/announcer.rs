@@ -9,12 +9,12 @@ use super::super::task::TaskEnd;
 use super::Run;
 use crate::election::{EndReason, Moment, Report};
 use crate::error::Error;
-use crate::fencing::FencingToken;
 use crate::health::Vitals;
-use crate::mutex::{Leader, Loss};
+use crate::port::{Leader, Loss};
 use crate::sources::Sources;
 use crate::status::{LeaderEvent, Operation, Status, StatusBoard, TaskOutcome};
 use crate::telemetry::{RequestOutcome, Signal, Telemetry};
+use crate::token::FencingToken;
 use crate::user_code::Lane;
 
 pub(super) struct Announcer {

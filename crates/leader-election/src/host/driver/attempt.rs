@@ -12,7 +12,7 @@ use crate::caught::caught;
 use crate::claim::Claim;
 use crate::election::{AttemptId, Moment};
 use crate::error::{Error, ErrorKind, Result};
-use crate::mutex::{Acquire, DistributedMutex, Renew, Version};
+use crate::port::{Acquire, AcquireRequest, DistributedMutex, LeaderData, Renew, Version};
 use crate::requests::Requests;
 use crate::status::Operation;
 use crate::telemetry::{RequestOutcome, request_span};
@@ -47,16 +47,27 @@ pub(super) struct Sender<'a> {
     pub(super) span: &'a Span,
 }
 
+/// What an acquire asks for, kept by its request.
+pub(super) struct Asked {
+    pub(super) claim: Claim,
+    pub(super) lapsed: Option<Version>,
+    pub(super) unsettled: bool,
+    pub(super) data: Option<LeaderData>,
+}
+
+impl Asked {
+    fn request(&self) -> AcquireRequest<'_> {
+        AcquireRequest::new(&self.claim)
+            .with_lapsed(self.lapsed.as_ref())
+            .with_unsettled(self.unsettled)
+            .with_data(self.data.as_ref())
+    }
+}
+
 impl Attempt {
-    pub(super) fn acquire(
-        id: AttemptId,
-        sent_at: Moment,
-        sender: &Sender<'_>,
-        claim: Claim,
-        lapsed: Option<Version>,
-    ) -> Self {
+    pub(super) fn acquire(id: AttemptId, sent_at: Moment, sender: &Sender<'_>, asked: Asked) -> Self {
         let mutex = Arc::clone(sender.mutex);
-        let request = async move { Outcome::Acquire(mutex.try_acquire(&claim, lapsed.as_ref()).await) };
+        let request = async move { Outcome::Acquire(mutex.try_acquire(asked.request()).await) };
         Self::spawn(id, sent_at, sender, Operation::Acquire, request)
     }
 

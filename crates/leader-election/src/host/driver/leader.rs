@@ -6,11 +6,11 @@ use tokio::runtime::Handle;
 
 use super::Driver;
 use crate::election::{Moment, TaskExit};
-use crate::fencing::FencingToken;
 use crate::host::lock;
 use crate::host::task::{Ending, TaskEnd};
 use crate::host::test_knobs::DrivenOn;
 use crate::leadership::{Shared, Work};
+use crate::token::FencingToken;
 use crate::watchdog::{self, Watched};
 
 pub(super) struct Leader {
@@ -56,7 +56,7 @@ impl Leader {
             Arc::clone(&driver.clock),
             Work::new(runtime),
             driver.run.user_code.clone(),
-            driver.wish.clone(),
+            driver.command.clone(),
             Arc::downgrade(&driver.run.terms),
             now,
         );

@@ -4,7 +4,7 @@ use super::Driver;
 use super::attempt::{Outcome, Reply};
 use crate::election::{AttemptId, Event, Failure, Moment};
 use crate::error::Error;
-use crate::mutex::{Acquire, Renew};
+use crate::port::{Acquire, Renew};
 use crate::status::Operation;
 
 impl Driver {

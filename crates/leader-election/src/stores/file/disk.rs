@@ -13,7 +13,7 @@ use super::errors::{Doing, corrupt, failure};
 use super::wire::{self, Rest};
 use crate::document::{Record, Written};
 use crate::error::{Error, ErrorKind, Result};
-use crate::mutex::Version;
+use crate::port::Version;
 
 pub(super) struct Disk {
     directory: PathBuf,

@@ -13,8 +13,8 @@ use super::pool::Pool;
 use super::wire::{self, Rest};
 use crate::document::{DocumentStore, Record, Stored, Written};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fencing::FencingToken;
 use crate::timing::Timing;
+use crate::token::FencingToken;
 
 pub(super) struct LeaderFile {
     disk: Arc<Disk>,
@@ -87,7 +87,7 @@ impl DocumentStore for LeaderFile {
 
     async fn read(&self) -> Result<Option<Stored<Rest>>> {
         let read = self.blocking(|disk| disk.read()).await?;
-        Ok(read.map(|read| Stored { version: read.version, record: read.record, server_ms: now_ms(), rest: read.rest }))
+        Ok(read.map(|read| Stored::new(read.version, read.record).with_server_ms(now_ms()).with_rest(read.rest)))
     }
 
     async fn create(&self, record: &Record) -> Result<Written> {

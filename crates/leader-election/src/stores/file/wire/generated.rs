@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Rest, laws, write};
 use crate::claim::HolderId;
 use crate::document::Record;
-use crate::fencing::FencingToken;
+use crate::token::FencingToken;
 
 /// Any JSON, of a few levels, with the numbers and texts at which a reader's bounds are.
 fn value() -> impl Strategy<Value = Value> {

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::{ELECTED_AT, RENEWED_AT, Rest, read, write};
 use crate::claim::HolderId;
 use crate::document::Record;
-use crate::fencing::FencingToken;
 use crate::timing::Timing;
+use crate::token::FencingToken;
 
 /// The fields that are ours.
 pub(super) const NAMES: [&str; 11] = [

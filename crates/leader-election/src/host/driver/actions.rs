@@ -7,13 +7,13 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::Driver;
-use super::attempt::{Attempt, Sender};
+use super::attempt::{Asked, Attempt, Sender};
+use super::inputs::Listening;
 use super::leader::Leader;
-use super::waiting::Listening;
 use crate::caught::caught;
 use crate::election::{Action, AttemptId, Event, Moment, Report};
-use crate::fencing::FencingToken;
 use crate::telemetry::RequestOutcome;
+use crate::token::FencingToken;
 
 impl Driver {
     /// All that it asks for by `now`.
@@ -22,9 +22,11 @@ impl Driver {
         self.publish(now);
         while let Some(action) = self.election.poll_action() {
             match action {
-                Action::Acquire { attempt, claim, lapsed } => {
+                Action::Acquire { attempt, claim, lapsed, unsettled } => {
                     self.listen_for_changes();
-                    self.send(now, |now, sender| Attempt::acquire(attempt, now, sender, claim, lapsed));
+                    let data = self.run.options.data.clone();
+                    let asked = Asked { claim, lapsed, unsettled, data };
+                    self.send(now, |now, sender| Attempt::acquire(attempt, now, sender, asked));
                 }
                 Action::Renew { attempt, claim } => {
                     self.send(now, |now, sender| Attempt::renew(attempt, now, sender, claim));
@@ -92,7 +94,7 @@ impl Driver {
     fn start_task(&mut self, now: Moment, fencing_token: FencingToken) {
         let until = self.election.valid_until();
         self.announcer.term_began(now, fencing_token, until);
-        self.probe.restart(now);
+        self.ping.restart(now);
         // Nothing comes between the two: a panic there would leave a task that has no driver.
         self.leader = Some(Leader::start(self, now, fencing_token));
     }

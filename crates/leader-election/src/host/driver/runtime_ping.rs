@@ -8,7 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::election::Moment;
 
 /// Sends an empty task to the runtime from time to time. A runtime whose every worker is blocked does not run it.
-pub(super) struct Probe {
+pub(super) struct RuntimePing {
     runtime: Handle,
     /// A quarter of the limit, so that a late answer or two are no alarm. `None`: nobody asks.
     interval: Option<Duration>,
@@ -16,7 +16,7 @@ pub(super) struct Probe {
     pending: Option<(Moment, AbortOnDropHandle<()>)>,
 }
 
-impl Probe {
+impl RuntimePing {
     pub(super) fn new(limit: Option<Duration>, runtime: Handle) -> Self {
         Self { runtime, interval: limit.map(|limit| limit / 4), next_at: None, pending: None }
     }
