@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use azure_leader_election::election::{Action, Election, Entropy, Event, Moment, Settings};
 use azure_leader_election::{ClaimId, FencingToken};
+use testkit::Who;
 
-use crate::monitor::Monitor;
 use crate::random::Random;
 
 pub const NEVER: Duration = Duration::MAX;
@@ -78,7 +78,8 @@ pub struct Host {
     pub run: u64,
     /// `None` while the process does not run.
     pub election: Option<Election<Drawn>>,
-    pub monitor: Monitor,
+    /// The process, as the referee knows it: each run is one.
+    pub who: Who,
     pub task: Option<Task>,
     /// The process stands still until then.
     pub paused_until: Duration,
@@ -101,7 +102,7 @@ impl Host {
             clock,
             run: 0,
             election: None,
-            monitor: Monitor::default(),
+            who: 0,
             task: None,
             paused_until: Duration::ZERO,
             cut_until: Duration::ZERO,
@@ -112,8 +113,8 @@ impl Host {
         }
     }
 
-    pub fn start(&mut self, real: Duration, clock: Clock, entropy: Random) {
-        *self = Self { run: self.run + 1, wake_at: real, ..Self::new(self.settings.clone(), clock) };
+    pub fn start(&mut self, who: Who, real: Duration, clock: Clock, entropy: Random) {
+        *self = Self { who, run: self.run + 1, wake_at: real, ..Self::new(self.settings.clone(), clock) };
         let entropy = Drawn(Rc::new(RefCell::new(entropy)));
         self.election = Some(Election::new(self.settings.clone(), entropy, self.clock.at(real)));
     }
@@ -134,10 +135,10 @@ impl Host {
         self.inbox.clear();
     }
 
-    /// Whether its task, which looks at its own clock, finds itself the leader.
-    pub fn is_valid(&self, real: Duration) -> bool {
-        let until = self.election.as_ref().and_then(Election::valid_until);
-        until.is_some_and(|until| until > self.clock.at(real))
+    /// Until when its task, which looks at its own clock, finds itself the leader.
+    pub fn valid_until(&self, real: Duration) -> Option<Duration> {
+        let until = self.election.as_ref().and_then(Election::valid_until)?;
+        (until > self.clock.at(real)).then(|| until.since_origin())
     }
 
     pub fn is_paused(&self, real: Duration) -> bool {
@@ -161,10 +162,10 @@ impl Host {
     }
 
     /// Lets the process look at its clock and at one thing that came in; what it is to do about it.
-    pub fn step(&mut self, real: Duration) -> Vec<Action> {
+    pub fn step(&mut self, real: Duration) -> (Option<Event>, Vec<Action>) {
         let now = self.clock.at(real);
         self.wake_at = NEVER;
-        let Some(election) = &mut self.election else { return vec![] };
+        let Some(election) = &mut self.election else { return (None, vec![]) };
         // A jump is noticed with the first reading of the clock after it, before anything else.
         let event = if std::mem::take(&mut self.jumped) { Some(Event::ClockJumped) } else { self.inbox.pop_front() };
         match &event {
@@ -174,12 +175,11 @@ impl Host {
         let due = election.poll_timeout();
         assert!(due.is_none_or(|due| due > now), "a timer that is due was not served");
         let actions: Vec<_> = std::iter::from_fn(|| election.poll_action()).collect();
-        self.monitor.observe(event.as_ref(), &actions);
         if !self.inbox.is_empty() {
             self.wake_at = real;
         } else if let Some(due) = due {
             self.wake_at = self.clock.when(due);
         }
-        actions
+        (event, actions)
     }
 }
