@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use azure_leader_election::{
     CancellationToken, FencingToken, HolderId, LeaderEvent, LeaderHost, LeaderHostOptions, Leadership, MemoryMutex,
-    Pump, TaskError, Timing,
+    TaskError, Timing,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -82,10 +82,10 @@ impl Worker {
         let host = LeaderHost::new(mutex).with_options(LeaderHostOptions {
             holder: HolderId::new(name)?,
             timing: Timing::for_lease(LEASE)?,
-            // So that the crash takes the renewals with it. A program of your own leaves the default.
-            pump: Pump::CallerRuntime,
             ..LeaderHostOptions::default()
         });
+        // So that the crash takes the renewals with it. A program of your own leaves the default.
+        let host = host.on_caller_runtime();
         tokio::spawn(narrate(name, host.events(), stage.clone()));
 
         let shutdown = CancellationToken::new();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::sources::Sources;
 
 /// Everything a store needs to know about one candidacy.
 ///
@@ -63,7 +64,19 @@ impl ClaimId {
     /// A fresh id from the operating system's random source.
     #[must_use]
     pub fn random() -> Self {
-        Self(Uuid::new_v4())
+        Self::random_from(&Sources::system())
+    }
+
+    /// A fresh id from these sources.
+    ///
+    /// ```
+    /// use azure_leader_election::{ClaimId, Sources};
+    ///
+    /// assert_eq!(ClaimId::random_from(&Sources::seeded(7)), ClaimId::random_from(&Sources::seeded(7)));
+    /// ```
+    #[must_use]
+    pub fn random_from(sources: &Sources) -> Self {
+        Self(sources.uuid())
     }
 
     /// An id of one's own making, for tests and models that need the same ids each time. It must be unique.
@@ -133,8 +146,14 @@ impl HolderId {
     /// name, it begins with `pid`.
     #[must_use]
     pub fn generate() -> Self {
+        Self::generate_from(&Sources::system())
+    }
+
+    /// As [`generate`](Self::generate), with the random part from these sources.
+    #[must_use]
+    pub fn generate_from(sources: &Sources) -> Self {
         let machine = machine().map(|machine| format!("{machine}-")).unwrap_or_default();
-        let random = Uuid::new_v4().simple().to_string();
+        let random = sources.uuid().simple().to_string();
         Self(format!("{machine}pid{}-{}", std::process::id(), &random[..8]).into())
     }
 

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::election::Moment;
+use crate::moment::Moment;
 
 /// A source of time.
 ///
@@ -26,13 +26,29 @@ pub trait Clock: Debug + Send + Sync + 'static {
     /// Time since any fixed origin. It never goes back and, where the platform can, counts suspension.
     fn monotonic(&self) -> Duration;
 
-    /// Time since any other fixed origin by the wall clock, which people and time services may step.
+    /// Time since the start of 1970 (UTC) by the wall clock, which people and time services may step. Safety needs only that the
+    /// origin is fixed; the times that people are shown count from it.
     fn wall(&self) -> Duration;
 
     /// At most how long the host may sleep while it leads before it looks at this clock again. Timers of the runtime
     /// stand still while a machine is suspended, so a system clock has to be looked at; a virtual one need not.
     fn look_every(&self) -> Option<Duration> {
         None
+    }
+}
+
+/// A clock that others hold as well, such as a test that steps it.
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn monotonic(&self) -> Duration {
+        (**self).monotonic()
+    }
+
+    fn wall(&self) -> Duration {
+        (**self).wall()
+    }
+
+    fn look_every(&self) -> Option<Duration> {
+        (**self).look_every()
     }
 }
 
@@ -71,7 +87,7 @@ impl Clock for SystemClock {
     }
 
     fn wall(&self) -> Duration {
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+        machine_wall()
     }
 
     fn look_every(&self) -> Option<Duration> {
@@ -79,17 +95,40 @@ impl Clock for SystemClock {
     }
 }
 
+fn machine_wall() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
 /// Tokio's clock, which a test can pause and advance.
+///
+/// ```
+/// use azure_leader_election::clock::{Clock, TokioClock};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let clock = TokioClock::new();
+/// tokio::time::advance(Duration::from_secs(3600)).await;
+/// assert_eq!(clock.monotonic(), Duration::from_secs(3600));
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct TokioClock {
     origin: tokio::time::Instant,
+    wall_at_origin: Duration,
 }
 
 impl TokioClock {
-    /// A clock that starts now. Call it inside the runtime whose time it is to show.
+    /// A clock that starts now, at the machine's wall time. Call it inside the runtime whose time it is to show.
     #[must_use]
     pub fn new() -> Self {
-        Self { origin: tokio::time::Instant::now() }
+        Self::starting_at(machine_wall())
+    }
+
+    /// A clock that starts now, at this wall time, counted from the start of 1970 (UTC): one that shows the same in each run.
+    #[must_use]
+    pub fn starting_at(wall: Duration) -> Self {
+        Self { origin: tokio::time::Instant::now(), wall_at_origin: wall }
     }
 }
 
@@ -105,7 +144,7 @@ impl Clock for TokioClock {
     }
 
     fn wall(&self) -> Duration {
-        self.origin.elapsed()
+        self.wall_at_origin.saturating_add(self.origin.elapsed())
     }
 }
 

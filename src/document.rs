@@ -13,12 +13,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use uuid::Uuid;
 
 use crate::claim::{Claim, ClaimId, HolderId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fencing::FencingToken;
 use crate::mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
+use crate::sources::Sources;
 
 /// One record under compare-and-swap: an item in Cosmos DB, a Kubernetes Lease, a blob with its ETag.
 ///
@@ -114,12 +114,12 @@ pub struct Record {
 
 impl Record {
     /// A record that nobody holds, as the first one on a new election.
-    fn unheld() -> Result<Self> {
+    fn unheld(sources: &Sources) -> Result<Self> {
         Ok(Self {
             holder: None,
             previous: None,
             claim: String::new(),
-            write: new_write(),
+            write: new_write(sources),
             fencing_token: FencingToken::new(1)?,
             lease: Duration::ZERO,
             renew_every: Duration::ZERO,
@@ -129,13 +129,13 @@ impl Record {
         })
     }
 
-    fn held_by(claim: &Claim, fencing_token: FencingToken) -> Self {
-        let now = Some(SystemTime::now());
+    fn held_by(claim: &Claim, fencing_token: FencingToken, sources: &Sources) -> Self {
+        let now = Some(sources.wall_time());
         Self {
             holder: Some(claim.holder.clone()),
             previous: None,
             claim: claim.id.fingerprint(),
-            write: new_write(),
+            write: new_write(sources),
             fencing_token,
             lease: claim.lease,
             renew_every: claim.renew_every,
@@ -145,18 +145,18 @@ impl Record {
         }
     }
 
-    fn renewed(&self, claim: &Claim) -> Self {
+    fn renewed(&self, claim: &Claim, sources: &Sources) -> Self {
         Self {
-            write: new_write(),
+            write: new_write(sources),
             lease: claim.lease,
             renewals: self.renewals.saturating_add(1),
-            renewed_at: Some(SystemTime::now()),
+            renewed_at: Some(sources.wall_time()),
             ..self.clone()
         }
     }
 
-    fn released(&self) -> Self {
-        Self { holder: None, previous: self.holder.clone(), write: new_write(), ..self.clone() }
+    fn released(&self, sources: &Sources) -> Self {
+        Self { holder: None, previous: self.holder.clone(), write: new_write(sources), ..self.clone() }
     }
 
     fn is_held_by(&self, id: ClaimId) -> bool {
@@ -182,6 +182,7 @@ pub struct DocumentMutex<S: DocumentStore> {
     store: S,
     /// The document as this mutex last wrote it, to spare a read. Losing it costs no more than that.
     written: Mutex<Option<(ClaimId, Stored<S::Rest>)>>,
+    sources: Sources,
 }
 
 /// How often a write is tried again when somebody else's write came between, within one attempt.
@@ -190,7 +191,14 @@ const ROUNDS: usize = 3;
 impl<S: DocumentStore> DocumentMutex<S> {
     /// A mutex on this store.
     pub fn new(store: S) -> Self {
-        Self { store, written: Mutex::new(None) }
+        Self { store, written: Mutex::new(None), sources: Sources::system() }
+    }
+
+    /// Draws the numbers of its writes, and the times in the record, from these sources. Default: the system's.
+    #[must_use]
+    pub fn with_sources(mut self, sources: Sources) -> Self {
+        self.sources = sources;
+        self
     }
 
     /// The store.
@@ -212,7 +220,7 @@ impl<S: DocumentStore> DocumentMutex<S> {
             return Ok(seen);
         }
         // Nobody holds it yet: whoever creates it reads it back like all others, and learns the service's time by that.
-        self.store.create(&Record::unheld()?).await?;
+        self.store.create(&Record::unheld(&self.sources)?).await?;
         self.store.read().await?.ok_or_else(|| {
             Error::new(ErrorKind::Unavailable, "the record was created, and deleted at once by somebody")
         })
@@ -254,7 +262,7 @@ impl<S: DocumentStore> DistributedMutex for DocumentMutex<S> {
         for _ in 0..ROUNDS {
             let seen = self.read_or_create().await?;
             let record = match &seen.record.holder {
-                Some(_) if seen.record.is_held_by(claim.id) => seen.record.renewed(claim),
+                Some(_) if seen.record.is_held_by(claim.id) => seen.record.renewed(claim, &self.sources),
                 Some(holder) if lapsed != Some(&seen.version) => {
                     let leader = Some(seen.record.leader(holder));
                     let lease = Some(seen.record.lease);
@@ -263,7 +271,8 @@ impl<S: DocumentStore> DistributedMutex for DocumentMutex<S> {
                 _ => {
                     let server_ms = seen.server_ms.unwrap_or_default();
                     let on_record = Some(seen.record.fencing_token);
-                    Record::held_by(claim, FencingToken::next_on_record(on_record, server_ms, "the record")?)
+                    let fencing_token = FencingToken::next_on_record(on_record, server_ms, "the record")?;
+                    Record::held_by(claim, fencing_token, &self.sources)
                 }
             };
             if let Some(stored) = self.write(claim.id, &seen, record).await? {
@@ -280,7 +289,7 @@ impl<S: DocumentStore> DistributedMutex for DocumentMutex<S> {
             if !seen.record.is_held_by(claim.id) {
                 return Ok(Renew::Lost(Loss::Taken));
             }
-            let renewed = seen.record.renewed(claim);
+            let renewed = seen.record.renewed(claim, &self.sources);
             if self.write(claim.id, &seen, renewed).await?.is_some() {
                 return Ok(Renew::Renewed);
             }
@@ -294,7 +303,7 @@ impl<S: DocumentStore> DistributedMutex for DocumentMutex<S> {
             if !seen.record.is_held_by(claim.id) {
                 return Ok(());
             }
-            let released = seen.record.released();
+            let released = seen.record.released(&self.sources);
             if self.write(claim.id, &seen, released).await?.is_some() {
                 return Ok(());
             }
@@ -323,6 +332,6 @@ impl<S: DocumentStore> DistributedMutex for DocumentMutex<S> {
     }
 }
 
-fn new_write() -> String {
-    Uuid::new_v4().simple().to_string()
+fn new_write(sources: &Sources) -> String {
+    sources.uuid().simple().to_string()
 }

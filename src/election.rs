@@ -39,17 +39,16 @@
 
 mod candidate;
 mod event;
-mod moment;
 mod term;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use event::{Action, AfterTask, AttemptId, Deadlines, EndReason, Event, Failure, Report, TaskExit};
-pub use moment::Moment;
 
 use crate::claim::{Claim, ClaimId, HolderId};
 use crate::fencing::FencingToken;
+pub use crate::moment::Moment;
 use crate::timing::Timing;
 use candidate::Sighting;
 use term::{Stop, Term};

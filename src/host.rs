@@ -2,6 +2,7 @@
 
 mod driver;
 mod task;
+mod test_knobs;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -17,14 +18,16 @@ use crate::fencing::FencingToken;
 use crate::health::{Unhealthy, Vitals};
 use crate::leadership::Leadership;
 use crate::mutex::{DistributedMutex, Observation};
-use crate::options::{LeaderHostOptions, Pump};
+use crate::options::LeaderHostOptions;
 use crate::requests::{self, Requests};
+use crate::sources::Sources;
 use crate::status::{LeaderEvent, Status, StatusBoard, StatusWatch};
 use crate::telemetry::{Identity, run_span};
 use crate::user_code::UserCode;
 use crate::{renewal_thread, watchdog};
 use driver::{Driver, Run, Running};
 use task::Spawner;
+use test_knobs::DrivenOn;
 
 /// What a leader's task may fail with: any error, by `?`.
 pub type TaskError = BoxError;
@@ -59,6 +62,8 @@ pub type TaskError = BoxError;
 pub struct LeaderHost {
     mutex: Arc<dyn DistributedMutex>,
     options: LeaderHostOptions,
+    sources: Sources,
+    driven_on: DrivenOn,
     status: Arc<StatusBoard>,
     /// Made when somebody first asks for it: it holds 256 events.
     events: Arc<OnceLock<broadcast::Sender<LeaderEvent>>>,
@@ -77,6 +82,8 @@ impl LeaderHost {
         Self {
             mutex: Arc::new(mutex),
             options: LeaderHostOptions::default(),
+            sources: Sources::system(),
+            driven_on: DrivenOn::RenewalThread,
             status: Arc::new(StatusBoard::new()),
             events: Arc::default(),
             vitals: Arc::default(),
@@ -152,9 +159,9 @@ impl LeaderHost {
                 .await
                 .unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout, format!("no answer within {limit:?}"))))
         };
-        match self.options.pump {
-            Pump::RenewalThread => requests::run(bounded).await?,
-            Pump::CallerRuntime => bounded.await,
+        match self.driven_on {
+            DrivenOn::RenewalThread => requests::run(bounded).await?,
+            DrivenOn::CallerRuntime => bounded.await,
         }
     }
 
@@ -260,12 +267,12 @@ impl LeaderHost {
         let settings = self.options.settings(single_term)?;
         self.mutex.check_lease(settings.timing.lease())?;
         let here = current_runtime()?;
-        let (runtime, requests, user_code) = match self.options.pump {
-            Pump::RenewalThread => {
+        let (runtime, requests, user_code) = match self.driven_on {
+            DrivenOn::RenewalThread => {
                 watchdog::start()?;
                 (renewal_thread::handle()?, Requests::shared()?, UserCode::Apart(here))
             }
-            Pump::CallerRuntime => (here, Requests::Here, UserCode::Here),
+            DrivenOn::CallerRuntime => (here, Requests::Here, UserCode::Here),
         };
 
         let Some(slot) = self.take_slot(&shutdown).await? else { return Ok(()) };
@@ -276,6 +283,8 @@ impl LeaderHost {
         let driver = Driver::new(Run {
             settings,
             options: self.options.clone(),
+            sources: self.sources.clone(),
+            driven_on: self.driven_on,
             mutex: Arc::clone(&self.mutex),
             span: run_span(&identity),
             identity,

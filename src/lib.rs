@@ -13,7 +13,7 @@
   [`document::DocumentStore`].
 - Write: [`FencedBlob`], [`FencedStateBlob`], [`FencedPartition`], [`Fenced`], [`FencingToken`].
 - Watch: [`Status`], [`LeaderEvent`], [`Unhealthy`], [`telemetry`].
-- Sign in: [`SharedCredential`]. Test: [`MemoryMutex`], [`clock::TokioClock`], [`Pump`]."
+- Sign in: [`SharedCredential`]. Test: [`MemoryMutex`], [`LeaderHost::in_tokio_time`], [`Sources`]."
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -38,12 +38,14 @@ mod host;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod kit;
 mod leadership;
+mod moment;
 mod mutex;
 mod options;
 mod renewal_thread;
 mod requests;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod shared_credential;
+mod sources;
 mod status;
 mod stores;
 pub mod telemetry;
@@ -63,9 +65,10 @@ pub use health::Unhealthy;
 pub use host::{FinishedTerm, LeaderHost, TaskError};
 pub use leadership::{Leadership, NotLeader};
 pub use mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
-pub use options::{LeaderHostOptions, Pump};
+pub use options::LeaderHostOptions;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 pub use shared_credential::SharedCredential;
+pub use sources::Sources;
 pub use status::{LeaderEvent, Operation, Status, StatusWatch, TaskOutcome};
 #[cfg(feature = "blob")]
 #[doc(hidden)]

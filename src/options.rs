@@ -1,10 +1,8 @@
 //! The settings of a host.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::claim::HolderId;
-use crate::clock::{Clock, SystemClock};
 use crate::election::{AfterTask, Settings};
 use crate::error::{Error, Result};
 use crate::timing::Timing;
@@ -63,10 +61,6 @@ pub struct LeaderHostOptions {
     /// missing role, a missing container. Default `false`: the run ends with that error at once. A refusal after the
     /// store has once answered never ends the run; it is reported and tried again.
     pub keep_trying_when_refused: bool,
-    /// Where the election is driven. Default: on a thread of its own.
-    pub pump: Pump,
-    /// The clock. Default: the machine's.
-    pub clock: Arc<dyn Clock>,
 }
 
 impl Default for LeaderHostOptions {
@@ -82,24 +76,8 @@ impl Default for LeaderHostOptions {
             after_failure: AfterTask::ContendAgain,
             abort_process_on_overrun: true,
             keep_trying_when_refused: false,
-            pump: Pump::RenewalThread,
-            clock: Arc::new(SystemClock::new()),
         }
     }
-}
-
-/// Where a host pumps its election.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Pump {
-    /// On a thread of its own, one per process, so that a leader that blocks its runtime can neither starve the
-    /// renewals nor delay its own cancellation. Requests and code of yours run on further threads, and a watchdog ends terms when
-    /// this one is late.
-    #[default]
-    RenewalThread,
-    /// On the runtime that runs the host. For tests in paused time, together with
-    /// [`TokioClock`](crate::clock::TokioClock); in production a blocked runtime would stop the renewals, and there is no
-    /// watchdog.
-    CallerRuntime,
 }
 
 impl LeaderHostOptions {

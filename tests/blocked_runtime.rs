@@ -31,7 +31,7 @@ use azure_leader_election::{
 };
 use tokio::runtime::Runtime;
 
-use support::{Blocker, PATIENCE, Store, Worker, current_thread, events, eventually, host, work, workers};
+use support::{Blocker, PATIENCE, Store, Worker, current_thread, events, eventually, host, host_with, work, workers};
 
 /// The leader blocks the only thread of its runtime, and its lease is renewed all the same.
 fn renews_while_blocked(runtime: Runtime) {
@@ -238,7 +238,7 @@ fn whatever_a_host_sends_it_sends_from_the_threads_for_requests() {
 #[test]
 fn an_election_that_nobody_drives_for_a_lease_is_red() {
     let store = Store::default();
-    let host = host("a", &store, |options| options.pump = azure_leader_election::Pump::CallerRuntime);
+    let host = host_with("a", &store, |_| (), azure_leader_election::LeaderHost::on_caller_runtime);
     let gate = support::Gate::default();
     let (led, _leads) = mpsc::channel();
     let (runs, blocks, play) = (Arc::clone(&host), gate.clone(), work(&led));

@@ -42,6 +42,8 @@ mod renewals;
 mod replies;
 #[path = "host/shutdown.rs"]
 mod shutdown;
+#[path = "host/sources.rs"]
+mod sources;
 #[path = "host/subtasks.rs"]
 mod subtasks;
 #[path = "host/task_end.rs"]

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use super::task::{Spawner, TaskEnd};
+use super::test_knobs::DrivenOn;
 use crate::clock::ElapsedClock;
 use crate::election::{AfterTask, AttemptId, Election, EndReason, Event, Moment, Settings};
 use crate::error::{Error, ErrorKind, Result};
@@ -28,12 +29,12 @@ use crate::leadership::Wish;
 use crate::mutex::DistributedMutex;
 use crate::options::LeaderHostOptions;
 use crate::requests::Requests;
+use crate::sources::Sources;
 use crate::status::{LeaderEvent, StatusBoard};
 use crate::telemetry::{Identity, LastWords};
 use crate::user_code::UserCode;
 use announcer::Announcer;
 use attempt::{Attempt, Reply};
-use entropy::SystemEntropy;
 use leader::{Leader, LeaderInput};
 use probe::Probe;
 use waiting::{Listening, replied, resolved, sleep};
@@ -44,6 +45,8 @@ pub(super) use way_out::Running;
 pub(super) struct Run {
     pub(super) settings: Settings,
     pub(super) options: LeaderHostOptions,
+    pub(super) sources: Sources,
+    pub(super) driven_on: DrivenOn,
     pub(super) mutex: Arc<dyn DistributedMutex>,
     pub(super) identity: Identity,
     pub(super) status: Arc<StatusBoard>,
@@ -63,7 +66,7 @@ pub(super) struct Run {
 
 pub(super) struct Driver {
     run: Run,
-    election: Election<SystemEntropy>,
+    election: Election<Sources>,
     clock: Arc<ElapsedClock>,
     /// When it last looked.
     now: Moment,
@@ -103,10 +106,10 @@ enum Input {
 
 impl Driver {
     pub(super) fn new(run: Run) -> Self {
-        let clock = Arc::new(ElapsedClock::new(Arc::clone(&run.options.clock), run.settings.timing.jump_threshold()));
+        let clock = Arc::new(ElapsedClock::new(run.sources.clock(), run.settings.timing.jump_threshold()));
         let now = clock.now();
         run.vitals.run_began(Arc::clone(&clock), &run.settings.timing);
-        let election = Election::new(run.settings.clone(), SystemEntropy, now);
+        let election = Election::new(run.settings.clone(), run.sources.clone(), now);
         let (wish, wishes) = mpsc::unbounded_channel();
         Self {
             election,

@@ -89,8 +89,8 @@ impl StatusBoard {
     }
 
     /// The store has answered.
-    pub(crate) fn answered(&self) {
-        lock(&self.shown).answered_at = Some(SystemTime::now());
+    pub(crate) fn answered(&self, at: SystemTime) {
+        lock(&self.shown).answered_at = Some(at);
     }
 
     pub(crate) fn wake(&self) {

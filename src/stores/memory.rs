@@ -1,7 +1,7 @@
 //! A store in this process's memory.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
@@ -11,6 +11,7 @@ use crate::claim::{Claim, ClaimId};
 use crate::error::Result;
 use crate::fencing::FencingToken;
 use crate::mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observation, Renew, Version};
+use crate::sources::Sources;
 
 /// A lease in memory: for tests, for trying things out, and for the workers of one process.
 ///
@@ -35,6 +36,7 @@ use crate::mutex::{Acquire, DistributedMutex, Grant, Held, Leader, Loss, Observa
 pub struct MemoryMutex {
     record: Arc<Mutex<Record>>,
     released: Arc<Notify>,
+    sources: Sources,
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +60,14 @@ impl MemoryMutex {
         Self::default()
     }
 
+    /// Takes the times for people in its record from these sources; the lease runs out by tokio's clock whatever they are.
+    /// Default: the system's.
+    #[must_use]
+    pub fn with_sources(mut self, sources: Sources) -> Self {
+        self.sources = sources;
+        self
+    }
+
     fn record(&self) -> MutexGuard<'_, Record> {
         // No code that could panic runs under the lock.
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
@@ -68,6 +78,8 @@ impl MemoryMutex {
 impl DistributedMutex for MemoryMutex {
     async fn try_acquire(&self, claim: &Claim, _lapsed: Option<&Version>) -> Result<Acquire> {
         let now = Instant::now();
+        // A clock of the caller's may panic, so it is not read under the lock.
+        let wall_time = self.sources.wall_time();
         let mut record = self.record();
         let fencing_token = match &record.latest {
             Some(latest) if latest.is_held_by(claim) => latest.leader.fencing_token,
@@ -82,7 +94,7 @@ impl DistributedMutex for MemoryMutex {
             leader: Leader {
                 holder: claim.holder.clone(),
                 fencing_token,
-                elected_at: Some(SystemTime::now()),
+                elected_at: Some(wall_time),
                 lease: Some(claim.lease),
                 renew_every: Some(claim.renew_every),
             },

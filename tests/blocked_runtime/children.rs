@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use azure_leader_election::clock::{Clock, SystemClock};
 use azure_leader_election::{
-    CancellationToken, ErrorKind, LeaderHost, Leadership, MemoryMutex, Pump, Timing, Unhealthy,
+    CancellationToken, ErrorKind, LeaderHost, Leadership, MemoryMutex, Sources, Timing, Unhealthy,
 };
 
 use crate::process::run_child;
-use crate::support::{Gate, PATIENCE, Store, Worker, current_thread, eventually, host, work, workers};
+use crate::support::{Gate, PATIENCE, Store, Worker, current_thread, eventually, host, host_with, work, workers};
 
 #[test]
 fn when_the_renewal_thread_stands_still_the_watchdog_ends_its_terms_before_another_leads() {
@@ -118,9 +118,9 @@ fn stands_still(deaf: bool) {
     let leader = leads.recv_timeout(PATIENCE).unwrap();
 
     let stopper = Arc::new(Stopper::default());
-    let clock: Arc<dyn Clock> = stopper.clone();
+    let sources = Sources::system().with_clock(stopper.clone());
     let _other = Worker::start(
-        &host("other", &Store::default(), |options| options.clock = clock),
+        &host_with("other", &Store::default(), |_| (), |host| host.with_sources(sources)),
         current_thread(),
         work(&mpsc::channel().0),
     );
@@ -129,7 +129,7 @@ fn stands_still(deaf: bool) {
     println!("it stands still");
 
     // As in another process: nothing of it is on this one's renewal thread.
-    let b = host("b", &store, |options| (options.timing, options.pump) = (timing, Pump::CallerRuntime));
+    let b = host_with("b", &store, |options| options.timing = timing, LeaderHost::on_caller_runtime);
     let (led, leads) = mpsc::channel();
     let _b = Worker::start(&b, current_thread(), move |_: Leadership| {
         led.send((leader.ensure().is_err(), leader.token().is_cancelled(), held.strong_count())).unwrap();

@@ -5,9 +5,9 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use azure_leader_election::clock::{Clock, SystemClock};
-use azure_leader_election::{CancellationToken, ErrorKind, LeaderEvent};
+use azure_leader_election::{CancellationToken, ErrorKind, LeaderEvent, Sources};
 
-use crate::support::{Blocker, PATIENCE, Store, events, eventually, host, work, workers};
+use crate::support::{Blocker, PATIENCE, Store, events, eventually, host_with, work, workers};
 
 /// Panics on the renewal thread when it is told to, once.
 #[derive(Debug, Default)]
@@ -37,8 +37,8 @@ impl Clock for Bomb {
 fn a_panic_of_the_driver_frees_its_host_only_when_its_task_is_gone() {
     let store = Store::default();
     let bomb = Arc::new(Bomb::default());
-    let clock: Arc<dyn Clock> = bomb.clone();
-    let host = host("a", &store, |options| options.clock = clock);
+    let sources = Sources::system().with_clock(bomb.clone());
+    let host = host_with("a", &store, |_| (), |host| host.with_sources(sources));
     let mut heard = host.events();
     let runtime = workers(2);
     let blocker = Blocker::new();
@@ -96,8 +96,8 @@ fn a_panic_of_the_driver_frees_its_host_only_when_its_task_is_gone() {
 fn a_panic_of_the_driver_whose_task_ends_in_time_ends_the_run_with_an_error() {
     let store = Store::default();
     let bomb = Arc::new(Bomb::default());
-    let clock: Arc<dyn Clock> = bomb.clone();
-    let host = host("a", &store, |options| options.clock = clock);
+    let sources = Sources::system().with_clock(bomb.clone());
+    let host = host_with("a", &store, |_| (), |host| host.with_sources(sources));
     let runtime = workers(2);
     let (led, leads) = mpsc::channel();
     let run = {

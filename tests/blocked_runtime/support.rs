@@ -98,6 +98,16 @@ impl DistributedMutex for Store {
 
 /// A host on the renewal thread, with a lease of a second unless the test needs another.
 pub fn host(name: &str, store: &Store, change: impl FnOnce(&mut LeaderHostOptions)) -> Arc<LeaderHost> {
+    host_with(name, store, change, |host| host)
+}
+
+/// With test knobs of the host set as well.
+pub fn host_with(
+    name: &str,
+    store: &Store,
+    change: impl FnOnce(&mut LeaderHostOptions),
+    knobs: impl FnOnce(LeaderHost) -> LeaderHost,
+) -> Arc<LeaderHost> {
     let mut options = LeaderHostOptions {
         holder: HolderId::new(name).unwrap(),
         timing: Timing::for_lease(Duration::from_secs(1)).unwrap(),
@@ -108,7 +118,7 @@ pub fn host(name: &str, store: &Store, change: impl FnOnce(&mut LeaderHostOption
         ..LeaderHostOptions::default()
     };
     change(&mut options);
-    Arc::new(LeaderHost::new(store.clone()).with_options(options))
+    Arc::new(knobs(LeaderHost::new(store.clone()).with_options(options)))
 }
 
 /// A runtime with one thread, and that one driven by `block_on`.

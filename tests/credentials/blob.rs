@@ -1,12 +1,9 @@
 //! A host on a blob lease, in paused time.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use azure_leader_election::clock::TokioClock;
 use azure_leader_election::{
-    BlobDistributedMutex, BlobMutexOptions, CancellationToken, LeaderHost, LeaderHostOptions, Leadership, Pump,
-    SharedCredential,
+    BlobDistributedMutex, BlobMutexOptions, CancellationToken, LeaderHost, Leadership, SharedCredential,
 };
 use tokio::runtime::Handle;
 
@@ -30,11 +27,7 @@ async fn a_slow_or_failing_credential_costs_no_blob_lease_while_the_token_is_goo
             let url = "https://acct.blob.core.windows.net/leases";
             let options = BlobMutexOptions { transport: Some(network.transport()), ..Default::default() };
             let mutex = BlobDistributedMutex::new(url, "nightly", shared).unwrap().with_options(options).unwrap();
-            let host = LeaderHost::new(mutex).with_options(LeaderHostOptions {
-                pump: Pump::CallerRuntime,
-                clock: Arc::new(TokioClock::new()),
-                ..LeaderHostOptions::default()
-            });
+            let host = LeaderHost::new(mutex).in_tokio_time();
             let events = host.events();
             let shutdown = CancellationToken::new();
             let stop = shutdown.clone();

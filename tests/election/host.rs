@@ -1,15 +1,11 @@
 //! A simulated host: an election with a clock of its own, a process that may pause, and a leader's task.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::time::Duration;
 
-use azure_leader_election::election::{Action, Election, Entropy, Event, Moment, Settings};
-use azure_leader_election::{ClaimId, FencingToken};
+use azure_leader_election::election::{Action, Election, Event, Moment, Settings};
+use azure_leader_election::{FencingToken, Sources};
 use testkit::Who;
-
-use crate::random::Random;
 
 pub const NEVER: Duration = Duration::MAX;
 
@@ -56,20 +52,6 @@ pub struct Task {
     pub beats: bool,
 }
 
-/// Randomness that copies of a machine share: what one draws the other does not.
-#[derive(Debug, Clone)]
-pub struct Drawn(Rc<RefCell<Random>>);
-
-impl Entropy for Drawn {
-    fn claim_id(&mut self) -> ClaimId {
-        self.0.borrow_mut().claim_id()
-    }
-
-    fn fraction(&mut self) -> f64 {
-        self.0.borrow_mut().fraction()
-    }
-}
-
 #[derive(Debug, Clone)]
 pub struct Host {
     pub settings: Settings,
@@ -77,7 +59,8 @@ pub struct Host {
     /// Counts the runs, so that nothing of an earlier one reaches a later one.
     pub run: u64,
     /// `None` while the process does not run.
-    pub election: Option<Election<Drawn>>,
+    /// Copies of a machine share its sources: what one draws the other does not.
+    pub election: Option<Election<Sources>>,
     /// The process, as the referee knows it: each run is one.
     pub who: Who,
     pub task: Option<Task>,
@@ -113,10 +96,9 @@ impl Host {
         }
     }
 
-    pub fn start(&mut self, who: Who, real: Duration, clock: Clock, entropy: Random) {
+    pub fn start(&mut self, who: Who, real: Duration, clock: Clock, sources: Sources) {
         *self = Self { who, run: self.run + 1, wake_at: real, ..Self::new(self.settings.clone(), clock) };
-        let entropy = Drawn(Rc::new(RefCell::new(entropy)));
-        self.election = Some(Election::new(self.settings.clone(), entropy, self.clock.at(real)));
+        self.election = Some(Election::new(self.settings.clone(), sources, self.clock.at(real)));
     }
 
     /// This machine as it was, restored from a snapshot after this time. Its wall clock soon shows that.

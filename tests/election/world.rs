@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use azure_leader_election::election::{Action, EndReason, Event, Failure, Report, Settings, TaskExit};
-use azure_leader_election::{ClaimId, FencingToken, HolderId, Timing};
+use azure_leader_election::{ClaimId, FencingToken, HolderId, Sources, Timing};
 use testkit::{Live, Numbers, Referee, What as Told, Who, core};
 
 use crate::bench::{What, ms, secs, settings};
@@ -196,9 +196,9 @@ impl World {
     }
 
     fn start(&mut self, host: usize) {
-        let (clock, entropy) = (self.any_clock(), self.random.fork());
+        let (clock, sources) = (self.any_clock(), Sources::seeded(self.random.next()));
         let who = self.new_process(Told::Starts { limits: None });
-        self.hosts[host].start(who, self.now, clock, entropy);
+        self.hosts[host].start(who, self.now, clock, sources);
         self.say(host, "starts");
     }
 

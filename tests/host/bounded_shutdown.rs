@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use azure_leader_election::{DistributedMutex, ErrorKind, LeaderEvent, LeaderHostOptions, Operation};
+use azure_leader_election::{DistributedMutex, ErrorKind, LeaderEvent, Operation};
 
 use crate::host_support::plays::{for_ever, lasting};
 use crate::host_support::store::Fault;
-use crate::host_support::{Bench, Run, TICK, assert_about, millis, secs};
+use crate::host_support::{Bench, Run, Setup, TICK, assert_about, millis, secs};
 use crate::shutdown::sent;
 
 /// Timers are rounded up.
 const SLACK: Duration = Duration::from_millis(500);
 
-fn short_drain(options: &mut LeaderHostOptions) {
+fn short_drain(options: &mut Setup) {
     options.drain_limit = secs(1);
 }
 

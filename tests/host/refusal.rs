@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use azure_leader_election::{
-    CancellationToken, Error, ErrorKind, LeaderEvent, LeaderHostOptions, Operation, Timing, TimingOptions,
-};
+use azure_leader_election::{CancellationToken, Error, ErrorKind, LeaderEvent, Operation, Timing, TimingOptions};
 
 use crate::host_support::plays::until_cancelled;
 use crate::host_support::store::Fault;
-use crate::host_support::{Bench, TICK, assert_about, bounded, millis, secs};
+use crate::host_support::{Bench, Setup, TICK, assert_about, bounded, millis, secs};
 
 const REFUSALS: [ErrorKind; 5] =
     [ErrorKind::Denied, ErrorKind::NotFound, ErrorKind::InvalidSetting, ErrorKind::CorruptRecord, ErrorKind::Refused];
@@ -128,7 +126,7 @@ async fn a_throttled_candidate_waits_as_long_as_it_is_asked_to() {
 }
 
 /// The error that a run gives for these options, with nothing sent.
-async fn refused(change: impl FnOnce(&mut LeaderHostOptions)) -> Error {
+async fn refused(change: impl FnOnce(&mut Setup)) -> Error {
     let bench = Bench::new();
     let worker = bench.worker_with("a", change);
     let one_term = bounded(worker.host.run_one_term(CancellationToken::new(), async |_| ())).await.unwrap_err();

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use azure_leader_election::LeaderHostOptions;
 use azure_leader_election::clock::{Clock, TokioClock};
 
-use super::millis;
+use super::{Setup, millis};
 
 /// Tokio's clock, with a wall clock that can be stepped and a monotonic one that can be moved on.
 #[derive(Debug)]
@@ -57,8 +56,8 @@ impl Clock for Stepped {
     }
 }
 
-/// Options with this clock.
-pub fn with(clock: &Arc<Stepped>) -> impl FnOnce(&mut LeaderHostOptions) + use<> {
-    let clock: Arc<dyn Clock> = clock.clone();
-    move |options| options.clock = clock
+/// A worker with this clock.
+pub fn with(clock: &Arc<Stepped>) -> impl FnOnce(&mut Setup) + use<> {
+    let clock = Arc::clone(clock);
+    move |setup| setup.sources = setup.sources.clone().with_clock(clock)
 }

@@ -20,12 +20,12 @@ pub mod stage;
 pub mod store;
 
 use std::future::Future;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use azure_leader_election::clock::TokioClock;
 use azure_leader_election::{
-    CancellationToken, HolderId, LeaderHost, LeaderHostOptions, Leadership, Pump, Result, Status, TaskError,
+    CancellationToken, HolderId, LeaderHost, LeaderHostOptions, Leadership, Result, Sources, Status, TaskError,
 };
 use tokio::task::JoinHandle;
 
@@ -52,15 +52,33 @@ pub fn holder(name: &str) -> HolderId {
     HolderId::new(name).expect("a valid holder id")
 }
 
-/// The default options, in paused time.
+/// The default options.
 pub fn options(name: &str) -> LeaderHostOptions {
     LeaderHostOptions {
         holder: holder(name),
-        pump: Pump::CallerRuntime,
-        clock: Arc::new(TokioClock::new()),
         // It would end the process of all tests.
         abort_process_on_overrun: false,
         ..LeaderHostOptions::default()
+    }
+}
+
+/// How a worker is to be: its options, and where its time and its randomness come from.
+pub struct Setup {
+    pub options: LeaderHostOptions,
+    pub sources: Sources,
+}
+
+impl Deref for Setup {
+    type Target = LeaderHostOptions;
+
+    fn deref(&self) -> &LeaderHostOptions {
+        &self.options
+    }
+}
+
+impl DerefMut for Setup {
+    fn deref_mut(&mut self) -> &mut LeaderHostOptions {
+        &mut self.options
     }
 }
 
@@ -102,6 +120,8 @@ const STANDSTILL: Duration = Duration::from_secs(300);
 pub struct Bench {
     pub stage: Stage,
     store: HostileMutex,
+    /// Shared by all workers, so that no two have a claim id in common.
+    sources: Sources,
     /// Dropped with the bench, which tells the watchdog.
     _alive: mpsc::Sender<()>,
 }
@@ -117,7 +137,7 @@ impl Bench {
                 std::process::abort();
             }
         });
-        Self { store: HostileMutex::new(&stage), stage, _alive: alive }
+        Self { store: HostileMutex::new(&stage), stage, sources: Sources::seeded(1), _alive: alive }
     }
 
     /// A worker with default options.
@@ -125,11 +145,9 @@ impl Bench {
         self.worker_with(name, |_| ())
     }
 
-    pub fn worker_with(&self, name: &str, change: impl FnOnce(&mut LeaderHostOptions)) -> Worker {
-        let mut options = options(name);
-        change(&mut options);
+    pub fn worker_with(&self, name: &str, change: impl FnOnce(&mut Setup)) -> Worker {
         let store = self.store.handle();
-        let host = Arc::new(LeaderHost::new(store.clone()).with_options(options));
+        let host = self.host_on(store.clone(), name, change);
         Worker { log: Log::of(&host, &self.stage), host, store, stage: self.stage.clone() }
     }
 
@@ -138,12 +156,21 @@ impl Bench {
         &self,
         store: impl azure_leader_election::DistributedMutex,
         name: &str,
-        change: impl FnOnce(&mut LeaderHostOptions),
+        change: impl FnOnce(&mut Setup),
     ) -> Worker {
-        let mut options = options(name);
-        change(&mut options);
-        let host = Arc::new(LeaderHost::new(store).with_options(options));
+        let host = self.host_on(store, name, change);
         Worker { log: Log::of(&host, &self.stage), host, store: self.store.handle(), stage: self.stage.clone() }
+    }
+
+    fn host_on(
+        &self,
+        store: impl azure_leader_election::DistributedMutex,
+        name: &str,
+        change: impl FnOnce(&mut Setup),
+    ) -> Arc<LeaderHost> {
+        let mut setup = Setup { options: options(name), sources: self.sources.clone() };
+        change(&mut setup);
+        Arc::new(LeaderHost::new(store).with_options(setup.options).with_sources(setup.sources).on_caller_runtime())
     }
 
     /// The store as somebody else sees it, whom no script disturbs.

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use azure_leader_election::clock::TokioClock;
 use azure_leader_election::{
-    CancellationToken, ErrorKind, LeaderHost, LeaderHostOptions, MemoryMutex, Pump, Timing, TimingOptions,
+    CancellationToken, ErrorKind, LeaderHost, LeaderHostOptions, MemoryMutex, Timing, TimingOptions,
 };
 use proptest::prelude::*;
 
@@ -85,13 +84,11 @@ proptest! {
         let (drain_limit, pause, stall_limit, heartbeat_limit) = (limit(), limit(), Some(limit()), Some(limit()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let outcome = runtime.expect("a runtime").block_on(async {
-            let clock = std::sync::Arc::new(TokioClock::new());
             let options = LeaderHostOptions {
-                drain_limit, pause, stall_limit, heartbeat_limit, clock,
-                pump: Pump::CallerRuntime,
+                drain_limit, pause, stall_limit, heartbeat_limit,
                 ..LeaderHostOptions::default()
             };
-            let host = LeaderHost::new(MemoryMutex::new()).with_options(options);
+            let host = LeaderHost::new(MemoryMutex::new()).with_options(options).in_tokio_time();
             let term = host.run_one_term(CancellationToken::new(), |leader| async move { leader.ensure() });
             // In virtual time: it either leads at once or never.
             tokio::time::timeout(Duration::from_secs(60), term).await.expect("no endless wait")

@@ -1,7 +1,6 @@
 //! The simulator; see the test's own documentation.
 
 mod clock;
-pub mod ids;
 mod log;
 mod mischief;
 pub mod monitor;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use azure_leader_election::document::{DocumentMutex, DocumentStore, Record, Stored, Written};
 use azure_leader_election::{
-    Acquire, Claim, DistributedMutex, Observation, Operation, Renew, Result, Version, async_trait,
+    Acquire, Claim, DistributedMutex, Observation, Operation, Renew, Result, Sources, Version, async_trait,
 };
 
 use super::clock::{HostClock, gated};
@@ -29,10 +29,11 @@ enum Way {
 }
 
 impl SimulatedMutex {
-    pub fn new(world: &Arc<World>, process: usize, clock: &Arc<HostClock>) -> Self {
+    pub fn new(world: &Arc<World>, process: usize, clock: &Arc<HostClock>, sources: Sources) -> Self {
         let world = Arc::clone(world);
         let way = if world.plan.document {
-            Way::Document(Box::new(DocumentMutex::new(DocumentClient { world: Arc::clone(&world), process })))
+            let mutex = DocumentMutex::new(DocumentClient { world: Arc::clone(&world), process });
+            Way::Document(Box::new(mutex.with_sources(sources)))
         } else {
             Way::Lease(LeaseClient { world: Arc::clone(&world), process })
         };

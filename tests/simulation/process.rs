@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use azure_leader_election::clock::Clock;
-use azure_leader_election::{CancellationToken, HolderId, LeaderHost, LeaderHostOptions, Pump, Status};
+use azure_leader_election::{CancellationToken, HolderId, LeaderHost, LeaderHostOptions, Sources, Status};
 use tokio::task::JoinHandle;
 
 use super::clock::HostClock;
@@ -56,10 +55,10 @@ impl Process {
             after_failure: settings.after_failure,
             keep_trying_when_refused: settings.keep_trying,
             abort_process_on_overrun: false,
-            pump: Pump::CallerRuntime,
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
         };
-        let host = LeaderHost::new(SimulatedMutex::new(world, index, &clock)).with_options(options);
+        let sources = Sources::seeded(state.seeds.next()).with_clock(Arc::clone(&clock));
+        let mutex = SimulatedMutex::new(world, index, &clock, sources.clone());
+        let host = LeaderHost::new(mutex).with_options(options).with_sources(sources).on_caller_runtime();
         let events = host.events();
         let watched = monitor::Process::new(format!("{index}:{name}"), Arc::clone(&clock), settings.clone(), events);
         state.monitor.processes.push(watched);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ids;
 use super::log::Log;
 use super::mischief::Crowd;
 use super::plan::Plan;
@@ -12,7 +11,6 @@ use super::world::World;
 
 /// Runs the schedule of this seed in a runtime, and a time, of its own.
 pub fn run(seed: u64, recording: bool, printing: bool) -> Log {
-    ids::seed(seed ^ 0x5eed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -21,7 +19,7 @@ pub fn run(seed: u64, recording: bool, printing: bool) -> Log {
     runtime.block_on(async {
         let mut random = Random::new(seed);
         let plan = Plan::new(&mut random);
-        let world = World::new(plan, &mut random, recording, printing);
+        let world = World::new(plan, &mut random, Random::new(seed ^ 0x5eed), recording, printing);
         world.note("plan", format_args!("{:?}", world.plan));
         let mut crowd = Crowd::new(Arc::clone(&world), random);
         for _ in 0..world.plan.hosts {

@@ -35,6 +35,8 @@ pub struct State {
     pub resources: Resources,
     /// For the leaders' tasks.
     pub moods: Random,
+    /// For what the product draws: each process gets a seed from it.
+    pub seeds: Random,
     /// Mischief is over: everything answers, and soon.
     pub calm: bool,
 }
@@ -46,7 +48,7 @@ impl std::fmt::Debug for State {
 }
 
 impl World {
-    pub fn new(plan: Plan, random: &mut Random, recording: bool, printing: bool) -> Arc<Self> {
+    pub fn new(plan: Plan, random: &mut Random, seeds: Random, recording: bool, printing: bool) -> Arc<Self> {
         let service = if plan.document {
             Service::Document(DocumentService::default())
         } else {
@@ -60,6 +62,7 @@ impl World {
             network: Network::new(plan.weather.clone(), random.fork()),
             resources: Resources::default(),
             moods: random.fork(),
+            seeds,
             calm: false,
         };
         Arc::new(Self {

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use azure_leader_election::ClaimId;
-use azure_leader_election::election::Entropy;
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Random(u64);
 
@@ -51,14 +48,4 @@ pub fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
-}
-
-impl Entropy for Random {
-    fn claim_id(&mut self) -> ClaimId {
-        ClaimId::from_u128(u128::from(self.next()) << 64 | u128::from(self.next()))
-    }
-
-    fn fraction(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
 }

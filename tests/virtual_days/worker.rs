@@ -6,10 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::time::OffsetDateTime;
-use azure_leader_election::clock::TokioClock;
 use azure_leader_election::{
     BlobDistributedMutex, BlobMutexOptions, CancellationToken, HolderId, LeaderHost, LeaderHostOptions, Leadership,
-    Pump, Result, SharedCredential, TaskError,
+    Result, SharedCredential, Sources, TaskError,
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -50,10 +49,9 @@ impl Worker {
         let mutex = mutex.with_options(options).expect("valid");
         let host = LeaderHost::new(mutex).with_options(LeaderHostOptions {
             holder: HolderId::new(format!("worker-{id}")).expect("valid"),
-            pump: Pump::CallerRuntime,
-            clock: Arc::new(TokioClock::new()),
             ..LeaderHostOptions::default()
         });
+        let host = host.with_sources(Sources::seeded(random.next())).on_caller_runtime();
         referee.begins(id);
         let shutdown = CancellationToken::new();
         let (stop, watch, random) = (shutdown.clone(), referee.clone(), Mutex::new(random));

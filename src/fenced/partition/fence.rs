@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::FencedPartition;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fencing::FencingToken;
+use crate::sources::Sources;
 
 /// How many writes the document remembers. A batch whose answer was lost is found as long as no more than these came after.
 const REMEMBERED: usize = 8;
@@ -24,7 +25,7 @@ pub(super) struct Fence {
 
 /// A number that no other batch has.
 pub(super) fn write_number() -> Uuid {
-    Uuid::new_v4()
+    Sources::system().uuid()
 }
 
 impl Fence {

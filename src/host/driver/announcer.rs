@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::fencing::FencingToken;
 use crate::health::Vitals;
 use crate::mutex::{Leader, Loss};
+use crate::sources::Sources;
 use crate::status::{LeaderEvent, Operation, Status, StatusBoard, TaskOutcome};
 use crate::telemetry::{RequestOutcome, Signal, Telemetry};
 use crate::user_code::Lane;
@@ -24,6 +25,8 @@ pub(super) struct Announcer {
     /// Wakes who waits for events and for the status.
     notices: Lane,
     telemetry: Telemetry,
+    /// The wall time for people.
+    sources: Sources,
     /// As it was last told.
     rests_until: Option<Moment>,
     /// How this term's task ended, if it did.
@@ -40,6 +43,7 @@ impl Announcer {
             vitals: Arc::clone(&run.vitals),
             notices: run.user_code.lane(),
             telemetry: Telemetry::new(run.identity.clone(), &run.vitals, &run.user_code),
+            sources: run.sources.clone(),
             rests_until: None,
             outcome: None,
             detail: None,
@@ -104,7 +108,7 @@ impl Announcer {
             RequestOutcome::Dropped => {}
             _ => {
                 self.vitals.store_answered();
-                self.status.answered();
+                self.status.answered(self.sources.wall_time());
             }
         }
         self.telemetry.tell(now, Signal::Request { operation, took, outcome });
@@ -167,7 +171,7 @@ impl Announcer {
         let event = match report {
             Report::Elected { token } => {
                 (self.outcome, self.detail) = (None, None);
-                let since = std::time::SystemTime::now();
+                let since = self.sources.wall_time();
                 self.show(Status::Leading { fencing_token: token, since });
                 LeaderEvent::Elected { fencing_token: token }
             }

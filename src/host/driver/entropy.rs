@@ -2,19 +2,14 @@
 
 use crate::claim::ClaimId;
 use crate::election::Entropy;
+use crate::sources::Sources;
 
-/// Random numbers of the operating system.
-#[derive(Debug)]
-pub(super) struct SystemEntropy;
-
-impl Entropy for SystemEntropy {
+impl Entropy for Sources {
     fn claim_id(&mut self) -> ClaimId {
-        ClaimId::random()
+        ClaimId::random_from(self)
     }
 
     fn fraction(&mut self) -> f64 {
-        // The low half of a random UUID, of which 62 bits are random.
-        let random = uuid::Uuid::new_v4().as_u64_pair().1 & ((1 << 53) - 1);
-        random as f64 / (1u64 << 53) as f64
+        Sources::fraction(self)
     }
 }

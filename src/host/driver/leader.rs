@@ -9,8 +9,8 @@ use crate::election::{Moment, TaskExit};
 use crate::fencing::FencingToken;
 use crate::host::lock;
 use crate::host::task::{Ending, TaskEnd};
+use crate::host::test_knobs::DrivenOn;
 use crate::leadership::{Shared, Work};
-use crate::options::Pump;
 use crate::watchdog::{self, Watched};
 
 pub(super) struct Leader {
@@ -61,7 +61,7 @@ impl Leader {
         );
         // It cannot be revoked yet: the watchdog does not know it.
         let _ = shared.publish(now, driver.election.valid_until(), driver.election.deadlines());
-        if driver.run.options.pump == Pump::RenewalThread {
+        if driver.run.driven_on == DrivenOn::RenewalThread {
             watchdog::watch(Watched {
                 term: Arc::clone(&shared),
                 vitals: Arc::downgrade(&driver.run.vitals),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::sources::Sources;
+
 /// How long before its end a secret is fetched anew; of a short one, half its life.
 const EARLY: Duration = Duration::from_secs(600);
 /// Many sources keep the secret themselves and give the same one out until five minutes before its end. The workers of a
@@ -54,10 +56,9 @@ pub(super) fn limit(too_long: u32) -> Duration {
     LIMIT.saturating_mul(1 << too_long.min(10)).min(LONGEST_LIMIT)
 }
 
-/// A random fraction: the low half of a UUID, of which 62 bits are random.
+/// A random fraction.
 pub(super) fn random() -> f64 {
-    let random = uuid::Uuid::new_v4().as_u64_pair().1 & ((1 << 53) - 1);
-    random as f64 / (1u64 << 53) as f64
+    Sources::system().fraction()
 }
 
 #[cfg(test)]
