@@ -107,13 +107,18 @@ pub enum What {
         attempt: u64,
     },
 
-    /// The store has made this claim the holder of the lease, or prolonged its lease.
+    /// The store has made this claim the holder of the lease, or prolonged its lease; at whose request, if that is known.
     Granted {
         /// Which.
         claim: ClaimNo,
         /// When the lease runs out, by the referee's clock; `None` where the store does not know.
         #[serde(with = "maybe_seconds")]
         until: Option<Duration>,
+    },
+    /// The store has freed the lease at its holder's request.
+    Freed {
+        /// Which claim's.
+        claim: ClaimNo,
     },
     /// Somebody else took the lease from this claim: nothing is promised for it any more.
     Broken {

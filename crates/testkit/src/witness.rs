@@ -40,6 +40,12 @@ impl Witness {
         }
     }
 
+    /// The referee.
+    #[must_use]
+    pub fn referee(&self) -> &Referee {
+        &self.referee
+    }
+
     /// What must not have been.
     #[must_use]
     pub fn violations(&self) -> &[String] {
@@ -84,6 +90,17 @@ impl<L> Live<L> {
     /// None of this process is asked any more.
     pub fn leave(&mut self, who: Who) {
         self.terms.retain(|asked| asked.who != who);
+    }
+
+    /// All that are asked.
+    pub fn all(&self) -> impl Iterator<Item = (Who, &L)> {
+        self.terms.iter().map(|asked| (asked.who, &asked.leader))
+    }
+
+    /// The one of this process.
+    #[must_use]
+    pub fn leader(&self, who: Who) -> Option<&L> {
+        self.all().find(|(other, _)| *other == who).map(|(_, leader)| leader)
     }
 
     /// Those that lead, and their tokens, as they said when they were last asked.

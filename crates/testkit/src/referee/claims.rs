@@ -36,7 +36,8 @@ pub(super) fn given_back(state: &State, event: &Event) -> Option<Who> {
     let owes = |host: &Host| host.owes.is_some() && host.limits.is_some();
     match event.what {
         What::Sent { request: Request::Acquire, .. } | What::Ends => {
-            state.hosts.get(&event.who).is_some_and(|host| owes(host) && host.began).then_some(event.who)
+            let host = state.hosts.get(&event.who)?;
+            (owes(host) && (host.began || event.what != What::Ends)).then_some(event.who)
         }
         What::Look => state.overdue(event.at, |host| host.owes.filter(|_| owes(host)).map(|(_, since)| since)),
         _ => None,

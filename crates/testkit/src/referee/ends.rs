@@ -8,7 +8,8 @@ pub(super) fn stops_in_time(state: &State, event: &Event) -> Option<Who> {
         What::Ends => {
             let host = state.hosts.get(&event.who)?;
             let left = host.runs() && !host.term.as_ref().is_some_and(|term| term.overrun);
-            (left || (host.began && host.flight.is_some())).then_some(event.who)
+            // One that was told to end before it began has had nothing to do with the run before.
+            (host.began && (left || host.flight.is_some())).then_some(event.who)
         }
         What::Look => {
             state.overdue(event.at, |host| host.stop_by.filter(|_| !host.over && !host.dropped)).or_else(|| {
@@ -35,12 +36,13 @@ pub(super) fn nothing_after_the_end(state: &State, event: &Event) -> Option<Who>
 }
 
 pub(super) fn alternates(state: &State, event: &Event) -> Option<Who> {
-    let elected = state.hosts.get(&event.who).and_then(|host| host.elected);
+    let host = state.hosts.get(&event.who);
+    let elected = host.and_then(|host| host.elected);
     let wrong = match event.what {
         What::Elected { .. } => elected.is_some(),
         What::TermEnded { token } => elected != Some(token),
         What::TaskStarts { token } => elected.is_some_and(|elected| elected != token),
-        What::Ends => elected.is_some(),
+        What::Ends => elected.is_some() && host.is_some_and(|host| host.began),
         _ => false,
     };
     wrong.then_some(event.who)

@@ -43,7 +43,7 @@ pub(super) fn covered(state: &State, event: &Event) -> Option<Who> {
     let What::Valid { until } = &event.what else { return None };
     let host = state.hosts.get(&event.who)?;
     let claim = host.term.as_ref()?.claim?;
-    let (_, runs_out) = state.lease.filter(|(holder, _)| *holder == claim && !state.is_broken(Some(claim)))?;
+    let (.., runs_out) = state.lease.filter(|(holder, ..)| *holder == claim && !state.is_broken(Some(claim)))?;
     (host.when(event.at, *until) > runs_out? + ROUNDING).then_some(event.who)
 }
 

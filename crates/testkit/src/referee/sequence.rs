@@ -23,8 +23,8 @@ pub(super) fn cancelled_then_aborted(state: &State, event: &Event) -> Option<Who
 }
 
 pub(super) fn released_last(state: &State, event: &Event) -> Option<Who> {
-    let What::Sent { request: Request::Release, .. } = event.what else { return None };
-    host(state, event)?.runs().then_some(event.who)
+    let released = matches!(event.what, What::Freed { .. } | What::Sent { request: Request::Release, .. });
+    (released && host(state, event)?.runs()).then_some(event.who)
 }
 
 pub(super) fn one_task(state: &State, event: &Event) -> Option<Who> {

@@ -13,8 +13,8 @@ pub struct State {
     /// The tokens under which tasks were started.
     pub started: BTreeSet<Token>,
     pub highest: Token,
-    /// The claim that holds the lease, and until when, where the store knows.
-    pub lease: Option<(ClaimNo, Option<Duration>)>,
+    /// The claim that holds the lease, who asked for it, and until when, where the store knows.
+    pub lease: Option<(ClaimNo, Who, Option<Duration>)>,
     /// Claims whose lease was taken away by somebody.
     pub broken: BTreeSet<ClaimNo>,
     pub forgets: bool,
@@ -54,6 +54,8 @@ pub struct Host {
     pub stop_by: Option<Duration>,
     pub abort_by: Option<Duration>,
 
+    /// Whether the store ever answered this run.
+    pub answered: bool,
     pub requests: u32,
     pub flight: Option<Flight>,
     pub claim: Option<ClaimNo>,
@@ -274,7 +276,7 @@ impl Host {
         self.began = !self.dropped;
         (self.limits, self.over, self.dropped, self.told_to_stop) = (limits, false, false, false);
         (self.stop_by, self.abort_by, self.rest, self.asks_by) = (None, None, None, None);
-        (self.polled, self.short_terms) = (false, 0);
+        (self.polled, self.short_terms, self.answered) = (false, 0, false);
     }
 
     fn told_to_stop(&mut self, now: Duration, dropped: bool) {
@@ -304,6 +306,7 @@ impl Host {
         match flight.request {
             Request::Acquire => {
                 self.polled |= self.claim == Some(flight.claim) && self.asked.is_some();
+                self.answered &= self.began;
                 (self.claim, self.began) = (Some(flight.claim), true);
                 let resumed = self.resumed_at == now && self.pauses > 0;
                 let jumps = self.jumps;
@@ -347,6 +350,7 @@ impl Host {
         let given_up = self.limits.as_ref().is_some_and(|limits| self.may_have_given_up(limits, at, flight.sent));
         let late = given_up || self.asked.is_some_and(|asked| asked.jumps != self.jumps);
         self.asks_again(now);
+        self.answered |= answer != Answer::Failed && !late;
         self.asked.iter_mut().for_each(|asked| asked.unknown = answer == Answer::Failed && !late);
         if let Answer::Granted { token, lease } = answer {
             let jumps = self.asked.map_or(self.jumps, |asked| asked.jumps);
@@ -578,7 +582,8 @@ impl State {
     /// This has happened.
     pub(super) fn add(&mut self, event: &Event) {
         match event.what {
-            What::Granted { claim, until } => self.lease = Some((claim, until)),
+            What::Granted { claim, until } => self.lease = Some((claim, event.who, until)),
+            What::Freed { .. } => self.lease = None,
             What::Broken { claim } => {
                 self.broken.insert(claim);
             }
@@ -598,6 +603,10 @@ impl State {
             _ => self.hosts.entry(event.who).or_default().add(event),
         }
         if let What::TaskStarts { token } = event.what {
+            // Of those whose requests are not seen, the store knows the claim.
+            let claim = self.lease.filter(|(_, holder, _)| *holder == event.who).map(|(claim, ..)| claim);
+            let term = self.hosts.get_mut(&event.who).and_then(|host| host.term.as_mut());
+            term.into_iter().for_each(|term| term.claim = term.claim.or(claim));
             self.started.insert(token);
             self.highest = self.highest.max(token);
         }
