@@ -91,7 +91,7 @@ impl Tree {
         // A setting of no account, by which what is built here has names of its own in that folder: to cargo this copy is the same
         // package, and the next build there would take the library with the fault in it for its own.
         let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-        for package in ["proof", env!("CARGO_PKG_NAME")] {
+        for package in ["proof", "testkit", env!("CARGO_PKG_NAME")] {
             cargo.arg("--config").arg(format!("profile.{profile}.package.{package}.codegen-units=15"));
         }
         if !cfg!(debug_assertions) {

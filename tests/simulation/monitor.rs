@@ -143,7 +143,9 @@ impl Monitor {
         let leads = |host: &Host| host.runs() && host.term.as_ref().is_some_and(|term| term.order == Order::Run);
         let valid = |who: Who, leader: &Leadership| {
             let Process { clock, settings, .. } = &self.processes[who as usize];
-            !clock.is_dead() && !clock.is_frozen() && leader.valid_for() > clock.unseen(settings.timing.jump_threshold())
+            !clock.is_dead()
+                && !clock.is_frozen()
+                && leader.valid_for() > clock.unseen(settings.timing.jump_threshold())
         };
         let mut leaders = self.live.all().filter(|(who, leader)| valid(*who, leader)).map(|(who, _)| who as usize);
         leaders.find(|process| self.known(*process).is_some_and(leads))
@@ -302,9 +304,7 @@ impl Monitor {
             Err(error) => self.note(now, call.process, format_args!("is told {error:?}")),
         }
         let answer = match answer {
-            Ok(Acquire::Granted(grant)) => {
-                Answer::Granted { token: grant.fencing_token.get(), lease: grant.lease }
-            }
+            Ok(Acquire::Granted(grant)) => Answer::Granted { token: grant.fencing_token.get(), lease: grant.lease },
             Ok(Acquire::Held(_)) => Answer::Held,
             Err(_) => Answer::Failed,
         };
