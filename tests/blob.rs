@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use azure_leader_election::{
-    Acquire, BlobDistributedMutex, CancellationToken, Claim, DistributedMutex, EndReason, ErrorKind, FencingToken,
-    HolderId, LeaderEvent, LeaderEvents, LeaderHost, Leadership, Loss, Observation, Renew, Version, async_trait,
+    Acquire, AcquireRequest, BlobDistributedMutex, CancellationToken, Claim, DistributedMutex, EndReason, ErrorKind,
+    FencingToken, HolderId, LeaderEvent, LeaderEvents, LeaderHost, Leadership, Loss, Observation, Renew, Version,
+    async_trait,
 };
 use testbed::azurite::Azurite;
 use testbed::{names, operator};
@@ -37,7 +38,7 @@ async fn of_32_contenders_for_20_terms_each_one_wins_at_a_time_and_tokens_rise()
             for _ in 0..TERMS {
                 let mut claim = Claim::new(holder.clone(), Duration::from_secs(15));
                 let token = loop {
-                    match mutex.try_acquire(&claim, None).await {
+                    match mutex.try_acquire((&claim).into()).await {
                         Ok(Acquire::Granted(grant)) => break grant.fencing_token,
                         Ok(Acquire::Held(_)) => {}
                         Err(error) => {
@@ -119,14 +120,14 @@ async fn a_break_stops_the_renewals_at_once_and_frees_the_lease_after_its_period
     assert_eq!(operator.break_lease(None).await.expect("no error"), Duration::ZERO, "there is not even a blob");
 
     let (first, second) = (claim("first"), claim("second"));
-    assert!(matches!(leader.try_acquire(&first, None).await, Ok(Acquire::Granted(_))));
+    assert!(matches!(leader.try_acquire((&first).into()).await, Ok(Acquire::Granted(_))));
     let free_in = operator.break_lease(None).await.expect("broken");
     assert!(free_in > Duration::ZERO && free_in <= Duration::from_secs(15), "the lease still runs: {free_in:?}");
     assert_eq!(leader.renew(&first).await.expect("an answer"), Renew::Lost(Loss::Broken));
-    assert!(matches!(operator.try_acquire(&second, None).await, Ok(Acquire::Held(_))), "nobody leads meanwhile");
+    assert!(matches!(operator.try_acquire((&second).into()).await, Ok(Acquire::Held(_))), "nobody leads meanwhile");
 
     assert_eq!(operator.break_lease(Some(Duration::ZERO)).await.expect("broken"), Duration::ZERO);
-    assert!(matches!(operator.try_acquire(&second, None).await, Ok(Acquire::Granted(_))));
+    assert!(matches!(operator.try_acquire((&second).into()).await, Ok(Acquire::Granted(_))));
     for period in [Duration::from_millis(1500), Duration::from_secs(61)] {
         let error = operator.break_lease(Some(period)).await.expect_err("no period of a blob's");
         assert_eq!(error.kind(), ErrorKind::InvalidSetting);
@@ -152,14 +153,14 @@ async fn a_record_that_a_stranger_spoiled_is_an_error_and_is_not_overwritten() {
     let container = names::unique("spoiled");
     let mutex = BlobDistributedMutex::for_emulator(&azurite.container_url(&container), "nightly").expect("valid");
     let claim = Claim::new(HolderId::new("a").expect("valid"), Duration::from_secs(15));
-    mutex.try_acquire(&claim, None).await.expect("granted");
+    mutex.try_acquire((&claim).into()).await.expect("granted");
     mutex.release(&claim).await.expect("released");
 
     let blob = operator::blob_client(azurite, &container, "nightly");
     let spoiled = [("leadertoken".to_owned(), "seven".to_owned()), ("team".to_owned(), "billing".to_owned())].into();
     blob.set_metadata(&spoiled, None).await.expect("written");
     let claim = Claim::new(HolderId::new("b").expect("valid"), Duration::from_secs(15));
-    let error = mutex.try_acquire(&claim, None).await.expect_err("refused");
+    let error = mutex.try_acquire((&claim).into()).await.expect_err("refused");
     assert_eq!(error.kind(), azure_leader_election::ErrorKind::CorruptRecord);
     assert!(mutex.observe().await.is_err(), "an observer is told as well");
 
@@ -248,8 +249,8 @@ struct Watched {
 
 #[async_trait]
 impl DistributedMutex for Watched {
-    async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> azure_leader_election::Result<Acquire> {
-        self.inner.try_acquire(claim, lapsed).await
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> azure_leader_election::Result<Acquire> {
+        self.inner.try_acquire(request).await
     }
 
     async fn renew(&self, claim: &Claim) -> azure_leader_election::Result<Renew> {

@@ -48,7 +48,7 @@ async fn a_second_write_region_that_is_switched_on_under_a_leader_stops_it() {
         }
     };
     assert_eq!(told.kind(), ErrorKind::InvalidSetting);
-    let error = refused(async || mutex.try_acquire(&claim("b"), None).await).await;
+    let error = refused(async || mutex.try_acquire((&claim("b")).into()).await).await;
     assert!(error.to_string().contains("several write regions"), "{error}");
 }
 
@@ -110,7 +110,7 @@ async fn a_document_that_cannot_be_understood_is_one_clear_error_and_stays_as_it
         emulator.put_document(DATABASE, CONTAINER, &spoiled);
         let before = emulator.document(DATABASE, CONTAINER, ELECTION).unwrap();
         for error in [
-            refused(async || mutex.try_acquire(&claim("b"), None).await).await,
+            refused(async || mutex.try_acquire((&claim("b")).into()).await).await,
             refused(async || mutex.observe().await).await,
         ] {
             assert_eq!(error.kind(), ErrorKind::CorruptRecord);
@@ -122,7 +122,7 @@ async fn a_document_that_cannot_be_understood_is_one_clear_error_and_stays_as_it
     let mut without = good.clone();
     without.as_object_mut().unwrap().remove("fencingToken");
     emulator.put_document(DATABASE, CONTAINER, &without);
-    let error = refused(async || mutex.try_acquire(&claim("b"), None).await).await;
+    let error = refused(async || mutex.try_acquire((&claim("b")).into()).await).await;
     assert!(error.to_string().contains("fencingToken is missing"), "{error}");
 }
 
@@ -263,7 +263,7 @@ async fn a_token_near_the_highest_is_refused_before_anybody_is_granted_one_above
     let mut document = emulator.document(DATABASE, CONTAINER, ELECTION).expect("there is one");
     document["fencingToken"] = json!((1_u64 << 53) - 2);
     emulator.put_document(DATABASE, CONTAINER, &document);
-    let error = refused(async || mutex.try_acquire(&claim("b"), None).await).await;
+    let error = refused(async || mutex.try_acquire((&claim("b")).into()).await).await;
     assert_eq!(error.kind(), ErrorKind::CorruptRecord);
     assert!(error.to_string().contains("somebody has edited it"), "{error}");
 }

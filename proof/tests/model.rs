@@ -5,8 +5,9 @@
 //! what is around them. Time is real time in ticks, read by clocks that run at rates as far apart as the crate allows.
 //!
 //! - [`world`] is a state, [`choices`] what may happen in it and [`step`] what comes of that. [`ghost`] is an observer of one
-//!   candidate that holds it to the [promises](broken::Broken), [`canon`] is what makes two states the same, and [`worlds`]
-//!   is what is looked at.
+//!   candidate, [`canon`] is what makes two states the same, and [`worlds`] is what is looked at.
+//! - What is broken is a [`Rule`] of all tests. The model judges by itself whether it is: what the observer remembers is a part of
+//!   each state, and is hashed in a canonical form.
 //! - `cargo test --test model` exhausts the small worlds, `cargo test --release --test model` those that every change must
 //!   pass, and `MODEL_TIER=soak cargo test --release --test model` the large ones.
 //! - A broken promise is told as a list of what happened when, with the command that follows that path again.
@@ -18,10 +19,6 @@
 mod action;
 #[path = "model/alike.rs"]
 mod alike;
-#[path = "../../crates/leader-election/tests/support/answered.rs"]
-mod answered;
-#[path = "model/broken.rs"]
-mod broken;
 #[path = "model/canon.rs"]
 mod canon;
 #[path = "model/checker.rs"]
@@ -56,8 +53,8 @@ mod worlds;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-use broken::Broken;
 use libtest_mimic::{Arguments, Failed, Trial};
+use testkit::Rule;
 use worlds::Tier;
 
 /// What was looked at, for the last line.
@@ -122,10 +119,10 @@ fn blindness() -> Result<(), Failed> {
     let expected = [
         ("tame-clocks", None),
         ("tame-clocks-document", None),
-        ("wild-clocks", Some(Broken::Covered)),
-        ("wild-clocks-document", Some(Broken::OneValid)),
-        ("broken-yet-exclusive", Some(Broken::Covered)),
-        ("rolled-back-counter", Some(Broken::TokensRise)),
+        ("wild-clocks", Some(Rule::Covered)),
+        ("wild-clocks-document", Some(Rule::OneLeader)),
+        ("broken-yet-exclusive", Some(Rule::Covered)),
+        ("rolled-back-counter", Some(Rule::TokensRise)),
     ];
     if found == expected { Ok(()) } else { Err(format!("found: {found:?}").into()) }
 }

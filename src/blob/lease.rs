@@ -16,8 +16,8 @@ use crate::blob::address::Address;
 use crate::blob::transport::{self, Access};
 use crate::shared_credential::SharedCredential;
 use leader_election::{
-    Acquire, Claim, DistributedMutex, Error, Observation, Renew, Result, Version, kit::on_request_threads,
-    kit::patience,
+    Acquire, AcquireRequest, Claim, DistributedMutex, Error, Observation, Renew, Result, Version,
+    kit::on_request_threads, kit::patience,
 };
 use leader_election_http::tls;
 use requests::LeaseBlob;
@@ -250,11 +250,14 @@ impl fmt::Debug for BlobDistributedMutex {
 
 #[async_trait]
 impl DistributedMutex for BlobDistributedMutex {
-    async fn try_acquire(&self, claim: &Claim, _lapsed: Option<&Version>) -> Result<Acquire> {
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        let claim = request.claim;
         let (blob, claim) = (self.blob()?, claim.clone());
         let seconds = lease_seconds(claim.lease)?;
-        self.send(patience::within_an_attempt(claim.lease), async move { blob.try_acquire(&claim, seconds).await })
-            .await
+        self.send(patience::within_an_attempt(claim.lease), async move {
+            blob.try_acquire(AcquireRequest::new(&claim).with_lapsed(seconds)).await
+        })
+        .await
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {

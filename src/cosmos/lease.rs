@@ -17,8 +17,8 @@ use crate::cosmos::connection::Connection;
 use crate::shared_credential::SharedCredential;
 use document::LeaderDocument;
 use leader_election::{
-    Acquire, Claim, DistributedMutex, Error, Observation, Renew, Result, Version, document::DocumentMutex,
-    kit::on_request_threads, kit::patience,
+    Acquire, AcquireRequest, Claim, DistributedMutex, Error, Observation, Renew, Result, Version,
+    document::DocumentMutex, kit::on_request_threads, kit::patience,
 };
 use leader_election_http::tls;
 
@@ -177,10 +177,11 @@ impl fmt::Debug for CosmosDistributedMutex {
 
 #[async_trait]
 impl DistributedMutex for CosmosDistributedMutex {
-    async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        let (claim, lapsed) = (request.claim, request.lapsed);
         let (document, claim, lapsed) = (Arc::clone(&self.document), claim.clone(), lapsed.cloned());
         self.send(patience::within_an_attempt(claim.lease), async move {
-            document.try_acquire(&claim, lapsed.as_ref()).await
+            document.try_acquire(AcquireRequest::new(&claim).with_lapsed(lapsed.as_ref())).await
         })
         .await
     }

@@ -43,13 +43,13 @@ async fn a_duplicate_of_the_acquire_prolongs_no_lease_once_the_terms_record_is_w
         BlobDistributedMutex::for_emulator(&url, "nightly").expect("valid").with_options(options).expect("valid");
     let claim = Claim::new(HolderId::new("a").expect("valid"), Duration::from_secs(15));
 
-    let Acquire::Granted(first) = mutex.try_acquire(&claim, None).await.expect("an answer") else { panic!("held") };
+    let Acquire::Granted(first) = mutex.try_acquire((&claim).into()).await.expect("an answer") else { panic!("held") };
     let late = acquires.lock().expect("not poisoned").last().cloned().expect("sent");
     let answer = HttpClient::execute_request(&client, &late).await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::PreconditionFailed);
 
     // The holder itself repeats its claim over what it reads anew.
     let again = Claim { unsettled: true, ..claim };
-    let Acquire::Granted(second) = mutex.try_acquire(&again, None).await.expect("an answer") else { panic!("held") };
+    let Acquire::Granted(second) = mutex.try_acquire((&again).into()).await.expect("an answer") else { panic!("held") };
     assert_eq!(second.fencing_token, first.fencing_token);
 }

@@ -72,7 +72,7 @@ pub async fn drive(mutex: &dyn DistributedMutex, lease: Duration, id: ClaimId) {
     let mut claim = Claim { id, ..Claim::new(HolderId::new("canary").expect("valid"), lease) };
     for unsettled in [false, true] {
         claim.unsettled = unsettled;
-        match mutex.try_acquire(&claim, None).await {
+        match mutex.try_acquire((&claim).into()).await {
             Ok(acquire) => show_debug(&acquire),
             Err(error) => show(&error),
         }

@@ -1,7 +1,7 @@
 //! Tokens of real elections.
 
 use azure_core::http::RequestContent;
-use azure_leader_election::{Acquire, ErrorKind};
+use azure_leader_election::{Acquire, AcquireRequest, ErrorKind};
 use azure_leader_election::{BlobDistributedMutex, Claim, DistributedMutex, FencedBlob, FencingToken, HolderId};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ async fn elect(mutex: &dyn DistributedMutex) -> FencingToken {
     let claim = Claim::new(HolderId::new("somebody").unwrap(), Duration::from_secs(15));
     let mut lapsed = None;
     loop {
-        match mutex.try_acquire(&claim, lapsed.as_ref()).await.unwrap() {
+        match mutex.try_acquire(AcquireRequest::new(&claim).with_lapsed(lapsed.as_ref())).await.unwrap() {
             Acquire::Granted(grant) => {
                 mutex.release(&claim).await.unwrap();
                 return grant.fencing_token;
@@ -80,7 +80,7 @@ async fn a_term_in_the_lease_blob_above_2_to_the_53_or_malformed_elects_nobody()
             azure_storage_blob::models::BlockBlobClientUploadOptions { metadata: Some(metadata), ..Default::default() };
         blob.upload(RequestContent::from(Vec::new()), Some(options)).await.unwrap();
         let claim = Claim::new(HolderId::new("somebody").unwrap(), Duration::from_secs(15));
-        let error = mutex.try_acquire(&claim, None).await.expect_err(value);
+        let error = mutex.try_acquire((&claim).into()).await.expect_err(value);
         assert_eq!(error.kind(), ErrorKind::CorruptRecord, "{value:?}: {error}");
     }
 }

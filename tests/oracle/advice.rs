@@ -24,7 +24,7 @@ async fn refusal(of: fn(&Request) -> bool, status: u16, code: &'static str) -> E
         false => Fate::PROMPT,
     });
     let claim = Claim::new(HolderId::new("worker").unwrap(), Duration::from_secs(15));
-    mutex(&network).try_acquire(&claim, None).await.unwrap_err()
+    mutex(&network).try_acquire((&claim).into()).await.unwrap_err()
 }
 
 fn any(_: &Request) -> bool {
@@ -63,7 +63,7 @@ async fn a_token_that_somebody_has_edited_is_not_followed_and_the_lease_is_not_t
     let network = Network::new();
     let claim = |holder: &str| Claim::new(HolderId::new(holder).unwrap(), Duration::from_secs(15));
     let (mutex, first) = (mutex(&network), claim("first"));
-    mutex.try_acquire(&first, None).await.unwrap();
+    mutex.try_acquire((&first).into()).await.unwrap();
     mutex.release(&first).await.unwrap();
     let edit = |token: u64| {
         let headers = [
@@ -80,7 +80,7 @@ async fn a_token_that_somebody_has_edited_is_not_followed_and_the_lease_is_not_t
     };
     for token in [FencingToken::MAX - 1, FencingToken::MAX] {
         assert!(network.exchange(edit(token)).await.unwrap().is_success());
-        let error = mutex.try_acquire(&claim("second"), None).await.unwrap_err();
+        let error = mutex.try_acquire((&claim("second")).into()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::CorruptRecord);
         assert!(error.to_string().contains("somebody has edited it"), "{error}");
         assert!(!mutex.observe().await.unwrap().held, "the lease was not taken for it");

@@ -88,7 +88,7 @@ async fn a_proxy_that_weakens_etags_keeps_nobody_from_leading() {
     let mut last = None;
     for mutex in [&first, &second, &first] {
         let claim = claim("worker");
-        let Acquire::Granted(grant) = mutex.try_acquire(&claim, None).await.unwrap() else {
+        let Acquire::Granted(grant) = mutex.try_acquire((&claim).into()).await.unwrap() else {
             panic!("nobody leads, and yet another worker is said to");
         };
         assert!(Some(grant.fencing_token) > last);
@@ -101,7 +101,7 @@ async fn a_proxy_that_weakens_etags_keeps_nobody_from_leading() {
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_makes_etags_of_its_own_is_an_error_and_not_another_leader() {
     let network = Network::new();
-    let error = behind(Habit::Replaces, &network).try_acquire(&claim("worker"), None).await.unwrap_err();
+    let error = behind(Habit::Replaces, &network).try_acquire((&claim("worker")).into()).await.unwrap_err();
     assert!(error.is_transient(), "it may be mended while the worker runs: {error}");
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("proxies") && error.to_string().contains("ETag"), "{error}");
@@ -112,9 +112,9 @@ async fn a_cache_on_the_way_hides_no_lease_that_is_free() {
     let network = Network::new();
     let (leader, standby) = (behind(Habit::Keeps, &network), behind(Habit::Keeps, &network));
     let (first, second) = (claim("first"), claim("second"));
-    assert!(matches!(leader.try_acquire(&first, None).await.unwrap(), Acquire::Granted(_)));
-    assert!(matches!(standby.try_acquire(&second, None).await.unwrap(), Acquire::Held(_)));
+    assert!(matches!(leader.try_acquire((&first).into()).await.unwrap(), Acquire::Granted(_)));
+    assert!(matches!(standby.try_acquire((&second).into()).await.unwrap(), Acquire::Held(_)));
     leader.release(&first).await.unwrap();
     assert!(!standby.observe().await.unwrap().held, "the answer of a minute ago");
-    assert!(matches!(standby.try_acquire(&second, None).await.unwrap(), Acquire::Granted(_)));
+    assert!(matches!(standby.try_acquire((&second).into()).await.unwrap(), Acquire::Granted(_)));
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::time::Duration;
 
-use azure_leader_election::{Acquire, Claim, HolderId, Leader, Renew, Timing};
+use azure_leader_election::{Acquire, AcquireRequest, Claim, HolderId, Leader, Renew, Timing};
 use serde_json::{Value, json};
 
 use crate::arguments::Break;
@@ -127,8 +127,12 @@ async fn seize(opened: &Opened, leader: Option<&Leader>, arguments: &Break) -> R
     let claim = Claim::new(HolderId::new(format!("leader-break-{}", std::process::id()))?, lease);
     let mut lapsed = None;
     for _ in 0..ROUNDS {
-        let attempt =
-            within(arguments.timeout, &opened.place, opened.mutex.try_acquire(&claim, lapsed.as_ref())).await?;
+        let attempt = within(
+            arguments.timeout,
+            &opened.place,
+            opened.mutex.try_acquire(AcquireRequest::new(&claim).with_lapsed(lapsed.as_ref())),
+        )
+        .await?;
         match attempt {
             Acquire::Granted(_) => return keep(opened, &claim, arguments).await,
             Acquire::Held(held) => lapsed = held.version,

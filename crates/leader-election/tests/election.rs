@@ -6,8 +6,6 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
-#[path = "support/answered.rs"]
-mod answered;
 #[path = "election/bench.rs"]
 mod bench;
 #[path = "election/candidate.rs"]
@@ -22,8 +20,6 @@ mod host;
 mod hostile;
 #[path = "election/mischief.rs"]
 mod mischief;
-#[path = "election/monitor.rs"]
-mod monitor;
 #[path = "election/next_term.rs"]
 mod next_term;
 #[path = "election/patience.rs"]
@@ -40,6 +36,8 @@ mod store;
 mod tasks;
 #[path = "election/term.rs"]
 mod term;
+#[path = "election/timers.rs"]
+mod timers;
 #[path = "election/timing.rs"]
 mod timing;
 #[path = "election/way_out.rs"]

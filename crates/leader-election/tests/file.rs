@@ -11,8 +11,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use leader_election::{
-    Acquire, CancellationToken, Claim, DistributedMutex, ErrorKind, FencingToken, FileMutex, Held, HolderId,
-    LeaderHost, Loss, Observation, Renew, Result, Version, async_trait,
+    Acquire, AcquireRequest, CancellationToken, Claim, DistributedMutex, ErrorKind, FencingToken, FileMutex, Held,
+    HolderId, LeaderHost, Loss, Observation, Renew, Result, Version, async_trait,
 };
 
 fn claim(holder: &str) -> Claim {
@@ -43,7 +43,7 @@ async fn elections_in_one_directory_are_apart() {
     let directory = tempfile::tempdir().unwrap();
     for election in ["a", "a.json", "a.lock", "a.draft", "b"] {
         let mutex = FileMutex::new(directory.path(), election).unwrap();
-        granted(mutex.try_acquire(&claim(election), None).await);
+        granted(mutex.try_acquire((&claim(election)).into()).await);
     }
     for election in ["a", "a.json", "a.lock", "a.draft", "b"] {
         let seen = FileMutex::new(directory.path(), election).unwrap().observe().await.unwrap();
@@ -55,7 +55,7 @@ async fn elections_in_one_directory_are_apart() {
 async fn invariant_14_a_record_that_cannot_be_understood_is_refused_and_left_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let (path, mutex) = (directory.path().join("nightly.json"), open(directory.path()));
-    granted(mutex.try_acquire(&claim("first"), None).await);
+    granted(mutex.try_acquire((&claim("first")).into()).await);
     let sound = std::fs::read_to_string(&path).unwrap();
     let absurd = sound.replace("\"leaseMs\": 30000", "\"leaseMs\": 18446744073709551615");
     assert_ne!(absurd, sound);
@@ -64,7 +64,7 @@ async fn invariant_14_a_record_that_cannot_be_understood_is_refused_and_left_as_
         std::fs::write(&path, bad).unwrap();
         let contender = claim("second");
         for outcome in [
-            mutex.try_acquire(&contender, None).await.map(drop),
+            mutex.try_acquire((&contender).into()).await.map(drop),
             mutex.renew(&contender).await.map(drop),
             mutex.release(&contender).await,
             mutex.observe().await.map(drop),
@@ -81,7 +81,7 @@ async fn invariant_14_a_record_that_cannot_be_understood_is_refused_and_left_as_
 async fn invariant_14_a_leader_whose_record_was_spoilt_does_not_overwrite_it() {
     let directory = tempfile::tempdir().unwrap();
     let (path, mutex, leader) = (directory.path().join("nightly.json"), open(directory.path()), claim("first"));
-    granted(mutex.try_acquire(&leader, None).await);
+    granted(mutex.try_acquire((&leader).into()).await);
     std::fs::write(&path, "spoilt").unwrap();
     assert_eq!(mutex.renew(&leader).await.unwrap_err().kind(), ErrorKind::CorruptRecord);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "spoilt");
@@ -91,7 +91,7 @@ async fn invariant_14_a_leader_whose_record_was_spoilt_does_not_overwrite_it() {
 async fn what_is_no_file_is_no_record_and_is_not_waited_for() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::create_dir(directory.path().join("nightly.json")).unwrap();
-    let error = open(directory.path()).try_acquire(&claim("first"), None).await.unwrap_err();
+    let error = open(directory.path()).try_acquire((&claim("first")).into()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CorruptRecord, "{error}");
 }
 
@@ -99,7 +99,7 @@ async fn what_is_no_file_is_no_record_and_is_not_waited_for() {
 async fn an_edit_by_hand_ends_the_lease_of_the_leader_even_if_it_leaves_the_number_of_the_write() {
     let directory = tempfile::tempdir().unwrap();
     let (path, mutex, leader) = (directory.path().join("nightly.json"), open(directory.path()), claim("first"));
-    granted(mutex.try_acquire(&leader, None).await);
+    granted(mutex.try_acquire((&leader).into()).await);
     assert_eq!(mutex.renew(&leader).await.unwrap(), Renew::Renewed);
     let edited = std::fs::read_to_string(&path).unwrap().replace("\"holder\": \"first\"", "\"holder\": \"\"");
     std::fs::write(&path, edited).unwrap();
@@ -111,7 +111,7 @@ async fn the_version_changes_with_each_renewal_and_only_then() {
     let directory = tempfile::tempdir().unwrap();
     let (mutex, leader) = (open(directory.path()), claim("leader"));
     assert_eq!(mutex.version().await.unwrap(), None);
-    granted(mutex.try_acquire(&leader, None).await);
+    granted(mutex.try_acquire((&leader).into()).await);
     let first = mutex.version().await.unwrap();
     assert_eq!(mutex.version().await.unwrap(), first);
     assert_eq!(mutex.renew(&leader).await.unwrap(), Renew::Renewed);
@@ -121,12 +121,12 @@ async fn the_version_changes_with_each_renewal_and_only_then() {
 #[tokio::test]
 async fn the_token_of_a_deleted_election_goes_on_rising() {
     let directory = tempfile::tempdir().unwrap();
-    let first = granted(open(directory.path()).try_acquire(&claim("first"), None).await);
+    let first = granted(open(directory.path()).try_acquire((&claim("first")).into()).await);
     for file in std::fs::read_dir(directory.path()).unwrap() {
         std::fs::remove_file(file.unwrap().path()).unwrap();
     }
     tokio::time::sleep(Duration::from_millis(20)).await;
-    let second = granted(open(directory.path()).try_acquire(&claim("second"), None).await);
+    let second = granted(open(directory.path()).try_acquire((&claim("second")).into()).await);
     assert!(second > first, "{second} follows {first}");
 }
 
@@ -136,13 +136,13 @@ async fn a_token_near_the_highest_is_refused_before_anybody_is_granted_one_above
     let directory = tempfile::tempdir().unwrap();
     let (path, mutex) = (directory.path().join("nightly.json"), open(directory.path()));
     let first = claim("first");
-    let token = granted(mutex.try_acquire(&first, None).await);
+    let token = granted(mutex.try_acquire((&first).into()).await);
     mutex.release(&first).await.unwrap();
     let sound = std::fs::read_to_string(&path).unwrap();
     let said = |token: u64| format!("\"fencingToken\": {token}");
     for edited in [FencingToken::MAX - 1, FencingToken::MAX] {
         std::fs::write(&path, sound.replace(&said(token.get()), &said(edited))).unwrap();
-        let error = mutex.try_acquire(&claim("second"), None).await.expect_err("must be refused");
+        let error = mutex.try_acquire((&claim("second")).into()).await.expect_err("must be refused");
         assert_eq!(error.kind(), ErrorKind::CorruptRecord);
         assert!(
             error.to_string().contains("somebody has edited it") && error.to_string().contains("delete it"),
@@ -152,7 +152,7 @@ async fn a_token_near_the_highest_is_refused_before_anybody_is_granted_one_above
     // What the sentence says.
     std::fs::remove_file(&path).unwrap();
     tokio::time::sleep(Duration::from_millis(20)).await;
-    assert!(granted(mutex.try_acquire(&claim("third"), None).await) > token);
+    assert!(granted(mutex.try_acquire((&claim("third")).into()).await) > token);
 }
 
 #[tokio::test]
@@ -163,14 +163,14 @@ async fn a_missing_directory_is_created_by_who_contends_and_not_by_who_looks() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("leases") && error.to_string().contains("create it"), "{error}");
     assert!(!leases.exists());
-    granted(open(&leases).try_acquire(&claim("first"), None).await);
+    granted(open(&leases).try_acquire((&claim("first")).into()).await);
     assert!(leases.join("nightly.json").exists());
 }
 
 #[tokio::test]
 async fn a_directory_whose_parent_is_missing_too_is_named_and_not_created() {
     let directory = tempfile::tempdir().unwrap();
-    let error = open(&directory.path().join("missing/leases")).try_acquire(&claim("first"), None).await.unwrap_err();
+    let error = open(&directory.path().join("missing/leases")).try_acquire((&claim("first")).into()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("missing/leases nor the one above it exists: create it"), "{error}");
     assert!(!directory.path().join("missing").exists());
@@ -179,7 +179,7 @@ async fn a_directory_whose_parent_is_missing_too_is_named_and_not_created() {
 #[tokio::test]
 async fn a_file_in_the_place_of_the_directory_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let error = open(file.path()).try_acquire(&claim("first"), None).await.unwrap_err();
+    let error = open(file.path()).try_acquire((&claim("first")).into()).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::NotFound), "{error}");
 }
 
@@ -193,7 +193,7 @@ async fn a_directory_without_the_right_to_write_is_named() {
     let root_writes_anyway = std::fs::write(directory.path().join("probe"), "").is_ok();
     // No user can make a file there.
     let closed = if root_writes_anyway { Path::new("/sys") } else { directory.path() };
-    let error = open(closed).try_acquire(&claim("first"), None).await.unwrap_err();
+    let error = open(closed).try_acquire((&claim("first")).into()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
     assert!(error.to_string().contains("give this process the right"), "{error}");
 }
@@ -218,7 +218,8 @@ impl Hanging {
 
 #[async_trait]
 impl DistributedMutex for Hanging {
-    async fn try_acquire(&self, _: &Claim, _: Option<&Version>) -> Result<Acquire> {
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        let (_, _) = (request.claim, request.lapsed);
         let waiting = Arc::clone(&self.waiting);
         let hung = tokio::task::spawn_blocking(move || {
             let mut state = waiting.0.lock().unwrap();
@@ -260,7 +261,7 @@ async fn calls_of_another_store_that_hang_do_not_stop_the_file_store() {
     }
     let directory = tempfile::tempdir().unwrap();
     let (mutex, leader) = (open(directory.path()), claim("first"));
-    let answer = tokio::time::timeout(Duration::from_secs(60), mutex.try_acquire(&leader, None)).await;
+    let answer = tokio::time::timeout(Duration::from_secs(60), mutex.try_acquire((&leader).into())).await;
     let answer = answer.inspect_err(|_| hanging.end());
     granted(answer.expect("the file store waits for threads that another store has taken"));
     assert_eq!(mutex.renew(&leader).await.unwrap(), Renew::Renewed);

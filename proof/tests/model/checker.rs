@@ -6,11 +6,11 @@ use std::time::Instant;
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use super::action::Act;
-use super::broken::Broken;
 use super::config::Config;
 use super::path::Path;
 use super::seen::{Seen, Tally};
 use super::world::World;
+use testkit::Rule;
 
 /// The property that all promises are kept.
 const KEPT: &str = "every promise is kept";
@@ -63,7 +63,7 @@ pub struct Outcome {
     total: usize,
     depth: usize,
     /// The first promise that was found broken, and the shortest path to it.
-    pub broken: Option<(Broken, Path)>,
+    pub broken: Option<(Rule, Path)>,
     seconds: f64,
 }
 

@@ -6,12 +6,12 @@
 use leader_election::election::{Action, AttemptId, EndReason, Event, Moment, Report};
 use leader_election::{Claim, FencingToken};
 
-use super::broken::Broken;
 use super::config::Config;
 use super::ids::ClaimNo;
 use super::seen::Seen;
 use super::store::What;
-use crate::answered::answered;
+use testkit::Rule;
+use testkit::core::answered;
 
 /// A request whose answer is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub struct Look<'a> {
     pub started: u64,
     /// Whether the claim's lease runs in the store.
     pub held: &'a dyn Fn(u32) -> bool,
-    pub broken: Option<Broken>,
+    pub broken: Option<Rule>,
     pub seen: Vec<Seen>,
 }
 
@@ -85,7 +85,7 @@ impl<'a> Look<'a> {
         Self { config, now, started, held: &|_| false, broken: None, seen: vec![] }
     }
 
-    pub fn demand(&mut self, kept: bool, otherwise: Broken) {
+    pub fn demand(&mut self, kept: bool, otherwise: Rule) {
         if !kept {
             self.broken.get_or_insert(otherwise);
         }
@@ -130,24 +130,24 @@ impl Ghost {
         let cancelled = |reason: EndReason| actions.contains(&Action::CancelTask { reason });
         if cancelled(EndReason::RenewalTimedOut) {
             let due = anchor_before.map(|anchor| anchor + look.config.cancel_after());
-            look.demand(due.is_some_and(|due| look.now >= due), Broken::TroubleDoesNot);
+            look.demand(due.is_some_and(|due| look.now >= due), Rule::TrueReason);
             look.see(Seen::RenewalTimedOut);
         }
         if cancelled(EndReason::LeaseLost) {
-            look.demand(matches!(event, Some(Event::Lost { .. })), Broken::TroubleDoesNot);
+            look.demand(matches!(event, Some(Event::Lost { .. })), Rule::TrueReason);
             look.see(Seen::LeaseLost);
         }
         let exited = matches!(event, Some(Event::TaskExited { .. }));
         for action in actions {
             // What became due before its task was gone is still asked for: a late election cannot know better.
             let for_whom = exited || self.task.is_some_and(|task| task.order < Order::Abort);
-            look.demand(for_whom || !matches!(action, Action::Renew { .. }), Broken::DrainBounded);
+            look.demand(for_whom || !matches!(action, Action::Renew { .. }), Rule::RenewsForATask);
             self.note_action(look, action, granted);
         }
         let runs_on = self.task.is_some_and(|task| task.order == Order::Run);
         match event {
-            Some(Event::ClockJumped) => look.demand(!runs_on, Broken::JumpEnds),
-            Some(Event::Shutdown | Event::StepDown { .. }) => look.demand(!runs_on, Broken::DrainBounded),
+            Some(Event::ClockJumped) => look.demand(!runs_on, Rule::JumpEnds),
+            Some(Event::Shutdown | Event::StepDown { .. }) => look.demand(!runs_on, Rule::DrainBounded),
             _ => {}
         }
     }
@@ -172,7 +172,7 @@ impl Ghost {
             Event::Acquired { grant, .. } => {
                 let rises = grant.fencing_token.get() > self.highest;
                 let starts = actions.iter().any(|action| matches!(action, Action::StartTask { .. }));
-                look.demand(rises || !starts, Broken::TokensRise);
+                look.demand(rises || !starts, Rule::TokensRise);
                 self.highest = self.highest.max(grant.fencing_token.get());
                 self.ambiguous = None;
                 if flight.unsettled {
@@ -198,7 +198,7 @@ impl Ghost {
                 self.forsaken = true;
                 let runs = self.task.is_some_and(|task| task.order == Order::Run);
                 let cancelled = actions.iter().any(|action| matches!(action, Action::CancelTask { .. }));
-                look.demand(!runs || cancelled, Broken::LossCancels);
+                look.demand(!runs || cancelled, Rule::LossCancels);
                 self.soon(look.now + look.config.timing.grace());
             }
             Event::Failed { .. } => self.failed(&flight),
@@ -226,21 +226,21 @@ impl Ghost {
         match action {
             Action::Acquire { attempt, claim, .. } => self.note_acquire(look, *attempt, claim),
             Action::Renew { attempt, claim } => {
-                look.demand(ClaimNo::of(claim.id).number == self.claim, Broken::StaysEnded);
-                look.demand(!self.forsaken, Broken::JumpEnds);
+                look.demand(ClaimNo::of(claim.id).number == self.claim, Rule::StaysEnded);
+                look.demand(!self.forsaken, Rule::JumpEnds);
                 self.send(look, *attempt, What::Renew, claim);
             }
             Action::Release { attempt, claim } => {
-                look.demand(self.task.is_none(), Broken::ReleasedLast);
-                look.demand(ClaimNo::of(claim.id).number == self.claim, Broken::Settled);
-                look.demand(!self.forsaken, Broken::JumpEnds);
+                look.demand(self.task.is_none(), Rule::ReleasedLast);
+                look.demand(ClaimNo::of(claim.id).number == self.claim, Rule::Settled);
+                look.demand(!self.forsaken, Rule::JumpEnds);
                 self.released = true;
                 self.spent = self.claim;
                 self.send(look, *attempt, What::Release, claim);
             }
             Action::Abandon { attempt, .. } => {
                 let flight = self.flight.take_if(|flight| flight.attempt == *attempt);
-                look.demand(flight.is_some(), Broken::OneAtATime);
+                look.demand(flight.is_some(), Rule::OneAttempt);
                 flight.iter().for_each(|flight| self.failed(flight));
             }
             Action::StartTask { token } => self.note_start(look, *token, granted),
@@ -252,13 +252,13 @@ impl Ghost {
                     _ => self.soon(look.now + config.timing.grace()),
                 }
                 if let Some(task) = &mut self.task {
-                    look.demand(task.order == Order::Run, Broken::Alternates);
+                    look.demand(task.order == Order::Run, Rule::CancelledThenAborted);
                     task.order = Order::Cancel;
                 }
             }
             Action::AbortTask => {
                 if let Some(task) = &mut self.task {
-                    look.demand(task.order == Order::Cancel, Broken::StoppedInTime);
+                    look.demand(task.order == Order::Cancel, Rule::CancelledThenAborted);
                     task.order = Order::Abort;
                 }
             }
@@ -267,15 +267,15 @@ impl Ghost {
     }
 
     fn send(&mut self, look: &mut Look<'_>, attempt: AttemptId, what: What, claim: &Claim) {
-        look.demand(self.flight.is_none(), Broken::OneAtATime);
+        look.demand(self.flight.is_none(), Rule::OneAttempt);
         self.flight = Some(Flight { attempt, what, at: look.now, unsettled: claim.unsettled });
         self.sent_at = Some(look.now);
     }
 
     fn note_acquire(&mut self, look: &mut Look<'_>, attempt: AttemptId, claim: &Claim) {
-        look.demand(self.task.is_none(), Broken::OneAtATime);
+        look.demand(self.task.is_none(), Rule::OneTask);
         let number = ClaimNo::of(claim.id).number;
-        look.demand(number > self.spent, Broken::StaysEnded);
+        look.demand(number > self.spent, Rule::StaysEnded);
         if number != self.claim {
             self.leave_claim(look);
             self.claim = number;
@@ -283,21 +283,21 @@ impl Ghost {
         }
         let lease = look.config.timing.lease();
         let unsettled = self.ambiguous.is_some_and(|since| look.now < since + lease);
-        look.demand(claim.unsettled || !unsettled, Broken::Settled);
+        look.demand(claim.unsettled || !unsettled, Rule::Settled);
         let paced = self.ambiguous.is_none_or(|since| look.now >= since + look.config.timing.poll_every() / 2);
-        look.demand(paced, Broken::Paced);
+        look.demand(paced, Rule::Paced);
         self.send(look, attempt, What::Acquire, claim);
     }
 
     fn note_start(&mut self, look: &mut Look<'_>, token: FencingToken, granted: Option<(FencingToken, Flight)>) {
-        look.demand(self.task.is_none(), Broken::OneAtATime);
-        look.demand(self.elected == Some(token.get()), Broken::Alternates);
+        look.demand(self.task.is_none(), Rule::OneTask);
+        look.demand(self.elected == Some(token.get()), Rule::Alternates);
         // Where leadership is not exclusive, an earlier grant may be heard of after a later one.
-        look.demand(!look.config.exclusive || token.get() > look.started, Broken::TokensRise);
+        look.demand(!look.config.exclusive || token.get() > look.started, Rule::TokensRise);
         let Some((_, flight)) = granted.filter(|(granted, _)| *granted == token) else {
-            return look.demand(false, Broken::Granted);
+            return look.demand(false, Rule::Granted);
         };
-        look.demand(look.now < flight.at + look.config.cancel_after(), Broken::Settled);
+        look.demand(look.now < flight.at + look.config.cancel_after(), Rule::UsedInTime);
         self.task = Some(Task { token: token.get(), order: Order::Run, deaf: false });
         self.anchor = Some(flight.at);
         (self.abort_due, self.over, self.failing, self.overrun) = (None, false, false, false);
@@ -310,11 +310,11 @@ impl Ghost {
     fn note_report(&mut self, look: &mut Look<'_>, report: &Report) {
         match report {
             Report::Elected { token } => {
-                look.demand(self.elected.is_none(), Broken::Alternates);
+                look.demand(self.elected.is_none(), Rule::Alternates);
                 self.elected = Some(token.get());
             }
             Report::Ended { token, .. } => {
-                look.demand(self.elected == Some(token.get()), Broken::Alternates);
+                look.demand(self.elected == Some(token.get()), Rule::Alternates);
                 self.elected = None;
             }
             Report::Overrun { .. } => {
@@ -323,7 +323,7 @@ impl Ghost {
             }
             Report::GrantedTooLate { .. } => look.see(Seen::GrantedTooLate),
             Report::TokenNotRising { .. } => {
-                look.demand(!look.config.rising, Broken::TokensRise);
+                look.demand(!look.config.rising, Rule::TokensRise);
                 look.see(Seen::TokenRefused);
             }
             Report::ReleaseFailed => look.see(Seen::ReleaseFailed),

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use super::action::Act;
-use super::broken::Broken;
 use super::clock::{Tick, name_of};
 use super::config::Config;
 use super::host::{Body, Host};
@@ -48,7 +47,7 @@ impl Path {
             let _ = writeln!(text, "{:>4}. {at:>6.1} s  {who}{act}{}", step + 1, consequence(&world, &next, begun));
             world = next;
         }
-        let found = world.broken.map_or("no promise is broken", Broken::promise);
+        let found = world.broken.map_or_else(|| "no promise is broken".to_owned(), |rule| rule.to_string());
         let _ = writeln!(text, "      then: {found}");
         let path = self.0.iter().map(usize::to_string).collect::<Vec<_>>().join(".");
         let _ = write!(

@@ -124,7 +124,7 @@ impl Store {
         }
         let token = self.record.map_or(0, |record| record.token);
         let fencing_token = FencingToken::new(token).expect("valid");
-        Event::Acquired { attempt, grant: Grant { fencing_token, lease: config.lease() } }
+        Event::Acquired { attempt, grant: Grant::new(fencing_token, config.lease()) }
     }
 
     fn held(&self, config: &Config) -> Held {

@@ -2,26 +2,26 @@
 
 use leader_election::election::Moment;
 
-use super::broken::Broken;
 use super::canon::{Digest, Frame};
 use super::ghost::{Ghost, Look, Order};
 use super::seen::Seen;
+use testkit::Rule;
 
 impl Ghost {
     /// The candidate will do nothing more for its claim.
     pub fn leave_claim(&self, look: &mut Look<'_>) {
         // Who was told that the lease is not its own, or whose clock jumped, has nothing to release.
         let left_behind = !self.released && !self.forsaken && !self.excused && (look.held)(self.claim);
-        look.demand(!left_behind, Broken::Settled);
+        look.demand(!left_behind, Rule::GivenBack);
         let lease = look.config.timing.lease();
         let unsettled = self.ambiguous.is_some_and(|since| look.now < since + lease);
-        look.demand(self.released || self.forsaken || !unsettled, Broken::Settled);
+        look.demand(self.released || self.forsaken || !unsettled, Rule::Settled);
     }
 
     /// The election says that it has stopped.
     pub fn stopped(&self, look: &mut Look<'_>) {
-        look.demand(self.task.is_none() || self.overrun, Broken::DrainBounded);
-        look.demand(self.elected.is_none(), Broken::Alternates);
+        look.demand(self.task.is_none() || self.overrun, Rule::StopsInTime);
+        look.demand(self.elected.is_none(), Rule::Alternates);
         if self.task.is_none() {
             self.leave_claim(look);
         }
@@ -33,26 +33,26 @@ impl Ghost {
         let (config, now) = (look.config, look.now);
         if let Some(until) = valid_until {
             let counted = self.anchor.is_some_and(|anchor| until <= anchor + config.valid_for());
-            look.demand(counted, Broken::Counted);
-            look.demand(self.task.is_some(), Broken::StaysEnded);
-            look.demand(!self.over || until <= now, Broken::StaysEnded);
-            look.demand(!self.forsaken, Broken::Revoked);
+            look.demand(counted, Rule::CountedFromTheRequest);
+            look.demand(self.task.is_some(), Rule::StaysEnded);
+            look.demand(!self.over || until <= now, Rule::StaysEnded);
+            look.demand(!self.forsaken, Rule::Revoked);
         }
         let idle = self.flight.is_none();
         // Even after the longest rest.
         let latest = now + config.timing.lease() * 5;
-        look.demand(!idle || wakes_at.is_some_and(|at| at <= latest) || self.overrun, Broken::Wakes);
+        look.demand(!idle || wakes_at.is_some_and(|at| at <= latest) || self.overrun, Rule::Contends);
         let attempt_ends = self.flight.map(|flight| flight.at + config.timing.attempt_timeout());
-        look.demand(!punctual || attempt_ends.is_none_or(|due| now < due), Broken::Wakes);
+        look.demand(!punctual || attempt_ends.is_none_or(|due| now < due), Rule::Contends);
         let (Some(task), Some(anchor), true) = (self.task, self.anchor, punctual) else { return };
         let aborted = task.order == Order::Abort;
         let running = task.order == Order::Run;
-        look.demand(!running || now < anchor + config.cancel_after(), Broken::StoppedInTime);
-        look.demand(aborted || now < anchor + config.valid_for(), Broken::StoppedInTime);
-        look.demand(aborted || self.abort_due.is_none_or(|due| now < due), Broken::DrainBounded);
+        look.demand(!running || now < anchor + config.cancel_after(), Rule::CancelledInTime);
+        look.demand(aborted || now < anchor + config.valid_for(), Rule::AbortedInTime);
+        look.demand(aborted || self.abort_due.is_none_or(|due| now < due), Rule::DrainBounded);
         let keeps = !aborted && !self.forsaken && idle;
         let renews_by = self.sent_at.map(|at| at + config.timing.renew_every());
-        look.demand(!keeps || renews_by.is_none_or(|due| now < due), Broken::RenewedInDrain);
+        look.demand(!keeps || renews_by.is_none_or(|due| now < due), Rule::RenewedWhileItRuns);
     }
 
     /// What of this makes a difference.

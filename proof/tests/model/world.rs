@@ -3,7 +3,6 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::broken::Broken;
 use super::canon::Digest;
 use super::clock::{Clock, Tick};
 use super::config::{Budget, Config};
@@ -11,6 +10,7 @@ use super::ghost::{Look, Order};
 use super::host::{Body, Host};
 use super::store::Store;
 use leader_election::election::Event;
+use testkit::Rule;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct World {
@@ -23,7 +23,7 @@ pub struct World {
     pub left: Budget,
     /// The highest token under which a task was started.
     pub started: u64,
-    pub broken: Option<Broken>,
+    pub broken: Option<Rule>,
 }
 
 impl World {
@@ -84,7 +84,7 @@ impl World {
     }
 
     /// Judges this instant.
-    pub fn judge(&self) -> Option<Broken> {
+    pub fn judge(&self) -> Option<Rule> {
         for host in &self.hosts {
             let mut look = Look::new(self.config, host.clock.at(self.now), self.started);
             host.judge(&mut look, self.now);
@@ -93,7 +93,7 @@ impl World {
             }
         }
         if self.store.repeats && self.config.rising {
-            return Some(Broken::TokensRise);
+            return Some(Rule::TokensRise);
         }
         if !self.config.exclusive {
             return None;
@@ -105,11 +105,11 @@ impl World {
         };
         let covered = |host: &Arc<Host>| self.store.runs_for(self.config, self.store_now(), host.claim());
         if valid().count() > 1 {
-            Some(Broken::OneValid)
+            Some(Rule::OneLeader)
         } else if self.hosts.iter().filter(runs).count() > 1 {
-            Some(Broken::OneTask)
+            Some(Rule::OneLeader)
         } else if !valid().all(covered) {
-            Some(Broken::Covered)
+            Some(Rule::Covered)
         } else {
             None
         }

@@ -73,12 +73,6 @@ impl HostClock {
         state.at(state.frozen.map_or(self.real(), |frozen| frozen.since))
     }
 
-    /// What the monotonic clock would show to a process that runs.
-    pub fn truth(&self) -> Duration {
-        let state = self.state();
-        state.at(state.frozen.filter(|frozen| !frozen.counted).map_or(self.real(), |frozen| frozen.since))
-    }
-
     /// How much of the time that a paused process did not see it would see if it went on now: all, or what is too little
     /// to be told from a clock that is set a bit.
     pub fn unseen(&self, threshold: Duration) -> Duration {

@@ -25,6 +25,12 @@ impl Log {
         *self.tally.entry(what).or_default() += 1;
     }
 
+    pub fn count_if(&mut self, so: bool, what: &'static str) {
+        if so {
+            self.count(what);
+        }
+    }
+
     pub fn note(&mut self, now: Duration, who: &str, what: Arguments<'_>) {
         if self.recording {
             let line = format!("{:>11.6} {who:<9} {what}", now.as_secs_f64());

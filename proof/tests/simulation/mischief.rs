@@ -153,11 +153,11 @@ impl Crowd {
         }
         let now = self.world.now();
         let mut state = self.world.state();
-        state.monitor.inspect(now);
+        state.monitor.look(now);
         state.monitor.log.count(what);
         state.monitor.log.note(now, "store", format_args!("{what}"));
         let owner = state.service.owner();
-        state.monitor.taint(owner);
+        state.monitor.taint(now, owner.as_ref());
         match what {
             "lease broken" => state.service.break_lease(),
             "lease usurped" => {
@@ -171,6 +171,6 @@ impl Crowd {
             }
         }
         let owner = state.service.owner();
-        state.monitor.taint(owner);
+        state.monitor.taint(now, owner.as_ref());
     }
 }

@@ -1,169 +1,432 @@
-//! Holds every host to the invariants, at the instant of each request, grant, reply, task and event.
+//! Tells the [referee](testkit::referee) of each request, grant, reply, task and event at the instant at which it happens, and
+//! counts what is worth testing.
 //!
-//! Overlaps are not sampled. Whatever begins or ends looks at that instant whether it may, and at everything that should
-//! have happened by then: so what never happens is found with the next thing that does.
+//! Overlaps are not sampled. Whatever begins or ends looks at that instant whether it may, and at everything that should have
+//! happened by then: so what never happens is found with the next thing that does.
 
-mod events;
-mod inspect;
-mod process;
-mod requests;
-mod runs;
-mod terms;
-
+use std::sync::Arc;
 use std::time::Duration;
 
-pub use process::Process;
-pub use requests::Call;
+use leader_election::{
+    Acquire, AfterTask, Claim, ClaimId, EndReason, Error, ErrorKind, LeaderEvent, Leadership, Operation, Renew, Result,
+};
+use testkit::referee::state::{Host, Order};
+use testkit::{Answer, ClaimNo, Event, Limits, Live, Referee, Request, Token, What, Who};
+use tokio::sync::broadcast::{self, error::TryRecvError};
 
-use leader_election::{Claim, ClaimId, EndReason, FencingToken, Leadership};
-
+use super::clock::HostClock;
 use super::log::Log;
-use super::plan::Rules;
+use super::plan::{HostSettings, Rules};
 use super::store::Owner;
 
-/// More requests than any schedule needs: beyond it somebody runs in circles.
-const HOT_LOOP: usize = 100_000;
+/// More requests than any schedule needs: beyond it somebody runs in circles, and virtual time stands still meanwhile.
+const HOT_LOOP: u64 = 100_000;
 
 pub struct Monitor {
     pub log: Log,
     pub processes: Vec<Process>,
-    pub terms: Vec<Term>,
     rules: Rules,
-    /// Terms whose task runs, or that might still be valid.
-    active: Vec<usize>,
-    highest: Option<FencingToken>,
-    /// Claims and their fingerprints.
-    claims: Vec<(ClaimId, String)>,
-    /// Claims whose lease was broken, deleted or rolled back by somebody else: nothing is promised for them.
-    tainted: Vec<Owner>,
-    requests: usize,
-    /// The store may forget what it granted: a host may then be granted a token that it has to refuse.
-    pub forgetful: bool,
+    referee: Referee,
+    live: Live<Leadership>,
+    /// Claims, where they are known, and their fingerprints.
+    claims: Vec<(Option<ClaimId>, String)>,
+    requests: u64,
+    /// When somebody was last asked to step down.
+    asked_to_leave: Option<Duration>,
 }
 
-/// A leader's task.
-pub struct Term {
-    pub process: usize,
-    pub token: FencingToken,
-    pub leader: Leadership,
-    claim: Option<ClaimId>,
-    lease: Duration,
-    started: Duration,
-    /// Until when, by the host's own clock, the store's answers let it lead: at the least and at the most, should an
-    /// answer have come in the very instant in which it was given up.
-    until: Duration,
-    until_at_most: Duration,
-    pub cancelled: Option<Duration>,
-    gone: Option<Duration>,
-    invalid: bool,
-    lost_at: Option<Duration>,
-    /// Perhaps it was told so in the very instant in which it gave up waiting for the answer.
-    lost_perhaps: bool,
-    heartbeat_at: Duration,
-    /// When somebody first asked it to step down.
-    pub leaves_at: Option<Duration>,
-    /// The jumps of the host's clock before its lease was asked for, and before it began.
-    jumps: u32,
-    jumps_before: u32,
-    pauses: u32,
-    reason: Option<EndReason>,
+/// One process with one host.
+pub struct Process {
+    pub name: String,
+    pub clock: Arc<HostClock>,
+    pub settings: HostSettings,
+    pub events: broadcast::Receiver<LeaderEvent>,
 }
 
-impl Term {
-    pub fn runs(&self) -> bool {
-        self.gone.is_none()
+/// A request in flight.
+#[derive(Debug, Clone, Copy)]
+pub struct Call {
+    process: usize,
+    attempt: u64,
+}
+
+impl Process {
+    fn limits(&self, rules: &Rules) -> Limits {
+        let look_every = self.clock.look_every().unwrap_or_default();
+        Limits {
+            drain: self.settings.drain_limit,
+            pause: self.settings.pause,
+            heartbeat: self.settings.heartbeat_limit,
+            look_every,
+            // Timers have whole milliseconds, and run at another rate.
+            tolerance: Duration::from_millis(6) + look_every.mul_f64(0.025),
+            told: rules.pushes || rules.hints,
+            ..Limits::of(&self.settings.timing)
+        }
     }
 }
 
 impl Monitor {
-    pub fn new(rules: Rules, recording: bool, printing: bool) -> Self {
+    pub fn new(rules: Rules, forgetful: bool, recording: bool, printing: bool) -> Self {
+        let mut referee = Referee::default();
+        if forgetful {
+            let forgets = Event { at: Duration::ZERO, who: Who::MAX, what: What::Forgets };
+            referee.observe(&forgets).expect("nothing has happened yet");
+        }
         Self {
             log: Log { recording, printing, ..Log::default() },
             processes: vec![],
-            terms: vec![],
             rules,
-            active: vec![],
-            highest: None,
+            referee,
+            live: Live::default(),
             claims: vec![],
-            tainted: vec![],
             requests: 0,
-            forgetful: false,
+            asked_to_leave: None,
         }
     }
 
     pub fn note(&mut self, now: Duration, process: usize, what: std::fmt::Arguments<'_>) {
         if self.log.recording {
-            let name = self.processes[process].name.clone();
-            self.log.note(now, &name, what);
+            self.log.note(now, &self.processes[process].name, what);
         }
     }
 
     pub fn violation(&mut self, now: Duration, process: usize, what: std::fmt::Arguments<'_>) {
-        let name = self.processes[process].name.clone();
-        self.log.violation(now, &name, what);
+        self.log.violation(now, &self.processes[process].name, what);
     }
 
-    /// The term of a process whose task runs.
-    pub fn running(&self, process: usize) -> Option<usize> {
-        self.active.iter().copied().find(|term| self.terms[*term].process == process && self.terms[*term].runs())
+    /// Tells the referee what has happened to a process.
+    pub fn saw(&mut self, now: Duration, process: usize, what: What) {
+        self.told(now, process as Who, what);
+    }
+
+    fn told(&mut self, now: Duration, who: Who, what: What) {
+        if let Err(violation) = self.referee.observe(&Event { at: now, who, what }) {
+            let name = self.processes.get(violation.who as usize).map_or("store", |process| &process.name);
+            self.log.violation(now, name, format_args!("{violation}"));
+        }
+    }
+
+    /// Asks all leaders whether they lead, and looks at all that should have happened by now.
+    pub fn look(&mut self, now: Duration) {
+        let processes = &self.processes;
+        // Whether the task would be told that it is the leader if it asked in this instant.
+        let news = self.live.ask(|who, leader| {
+            let Process { clock, settings, .. } = &processes[who as usize];
+            let valid_for = if clock.is_dead() { Duration::ZERO } else { leader.valid_for() };
+            (valid_for > clock.unseen(settings.timing.jump_threshold())).then(|| clock.shown() + valid_for)
+        });
+        for (who, what) in news {
+            self.told(now, who, what);
+        }
+        if self.live.valid().nth(1).is_some() {
+            self.log.count("two valid after a break");
+        }
+    }
+
+    fn known(&self, process: usize) -> Option<&Host> {
+        self.referee.state().hosts.get(&(process as Who))
+    }
+
+    pub fn limits(&self, process: usize) -> Limits {
+        self.processes[process].limits(&self.rules)
+    }
+
+    /// The leadership of a process whose task runs.
+    pub fn running(&self, process: usize) -> Option<Leadership> {
+        self.known(process).filter(|host| host.runs())?;
+        self.live.leader(process as Who).cloned()
     }
 
     /// Who leads: its task runs and is not cancelled.
     pub fn leader(&self) -> Option<usize> {
-        let leads = |term: &Term| {
-            let process = &self.processes[term.process];
-            term.runs() && term.cancelled.is_none() && !process.stands_still() && self.is_valid(term)
+        let leads = |host: &Host| host.runs() && host.term.as_ref().is_some_and(|term| term.order == Order::Run);
+        let valid = |who: Who, leader: &Leadership| {
+            let Process { clock, settings, .. } = &self.processes[who as usize];
+            !clock.is_dead()
+                && !clock.is_frozen()
+                && leader.valid_for() > clock.unseen(settings.timing.jump_threshold())
         };
-        self.active.iter().copied().find(|term| leads(&self.terms[*term])).map(|term| self.terms[term].process)
+        let mut leaders = self.live.all().filter(|(who, leader)| valid(*who, leader)).map(|(who, _)| who as usize);
+        leaders.find(|process| self.known(*process).is_some_and(leads))
     }
 
     pub fn somebody_stepped_down_since(&self, since: Duration) -> bool {
-        self.terms.iter().any(|term| term.leaves_at.is_some_and(|at| at >= since))
+        self.asked_to_leave.is_some_and(|at| at >= since)
     }
 
-    /// Its wall clock was set forward, by so much that it has to notice, or perhaps not.
-    pub fn jumped(&mut self, process: usize, by: Duration, has_to_notice: bool) {
-        let process = &mut self.processes[process];
-        process.jumped_by = by;
-        process.jumps += 1;
-        process.rest = None;
-        process.jumped_at = has_to_notice.then(|| process.clock.truth());
-    }
-
-    /// Its wall clock was set back.
-    pub fn set_back(&mut self, process: usize) {
-        self.processes[process].asked.iter_mut().for_each(|asked| asked.set_back = true);
-    }
-
-    /// Somebody takes the lease away from whoever holds it.
-    pub fn taint(&mut self, owner: Option<Owner>) {
-        self.tainted.extend(owner);
+    /// Somebody takes the lease away from whoever holds it: nothing is promised for that claim any more.
+    pub fn taint(&mut self, now: Duration, owner: Option<&Owner>) {
+        if let Some(owner) = owner {
+            let claim = self.number(owner);
+            self.told(now, Who::MAX, What::Broken { claim });
+        }
     }
 
     /// Whether whoever leads may yet have to learn that somebody took its lease away.
     pub fn leader_is_tainted(&self) -> bool {
-        self.active.iter().any(|term| self.terms[*term].runs() && self.is_tainted(self.terms[*term].claim))
+        let state = self.referee.state();
+        state.hosts.values().any(|host| host.runs() && state.is_broken(host.term.as_ref().and_then(|term| term.claim)))
     }
 
-    fn is_tainted(&self, claim: Option<ClaimId>) -> bool {
-        let Some(claim) = claim else { return false };
-        self.tainted.iter().any(|tainted| match tainted {
-            Owner::Claim(id) => *id == claim,
-            Owner::Fingerprint(text) => self.claims.iter().any(|(id, known)| *id == claim && known == text),
-        })
+    fn number(&mut self, owner: &Owner) -> ClaimNo {
+        let place = self.claims.iter().rposition(|(id, fingerprint)| match owner {
+            Owner::Claim(claim) => *id == Some(*claim),
+            Owner::Fingerprint(text) => fingerprint == text,
+        });
+        let place = place.unwrap_or_else(|| {
+            self.claims.push(match owner {
+                Owner::Claim(claim) => (Some(*claim), claim.fingerprint()),
+                Owner::Fingerprint(text) => (None, text.clone()),
+            });
+            self.claims.len() - 1
+        });
+        place as ClaimNo
     }
 
-    fn owns(&self, owner: &Owner, claim: Option<ClaimId>) -> bool {
-        let Some(claim) = claim else { return false };
-        match owner {
-            Owner::Claim(id) => *id == claim,
-            Owner::Fingerprint(text) => self.claims.iter().any(|(id, known)| *id == claim && known == text),
+    /// A run of this process begins.
+    pub fn runs_again(&mut self, now: Duration, process: usize) {
+        self.hear(now, process);
+        let limits = Some(Box::new(self.limits(process)));
+        self.saw(now, process, What::Starts { limits });
+    }
+
+    /// A process was killed: nothing of it runs any more.
+    pub fn killed(&mut self, now: Duration, process: usize) {
+        self.live.leave(process as Who);
+        self.saw(now, process, What::Killed);
+    }
+
+    pub fn asked_to_leave(&mut self, now: Duration, process: usize) {
+        self.asked_to_leave = Some(now);
+        self.saw(now, process, What::AskedToLeave);
+    }
+
+    /// A leader's task begins.
+    pub fn enter(&mut self, now: Duration, process: usize, leader: Leadership) {
+        self.look(now);
+        let token = leader.fencing_token().get();
+        self.log.count("terms");
+        self.note(now, process, format_args!("starts its task with token {token}"));
+        self.saw(now, process, What::TaskStarts { token });
+        self.live.enter(process as Who, token, leader);
+        self.look(now);
+    }
+
+    /// The task's token is cancelled, as the task itself sees it.
+    pub fn cancelled(&mut self, now: Duration, process: usize, leader: &Leadership) {
+        self.look(now);
+        let told = self.known(process).and_then(|host| host.term.as_ref()).is_some_and(|term| term.cancelled.is_some());
+        if told || !self.is_present(process, leader.fencing_token().get()) {
+            return;
+        }
+        let reason = leader.end_reason();
+        self.note(now, process, format_args!("cancels its task: {reason:?}"));
+        let reason = reason.map_or("for no reason", EndReason::as_str).to_owned();
+        self.saw(now, process, What::Cancelled { reason: Some(reason) });
+    }
+
+    /// The task is gone: it returned, unwound, or its abortion took effect.
+    pub fn gone(&mut self, now: Duration, process: usize, token: Token) {
+        if !self.is_present(process, token) {
+            return;
+        }
+        // Its token was cancelled in this very instant, perhaps, and nobody has seen that yet.
+        let leader = self.live.leader(process as Who).filter(|leader| leader.token().is_cancelled()).cloned();
+        if let Some(leader) = leader {
+            self.cancelled(now, process, &leader);
+        }
+        self.look(now);
+        self.note(now, process, format_args!("its task is gone"));
+        self.saw(now, process, What::TaskGone);
+    }
+
+    /// Whether this is its latest term, and the process lives.
+    fn is_present(&self, process: usize, token: Token) -> bool {
+        let term = self.known(process).and_then(|host| host.term.as_ref());
+        !self.processes[process].clock.is_dead() && term.is_some_and(|term| term.token == token)
+    }
+
+    /// A host sends a request; `None` when it has gone mad.
+    pub fn sent(
+        &mut self,
+        now: Duration,
+        process: usize,
+        operation: Operation,
+        claim: &Claim,
+        lapsed: bool,
+    ) -> Option<Call> {
+        self.look(now);
+        self.hear(now, process);
+        self.requests += 1;
+        self.note(now, process, format_args!("asks for {operation}, {:?}", claim.id));
+        if self.requests >= HOT_LOOP {
+            if self.requests == HOT_LOOP {
+                self.violation(now, process, format_args!("{HOT_LOOP} requests: a hot loop (invariant 13)"));
+            }
+            return None;
+        }
+        let request = match operation {
+            Operation::Acquire => Request::Acquire,
+            Operation::Renew => Request::Renew,
+            Operation::Release => Request::Release,
+        };
+        if request == Request::Acquire {
+            self.log.count_if(claim.unsettled, "repeated claims");
+            self.log.count_if(lapsed, "lapsed versions");
+        }
+        let (attempt, unsettled, number) = (self.requests, claim.unsettled, self.number(&Owner::Claim(claim.id)));
+        self.saw(now, process, What::Sent { request, claim: number, attempt, unsettled, lapsed });
+        Some(Call { process, attempt })
+    }
+
+    /// The service carried out a request of this claim, and that made it the holder.
+    pub fn granted_by_store(&mut self, now: Duration, to: &Owner) {
+        self.look(now);
+        let claim = self.number(to);
+        self.told(now, Who::MAX, What::Granted { claim, until: None });
+    }
+
+    /// A host hears an answer.
+    fn answered(&mut self, now: Duration, call: Call, answer: Answer) {
+        self.saw(now, call.process, What::Answered { attempt: call.attempt, answer });
+    }
+
+    pub fn acquire_answered(&mut self, now: Duration, call: Call, answer: &Result<Acquire>) {
+        match answer {
+            Ok(Acquire::Granted(grant)) => self.note(now, call.process, format_args!("is granted {grant:?}")),
+            Ok(Acquire::Held(held)) => {
+                let token = held.leader.as_ref().map(|leader| leader.fencing_token);
+                let (lease, version, wait) = (held.lease, &held.version, held.retry_after);
+                let what = format_args!("is told: held, {token:?}, {lease:?}, {version:?}, {wait:?}");
+                self.note(now, call.process, what);
+            }
+            Err(error) => self.note(now, call.process, format_args!("is told {error:?}")),
+        }
+        let answer = match answer {
+            Ok(Acquire::Granted(grant)) => Answer::Granted { token: grant.fencing_token.get(), lease: grant.lease },
+            Ok(Acquire::Held(_)) => Answer::Held,
+            Err(_) => Answer::Failed,
+        };
+        self.answered(now, call, answer);
+    }
+
+    pub fn renew_answered(&mut self, now: Duration, call: Call, answer: &Result<Renew>) {
+        self.note(now, call.process, format_args!("is told {answer:?}"));
+        self.log.count_if(matches!(answer, Ok(Renew::Renewed)), "renewals");
+        let answer = match answer {
+            Ok(Renew::Renewed) => Answer::Renewed,
+            Ok(Renew::Lost(_)) => Answer::Lost,
+            Err(_) => Answer::Failed,
+        };
+        self.answered(now, call, answer);
+    }
+
+    pub fn release_answered(&mut self, now: Duration, call: Call, answer: &Result<()>) {
+        self.note(now, call.process, format_args!("is told {answer:?}"));
+        self.answered(now, call, if answer.is_ok() { Answer::Released } else { Answer::Failed });
+    }
+
+    /// A host waits no longer for an answer, or the store's code panicked.
+    pub fn unanswered(&mut self, now: Duration, call: Call) {
+        if !self.processes[call.process].clock.is_dead() {
+            self.log.count("time-outs");
+            self.note(now, call.process, format_args!("waits no longer"));
+            self.saw(now, call.process, What::GaveUp { attempt: call.attempt });
         }
     }
 
-    fn know(&mut self, claim: &Claim) {
-        if !self.claims.iter().rev().any(|(known, _)| *known == claim.id) {
-            self.claims.push((claim.id, claim.id.fingerprint()));
+    /// The future of a run returned.
+    pub fn run_over(&mut self, now: Duration, process: usize, outcome: &Result<()>) {
+        self.look(now);
+        self.hear(now, process);
+        let kind = outcome.as_ref().map_err(Error::kind);
+        self.note(now, process, format_args!("its run returned {outcome:?}"));
+        let settings = &self.processes[process].settings;
+        let known = self.known(process);
+        let began = known.is_some_and(|host| host.began);
+        let may = match kind {
+            Ok(()) => known.is_some_and(|host| host.told_to_stop) || settings.after_success == AfterTask::EndHost,
+            Err(ErrorKind::TaskFailed | ErrorKind::TaskPanicked) => settings.after_failure == AfterTask::EndHost,
+            Err(ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::InvalidSetting | ErrorKind::Refused) => {
+                known.is_some_and(|host| !host.answered) && !settings.keep_trying
+            }
+            Err(_) => false,
+        };
+        if !may {
+            self.violation(now, process, format_args!("its run returned {outcome:?}"));
+        }
+        if began {
+            self.log.count(match kind {
+                Ok(()) => "run ended well",
+                Err(ErrorKind::TaskFailed | ErrorKind::TaskPanicked) => "run ended by its task",
+                Err(_) => "run ended by a refusal",
+            });
+        }
+        self.saw(now, process, What::Ends);
+    }
+
+    /// Whether its latest run is over, and not only one that had not begun.
+    pub fn is_over(&self, process: usize) -> bool {
+        self.known(process).is_some_and(|host| host.over)
+    }
+
+    /// Listens to what a host has told since it was last listened to.
+    pub fn hear(&mut self, now: Duration, process: usize) {
+        loop {
+            match self.processes[process].events.try_recv() {
+                Ok(event) => self.heard(now, process, &event),
+                Err(TryRecvError::Lagged(_)) => {
+                    self.violation(now, process, format_args!("hundreds of events since its last request"));
+                }
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn heard(&mut self, now: Duration, process: usize, event: &LeaderEvent) {
+        match event {
+            // Its causes name numbers of this program's own.
+            LeaderEvent::AttemptFailed { operation, error } => {
+                self.note(now, process, format_args!("says that its {operation} failed: {error}"));
+            }
+            _ => self.note(now, process, format_args!("says {event:?}")),
+        }
+        match event {
+            LeaderEvent::Elected { fencing_token } => {
+                self.saw(now, process, What::Elected { token: fencing_token.get() });
+            }
+            LeaderEvent::Ended { fencing_token, reason, .. } => {
+                self.saw(now, process, What::TermEnded { token: fencing_token.get() });
+                self.log.count(match reason {
+                    EndReason::Shutdown => "ended: shutdown",
+                    EndReason::TaskEnded => "ended: task ended",
+                    EndReason::SteppedDown => "ended: stepped down",
+                    EndReason::LeaseLost => "ended: lease lost",
+                    EndReason::RenewalTimedOut => "ended: renewal timed out",
+                    EndReason::Stalled => "ended: stalled",
+                    EndReason::ClockJumped => "ended: clock jumped",
+                });
+            }
+            // No task in here blocks its thread: whoever reports one has only heard of its end too late.
+            LeaderEvent::Overrun { .. } => self.violation(now, process, format_args!("{event:?} of nobody")),
+            LeaderEvent::TokenNotRising { .. } => {
+                self.log.count("token not rising");
+                if !self.referee.state().forgets {
+                    self.violation(now, process, format_args!("{event:?} by a store that forgets nothing"));
+                }
+            }
+            LeaderEvent::GrantedTooLate { .. } => self.log.count("granted too late"),
+            LeaderEvent::ForeignLease { .. } => self.log.count("foreign lease"),
+            LeaderEvent::ReleaseFailed => self.log.count("release failed"),
+            LeaderEvent::AttemptFailed { error, .. } => self.log.count(match error.kind() {
+                ErrorKind::Timeout => "failed: timeout",
+                ErrorKind::Throttled => "failed: throttled",
+                ErrorKind::Unavailable => "failed: unavailable",
+                ErrorKind::Unreachable => "failed: unreachable",
+                _ => "failed: refused",
+            }),
+            _ => {}
         }
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use leader_election::document::{DocumentMutex, DocumentStore, Record, Stored, Written};
 use leader_election::{
-    Acquire, Claim, DistributedMutex, Observation, Operation, Renew, Result, Sources, Version, async_trait,
+    Acquire, AcquireRequest, Claim, DistributedMutex, Observation, Operation, Renew, Result, Sources, Version,
+    async_trait,
 };
 
 use super::clock::{HostClock, gated};
@@ -74,12 +75,13 @@ impl Drop for InFlight<'_> {
 
 #[async_trait]
 impl DistributedMutex for SimulatedMutex {
-    async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        let (claim, lapsed) = (request.claim, request.lapsed);
         let in_flight = self.send(Operation::Acquire, claim, lapsed.is_some()).await;
         let answer = gated(&self.clock, async {
             match &self.way {
                 Way::Lease(client) => client.try_acquire(claim).await,
-                Way::Document(mutex) => mutex.try_acquire(claim, lapsed).await,
+                Way::Document(mutex) => mutex.try_acquire(request).await,
             }
         });
         let answer = answer.await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leader_election::{CancellationToken, HolderId, LeaderHost, LeaderHostOptions, Sources, Status};
+use testkit::What;
 use tokio::task::JoinHandle;
 
 use super::clock::HostClock;
@@ -60,9 +61,14 @@ impl Process {
         let mutex = SimulatedMutex::new(world, index, &clock, sources.clone());
         let host = LeaderHost::new(mutex).with_options(options).with_sources(sources).on_caller_runtime();
         let events = host.events();
-        let watched = monitor::Process::new(format!("{index}:{name}"), Arc::clone(&clock), settings.clone(), events);
-        state.monitor.processes.push(watched);
-        let now = world.now();
+        let (now, settings_known) = (world.now(), settings.clone());
+        state.monitor.processes.push(monitor::Process {
+            name: format!("{index}:{name}"),
+            clock: Arc::clone(&clock),
+            settings: settings_known,
+            events,
+        });
+        state.monitor.saw(now, index, What::Clock { shows: clock.shown(), per_mille: rate as u32 });
         state.monitor.note(now, index, format_args!("starts, its clock at {rate} per mille: {settings:?}"));
         drop(state);
         let mut process = Self {
@@ -83,8 +89,7 @@ impl Process {
         let Some(host) = self.host.clone() else { return };
         let now = self.world.now();
         let mut state = self.world.state();
-        state.monitor.hear(now, self.index);
-        state.monitor.runs_again(self.index);
+        state.monitor.runs_again(now, self.index);
         drop(state);
         let shutdown = CancellationToken::new();
         let (world, index, token) = (Arc::clone(&self.world), self.index, shutdown.clone());
@@ -95,7 +100,7 @@ impl Process {
             let mut state = world.state();
             state.monitor.run_over(now, index, &outcome);
             let stopped = host.status() == Status::Stopped;
-            if state.monitor.processes[index].over && !stopped {
+            if state.monitor.is_over(index) && !stopped {
                 state.monitor.violation(
                     now,
                     index,
@@ -118,7 +123,7 @@ impl Process {
         }
         let now = self.world.now();
         let mut state = self.world.state();
-        state.monitor.inspect(now);
+        state.monitor.look(now);
         state.monitor.note(now, self.index, format_args!("is killed"));
         state.monitor.log.count("killed");
         self.clock.kill();
@@ -136,7 +141,7 @@ impl Process {
         let mut state = self.world.state();
         state.monitor.note(now, self.index, format_args!("is shut down"));
         state.monitor.log.count("shut down");
-        state.monitor.told_to_stop(self.index, false);
+        state.monitor.saw(now, self.index, What::ToldToStop { dropped: false });
         drop(state);
         run.shutdown.cancel();
     }
@@ -150,7 +155,7 @@ impl Process {
         let mut state = self.world.state();
         state.monitor.note(now, self.index, format_args!("its run is dropped"));
         state.monitor.log.count(if drop_host { "host dropped" } else { "run dropped" });
-        state.monitor.told_to_stop(self.index, true);
+        state.monitor.saw(now, self.index, What::ToldToStop { dropped: true });
         drop(state);
         if let Some(run) = self.run.take() {
             run.handle.abort();
@@ -177,18 +182,22 @@ impl Process {
     pub fn step_down(&self) {
         let now = self.world.now();
         let mut state = self.world.state();
-        let Some(term) = state.monitor.running(self.index).filter(|_| !self.clock.is_frozen()) else { return };
+        let Some(leader) = state.monitor.running(self.index).filter(|_| !self.clock.is_frozen()) else { return };
         state.monitor.note(now, self.index, format_args!("is asked to step down"));
         state.monitor.log.count("asked to step down");
-        state.monitor.asked_to_leave(term);
-        let leader = state.monitor.terms[term].leader.clone();
+        state.monitor.asked_to_leave(now, self.index);
         drop(state);
         leader.step_down();
     }
 
     pub fn change_rate(&self, random: &mut Random) {
         if !self.clock.is_steady() {
-            self.clock.run_at(random.within(PER_MILLE.start, PER_MILLE.end) as u32);
+            let per_mille = random.within(PER_MILLE.start, PER_MILLE.end) as u32;
+            self.clock.run_at(per_mille);
+            if !self.clock.is_frozen() && !self.clock.is_dead() {
+                let (now, shows) = (self.world.now(), self.clock.shown());
+                self.world.state().monitor.saw(now, self.index, What::Clock { shows, per_mille });
+            }
         }
     }
 
@@ -204,13 +213,14 @@ impl Process {
         self.clock.step_wall(millis);
         if millis < 0 {
             self.set_back_at = now;
-            state.monitor.set_back(self.index);
+            state.monitor.saw(now, self.index, What::ClockSetBack);
         } else {
             // One that was just set back may only make up for that.
             let threshold = state.monitor.processes[self.index].settings.timing.jump_threshold();
             let by = Duration::from_millis(millis.unsigned_abs());
             let plain = self.set_back_at.is_zero() || now > self.set_back_at + Duration::from_secs(30);
-            state.monitor.jumped(self.index, by, plain && by > threshold.mul_f64(1.5) + Duration::from_millis(50));
+            let plain = plain && by > threshold.mul_f64(1.5) + Duration::from_millis(50);
+            state.monitor.saw(now, self.index, What::ClockJumps { by, plain });
         }
     }
 }
@@ -225,10 +235,11 @@ pub fn pause(world: &Arc<World>, process: usize, clock: &Arc<HostClock>, time: D
     if state.calm {
         return;
     }
-    state.monitor.inspect(now);
+    state.monitor.look(now);
     state.monitor.note(now, process, format_args!("stands still for {time:?}, counted: {counted}"));
     state.monitor.log.count(if counted { "process paused" } else { "machine suspended" });
     clock.freeze(now + time, counted);
+    state.monitor.saw(now, process, What::Pauses { counted });
     drop(state);
     let (there, clock) = (Arc::clone(world), Arc::clone(clock));
     tokio::spawn(async move {
@@ -243,10 +254,11 @@ fn go_on(world: &Arc<World>, process: usize, clock: &Arc<HostClock>) {
     let mut state = world.state();
     let Some(ahead) = clock.thaw().filter(|_| !clock.is_dead()) else { return };
     state.monitor.note(now, process, format_args!("goes on"));
-    state.monitor.resumed(process);
+    state.monitor.saw(now, process, What::Resumes);
     if !ahead.is_zero() {
         let threshold = state.monitor.processes[process].settings.timing.jump_threshold();
-        state.monitor.jumped(process, ahead, ahead > threshold.mul_f64(1.5) + Duration::from_millis(50));
+        let plain = ahead > threshold.mul_f64(1.5) + Duration::from_millis(50);
+        state.monitor.saw(now, process, What::ClockJumps { by: ahead, plain });
     }
     drop(state);
     world.turns.notify_waiters();

@@ -146,7 +146,7 @@ impl Crowd {
             }
             place.process.shut_down();
             let state = self.world.state();
-            bound = bound.max(state.monitor.processes[place.process.index].stop_bound());
+            bound = bound.max(state.monitor.limits(place.process.index).stop_bound());
         }
         // Also those that stand still have to end.
         tokio::time::sleep(bound + Duration::from_secs(100)).await;
@@ -155,7 +155,7 @@ impl Crowd {
         }
         tokio::time::sleep(bound + Duration::from_secs(1)).await;
         let now = self.world.now();
-        self.world.state().monitor.inspect(now);
+        self.world.state().monitor.look(now);
         for place in &self.places {
             if !place.process.is_over() {
                 self.world.violation(&place.process.name, format_args!("it does not end (invariant 15)"));

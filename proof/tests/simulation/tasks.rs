@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leader_election::{Leadership, TaskError};
+use testkit::{Token, What};
 
 use super::clock::{HostClock, gated};
 use super::process;
@@ -66,7 +67,7 @@ pub fn delegate(
     move |leader| {
         let now = world.now();
         let mut state = world.state();
-        let index = state.monitor.enter(now, process, leader.clone());
+        state.monitor.enter(now, process, leader.clone());
         let mut random = state.moods.fork();
         let (mood, name) = if state.calm { (Mood::Obedient, "task obeys") } else { Mood::any(&mut random) };
         // It shows no life any more from some time on.
@@ -79,14 +80,14 @@ pub fn delegate(
         state.monitor.note(now, process, format_args!("({mood:?})"));
         drop(state);
         world.turns.notify_waiters();
-        tokio::spawn(watch_token(Arc::clone(&world), index, leader.clone()));
+        tokio::spawn(watch_token(Arc::clone(&world), process, leader.clone()));
 
-        let on_stage = OnStage { world: Arc::clone(&world), index };
-        let part = Part { world: Arc::clone(&world), clock: Arc::clone(&clock), process, index, leader, random };
+        let on_stage = OnStage { world: Arc::clone(&world), process, token: leader.fencing_token().get() };
+        let part = Part { world: Arc::clone(&world), clock: Arc::clone(&clock), process, leader, random };
         Box::pin(async move {
             let _on_stage = on_stage;
             let clock = Arc::clone(&part.clock);
-            let beats = beat(Arc::clone(&part.world), part.leader.clone(), index, limit, falls_silent);
+            let beats = beat(Arc::clone(&part.world), part.leader.clone(), process, limit, falls_silent);
             let play = part.play(mood);
             gated(&clock, async {
                 tokio::select! {
@@ -101,16 +102,16 @@ pub fn delegate(
 }
 
 /// Sees the cancellation as the task itself would.
-async fn watch_token(world: Arc<World>, index: usize, leader: Leadership) {
+async fn watch_token(world: Arc<World>, process: usize, leader: Leadership) {
     leader.token().cancelled().await;
     let now = world.now();
-    world.state().monitor.cancelled(now, index);
+    world.state().monitor.cancelled(now, process, &leader);
 }
 
 async fn beat(
     world: Arc<World>,
     leader: Leadership,
-    index: usize,
+    process: usize,
     limit: Option<Duration>,
     falls_silent: Option<Duration>,
 ) {
@@ -118,7 +119,7 @@ async fn beat(
     let silent_from = falls_silent.map(|after| world.now() + after);
     while silent_from.is_none_or(|from| world.now() < from) {
         leader.heartbeat();
-        world.state().monitor.heartbeat(index);
+        world.state().monitor.saw(world.now(), process, What::Heartbeat);
         tokio::time::sleep(limit / 3).await;
     }
     std::future::pending().await
@@ -127,13 +128,14 @@ async fn beat(
 /// A task that runs.
 struct OnStage {
     world: Arc<World>,
-    index: usize,
+    process: usize,
+    token: Token,
 }
 
 impl Drop for OnStage {
     fn drop(&mut self) {
         let now = self.world.now();
-        self.world.state().monitor.gone(now, self.index);
+        self.world.state().monitor.gone(now, self.process, self.token);
     }
 }
 
@@ -142,7 +144,6 @@ struct Part {
     world: Arc<World>,
     clock: Arc<HostClock>,
     process: usize,
-    index: usize,
     leader: Leadership,
     random: Random,
 }
@@ -183,7 +184,8 @@ impl Part {
             }
             Mood::StepsDown(after, drain) => {
                 let _ = cancelled.run_until_cancelled(tokio::time::sleep(after)).await;
-                self.world.state().monitor.asked_to_leave(self.index);
+                let now = self.world.now();
+                self.world.state().monitor.asked_to_leave(now, self.process);
                 self.leader.step_down();
                 cancelled.cancelled().await;
                 tokio::time::sleep(drain).await;

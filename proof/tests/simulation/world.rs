@@ -54,8 +54,7 @@ impl World {
         } else {
             Service::Lease(LeaseService::new(plan.rules.clone()))
         };
-        let mut monitor = Monitor::new(plan.rules.clone(), recording, printing);
-        monitor.forgetful = plan.rollbacks;
+        let monitor = Monitor::new(plan.rules.clone(), plan.rollbacks, recording, printing);
         let state = State {
             monitor,
             service,

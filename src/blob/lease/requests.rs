@@ -269,7 +269,7 @@ impl Properties {
 }
 
 fn granted(claim: &Claim, fencing_token: FencingToken) -> Acquire {
-    Acquire::Granted(Grant { fencing_token, lease: claim.lease })
+    Acquire::Granted(Grant::new(fencing_token, claim.lease))
 }
 
 /// The service's clock, by which tokens rise even where the record was lost.

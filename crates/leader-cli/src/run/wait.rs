@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use azure_leader_election::{
-    Acquire, CancellationToken, Claim, DistributedMutex, Error, Held, LeaderEvent, LeaderEvents, Observation,
-    Operation, Renew, Result, Timing, Version, async_trait,
+    Acquire, AcquireRequest, CancellationToken, Claim, DistributedMutex, Error, Held, LeaderEvent, LeaderEvents,
+    Observation, Operation, Renew, Result, Timing, Version, async_trait,
 };
 use tokio::sync::watch;
 
@@ -169,12 +169,13 @@ impl Overheard {
 
 #[async_trait]
 impl DistributedMutex for Overheard {
-    async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        let (claim, lapsed) = (request.claim, request.lapsed);
         // What was to replace the lapsed record may have been carried out without an answer: it is then this worker's own.
         let looked = if claim.unsettled && lapsed.is_some() { None } else { self.look().await? };
         let answer = match looked.filter(|held| held.version.as_ref() != lapsed) {
             Some(held) => Acquire::Held(held),
-            None => self.store.try_acquire(claim, lapsed).await?,
+            None => self.store.try_acquire(request).await?,
         };
         self.note(&answer);
         Ok(answer)

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use leader_election::{
-    Acquire, CancellationToken, Claim, DistributedMutex, HolderId, LeaderEvent, LeaderEvents, LeaderHost,
-    LeaderHostOptions, Leadership, MemoryMutex, NotLeader, Observation, Renew, Result, Status, TaskError, Timing,
-    Version, async_trait,
+    Acquire, AcquireRequest, CancellationToken, Claim, DistributedMutex, HolderId, LeaderEvent, LeaderEvents,
+    LeaderHost, LeaderHostOptions, Leadership, MemoryMutex, NotLeader, Observation, Renew, Result, Status, TaskError,
+    Timing, Version, async_trait,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -75,9 +75,10 @@ impl Store {
 
 #[async_trait]
 impl DistributedMutex for Store {
-    async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        let claim = request.claim;
         self.note("acquire", claim.holder.as_str());
-        self.memory.try_acquire(claim, lapsed).await
+        self.memory.try_acquire(request).await
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {

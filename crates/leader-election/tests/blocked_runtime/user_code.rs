@@ -5,8 +5,8 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use leader_election::{
-    Acquire, AfterTask, CancellationToken, Claim, DistributedMutex, LeaderHost, Leadership, MemoryMutex, Observation,
-    Renew, Result, TaskError, Version, async_trait,
+    Acquire, AcquireRequest, AfterTask, CancellationToken, Claim, DistributedMutex, LeaderHost, Leadership,
+    MemoryMutex, Observation, Renew, Result, TaskError, Version, async_trait,
 };
 
 use crate::support::{Gate, PATIENCE, Store, Worker, current_thread, eventually, host, work, workers};
@@ -185,8 +185,8 @@ struct BlockingStore {
 
 #[async_trait]
 impl DistributedMutex for BlockingStore {
-    async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
-        self.memory.try_acquire(claim, lapsed).await
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        self.memory.try_acquire(request).await
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {

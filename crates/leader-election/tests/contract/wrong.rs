@@ -8,7 +8,8 @@ use futures::FutureExt;
 use leader_election::contract::{self, Fixture};
 use leader_election::document::DocumentMutex;
 use leader_election::{
-    Acquire, Claim, DistributedMutex, Grant, Leader, MemoryMutex, Observation, Renew, Result, Version, async_trait,
+    Acquire, AcquireRequest, Claim, DistributedMutex, Grant, Leader, MemoryMutex, Observation, Renew, Result, Version,
+    async_trait,
 };
 
 use crate::memory_document::MemoryDocument;
@@ -59,10 +60,11 @@ impl Wrong {
 
 #[async_trait]
 impl DistributedMutex for Wrong {
-    async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        let (claim, lapsed) = (request.claim, request.lapsed);
         self.blocks("try_acquire");
         let kept = self.kept(claim, &[Fault::ShortLeases]);
-        Ok(match self.store.try_acquire(&kept, lapsed).await? {
+        Ok(match self.store.try_acquire(AcquireRequest::new(&kept).with_lapsed(lapsed)).await? {
             Acquire::Granted(grant) => Acquire::Granted(Grant { lease: claim.lease, ..grant }),
             Acquire::Held(mut held) => {
                 held.leader = held.leader.map(|leader| self.told(leader));
@@ -118,9 +120,10 @@ struct AnyLapsed(DocumentMutex<MemoryDocument>);
 
 #[async_trait]
 impl DistributedMutex for AnyLapsed {
-    async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        let (claim, lapsed) = (request.claim, request.lapsed);
         let present = self.0.version().await?;
-        self.0.try_acquire(claim, lapsed.and(present.as_ref())).await
+        self.0.try_acquire(AcquireRequest::new(claim).with_lapsed(lapsed.and(present.as_ref()))).await
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
@@ -212,12 +215,13 @@ async fn a_lease_store_is_held_to_its_lease_whatever_version_is_said_to_have_lap
 
     #[async_trait]
     impl DistributedMutex for Obliging {
-        async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
+        async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+            let (claim, lapsed) = (request.claim, request.lapsed);
             if lapsed.is_some() {
                 let fencing_token = leader_election::FencingToken::new(1 << 50)?;
-                return Ok(Acquire::Granted(Grant { fencing_token, lease: claim.lease }));
+                return Ok(Acquire::Granted(Grant::new(fencing_token, claim.lease)));
             }
-            self.0.try_acquire(claim, None).await
+            self.0.try_acquire(claim.into()).await
         }
 
         async fn renew(&self, claim: &Claim) -> Result<Renew> {
@@ -290,11 +294,12 @@ async fn a_rule_whose_answers_come_after_the_end_of_the_lease_begins_again_five_
 
     #[async_trait]
     impl DistributedMutex for Slow {
-        async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
+        async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+            let claim = request.claim;
             if self.1 && claim.holder.as_str() == "b" {
                 tokio::time::sleep(LEASE).await;
             }
-            self.0.try_acquire(claim, lapsed).await
+            self.0.try_acquire(request).await
         }
 
         async fn renew(&self, claim: &Claim) -> Result<Renew> {

@@ -7,7 +7,9 @@ use leader_election::election::{
 };
 use leader_election::{Claim, ClaimId, FencingToken, Grant, Held, HolderId, Timing, Version};
 
-use crate::monitor::{Monitor, judge_timers};
+use crate::timers::judge_timers;
+use testkit::referee::state::Host;
+use testkit::{Numbers, Referee, core};
 
 /// The lease of every election on the bench. With it: renewals each 5 s, attempts of 3 s, retries and polls each 1 s,
 /// a grace of 3 s, a skew of 1 s; so the token is cancelled at 11 s and the task aborted at 14 s.
@@ -103,7 +105,8 @@ pub struct Bench {
     pub reports: Vec<(Duration, Report)>,
     pub abandoned: Vec<AttemptId>,
     now: Moment,
-    monitor: Monitor,
+    claims: Numbers<ClaimId>,
+    referee: Referee,
 }
 
 impl Bench {
@@ -121,9 +124,9 @@ impl Bench {
         change(&mut settings);
         let now = Moment::default();
         let election = Election::new(settings, Sequence { minted: 0, fraction }, now);
-        let monitor = Monitor::default();
+        let (claims, referee) = (Numbers::default(), Referee::default());
         let (sent, orders, reports, abandoned) = (vec![], vec![], vec![], vec![]);
-        let mut bench = Self { election, sent, orders, reports, abandoned, now, monitor };
+        let mut bench = Self { election, sent, orders, reports, abandoned, now, claims, referee };
         bench.late_to(Duration::ZERO);
         bench
     }
@@ -247,7 +250,7 @@ impl Bench {
 
     /// Whether a task was started whose exit was not told.
     pub fn task_runs(&self) -> bool {
-        self.monitor.task_runs()
+        self.seen().is_some_and(Host::runs)
     }
 
     pub fn valid_until(&self) -> Option<Duration> {
@@ -289,14 +292,23 @@ impl Bench {
         judge_timers(&self.election, self.now);
 
         let actions: Vec<_> = std::iter::from_fn(|| self.election.poll_action()).collect();
-        self.monitor.observe(event.as_ref(), &actions);
+        for what in core::told(event.as_ref(), &actions, |claim| self.claims.of(&claim)) {
+            let event = testkit::Event { at: self.now.since_origin(), who: 0, what };
+            self.referee.observe(&event).unwrap_or_else(|violation| panic!("{violation}"));
+        }
         for action in actions {
             self.note(action);
         }
         if self.election.is_stopped() {
             assert_eq!((self.election.poll_timeout(), self.election.valid_until()), (None, None), "stopped is stopped");
-            assert!(!self.monitor.is_elected(), "invariant 16: the last term was not reported as ended");
+            let elected = self.seen().and_then(|seen| seen.elected);
+            assert_eq!(elected, None, "invariant 16: the last term was not reported as ended");
         }
+    }
+
+    /// What the referee knows of this election.
+    fn seen(&self) -> Option<&Host> {
+        self.referee.state().hosts.get(&0)
     }
 
     fn note(&mut self, action: Action) {

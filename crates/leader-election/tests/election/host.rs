@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use leader_election::election::{Action, Election, Event, Moment, Settings};
 use leader_election::{FencingToken, Sources};
+use testkit::Who;
 
-use crate::monitor::{Monitor, judge_timers};
+use crate::timers::judge_timers;
 
 pub const NEVER: Duration = Duration::MAX;
 
@@ -62,7 +63,8 @@ pub struct Host {
     /// `None` while the process does not run.
     /// Copies of a machine share its sources: what one draws the other does not.
     pub election: Option<Election<Sources>>,
-    pub monitor: Monitor,
+    /// The process, as the referee knows it: each run is one.
+    pub who: Who,
     pub task: Option<Task>,
     /// The process stands still until then.
     pub paused_until: Duration,
@@ -85,7 +87,7 @@ impl Host {
             clock,
             run: 0,
             election: None,
-            monitor: Monitor::default(),
+            who: 0,
             task: None,
             paused_until: Duration::ZERO,
             cut_until: Duration::ZERO,
@@ -96,8 +98,8 @@ impl Host {
         }
     }
 
-    pub fn start(&mut self, real: Duration, clock: Clock, sources: Sources) {
-        *self = Self { run: self.run + 1, wake_at: real, ..Self::new(self.settings.clone(), clock) };
+    pub fn start(&mut self, who: Who, real: Duration, clock: Clock, sources: Sources) {
+        *self = Self { who, run: self.run + 1, wake_at: real, ..Self::new(self.settings.clone(), clock) };
         self.election = Some(Election::new(self.settings.clone(), sources, self.clock.at(real)));
     }
 
@@ -117,10 +119,10 @@ impl Host {
         self.inbox.clear();
     }
 
-    /// Whether its task, which looks at its own clock, finds itself the leader.
-    pub fn is_valid(&self, real: Duration) -> bool {
-        let until = self.election.as_ref().and_then(Election::valid_until);
-        until.is_some_and(|until| until > self.clock.at(real))
+    /// Until when its task, which looks at its own clock, finds itself the leader.
+    pub fn valid_until(&self, real: Duration) -> Option<Duration> {
+        let until = self.election.as_ref().and_then(Election::valid_until)?;
+        (until > self.clock.at(real)).then(|| until.since_origin())
     }
 
     pub fn is_paused(&self, real: Duration) -> bool {
@@ -144,10 +146,10 @@ impl Host {
     }
 
     /// Lets the process look at its clock and at one thing that came in; what it is to do about it.
-    pub fn step(&mut self, real: Duration) -> Vec<Action> {
+    pub fn step(&mut self, real: Duration) -> (Option<Event>, Vec<Action>) {
         let now = self.clock.at(real);
         self.wake_at = NEVER;
-        let Some(election) = &mut self.election else { return vec![] };
+        let Some(election) = &mut self.election else { return (None, vec![]) };
         // A jump is noticed with the first reading of the clock after it, before anything else.
         let event = if std::mem::take(&mut self.jumped) { Some(Event::ClockJumped) } else { self.inbox.pop_front() };
         match &event {
@@ -157,12 +159,11 @@ impl Host {
         judge_timers(election, now);
         let due = election.poll_timeout();
         let actions: Vec<_> = std::iter::from_fn(|| election.poll_action()).collect();
-        self.monitor.observe(event.as_ref(), &actions);
         if !self.inbox.is_empty() {
             self.wake_at = real;
         } else if let Some(due) = due {
             self.wake_at = self.clock.when(due);
         }
-        actions
+        (event, actions)
     }
 }

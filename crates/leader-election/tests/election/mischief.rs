@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use leader_election::election::{Event, TaskExit};
+use testkit::What;
 
 use crate::bench::{secs, token};
 use crate::host::Host;
@@ -24,7 +25,7 @@ impl World {
             }
             18..=25 => {
                 self.say(host, "crashes");
-                self.hosts[host].end();
+                self.ends(host);
                 self.after(time, Happening::Restarts(host));
             }
             26..=30 => self.tell(host, Event::Shutdown),
@@ -46,7 +47,10 @@ impl World {
             89..=90 => self.store.usurp(),
             91 => {
                 self.say(host, "is copied");
-                let copy = Box::new(self.hosts[host].clone());
+                let of = self.hosts[host].who;
+                let who = self.new_process(What::Copied { of });
+                let mut copy = Box::new(self.hosts[host].clone());
+                copy.who = who;
                 // Less than that is no jump of its clock.
                 self.after(secs(1) + time, Happening::Restored(copy, self.now));
             }
@@ -69,8 +73,9 @@ impl World {
             return;
         }
         *self.tally.entry("copies").or_default() += 1;
+        let host = self.hosts.len();
+        self.live.enter(copy.who, 0, host);
         self.hosts.push(copy.restored(self.now, self.now - taken_at));
-        let host = self.hosts.len() - 1;
         self.say(host, "is restored from a copy");
         self.step(host);
     }

@@ -183,7 +183,7 @@ fn invariant_7_an_answer_to_an_attempt_that_was_given_up_is_not_heard() {
         bench.tell(Event::Released { attempt });
         bench.tell(Event::Held { attempt, held: held() });
         bench.tell(Event::Failed { attempt, failure: Failure::Refused });
-        bench.tell(Event::Acquired { attempt, grant: Grant { fencing_token: token(9), lease: LEASE } });
+        bench.tell(Event::Acquired { attempt, grant: Grant::new(token(9), LEASE) });
     }
     assert_eq!(bench.election, before);
 }
@@ -282,7 +282,7 @@ fn invariant_10_only_a_grant_starts_a_task_and_with_its_token() {
     let mut bench = Bench::new();
     let attempt = bench.last().attempt;
     bench.held(held());
-    bench.tell(Event::Acquired { attempt, grant: Grant { fencing_token: token(3), lease: LEASE } });
+    bench.tell(Event::Acquired { attempt, grant: Grant::new(token(3), LEASE) });
     bench.run_to(secs(1));
     bench.fail(UNKNOWN);
     bench.run_to(secs(2));
@@ -358,7 +358,7 @@ fn invariant_12_a_candidate_whose_clock_jumped_asks_under_another_claim() {
         assert_ne!(bench.last().claim.id, before.claim.id);
         assert!(!bench.last().claim.unsettled);
         // What the other copy was granted is not this one's.
-        bench.tell(Event::Acquired { attempt: before.attempt, grant: Grant { fencing_token: token(1), lease: LEASE } });
+        bench.tell(Event::Acquired { attempt: before.attempt, grant: Grant::new(token(1), LEASE) });
         assert!(bench.orders.is_empty());
     }
 }

@@ -144,7 +144,7 @@ fn invariant_7_a_grant_after_the_end_changes_nothing() {
     bench.held(held());
     assert!(bench.election.is_stopped());
     let before = bench.election.clone();
-    bench.tell(Event::Acquired { attempt, grant: Grant { fencing_token: token(1), lease: LEASE } });
+    bench.tell(Event::Acquired { attempt, grant: Grant::new(token(1), LEASE) });
     bench.tell(Event::StepDown { token: token(1) });
     bench.tell(Event::Changed);
     bench.tell(Event::ClockJumped);

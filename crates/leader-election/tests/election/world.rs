@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use leader_election::election::{Action, EndReason, Event, Failure, Report, Settings, TaskExit};
-use leader_election::{FencingToken, HolderId, Sources, Timing};
+use leader_election::{ClaimId, FencingToken, HolderId, Sources, Timing};
+use testkit::{Live, Numbers, Referee, What as Told, Who, core};
 
 use crate::bench::{What, ms, secs, settings};
 use crate::host::{Clock, Host, NEVER};
@@ -60,6 +61,11 @@ pub struct World {
     /// The leases that the hosts are configured with.
     leases: &'static [u64],
     pub highest: Option<FencingToken>,
+    referee: Referee,
+    claims: Numbers<ClaimId>,
+    /// Those that are asked whether they lead.
+    pub live: Live<usize>,
+    processes: Who,
     trace: bool,
 }
 
@@ -90,6 +96,10 @@ impl World {
             down_until: Duration::ZERO,
             leases,
             highest: None,
+            referee: Referee::default(),
+            claims: Numbers::default(),
+            live: Live::default(),
+            processes: 0,
             trace,
         };
         for _ in 0..3 {
@@ -111,7 +121,7 @@ impl World {
         self.join();
         // A task may just have begun to drain, and be deaf to its abortion then.
         self.run_for(secs(10) + lease + poll + slack);
-        assert!(self.leader().is_some(), "invariant 13: nobody leads although everybody could");
+        self.saw(0, Told::SomebodyHasToLead);
         self.must_lead = true;
         self.join();
         self.run_for(secs(8));
@@ -119,9 +129,9 @@ impl World {
 
         let leader = self.leader().expect("there must be one");
         self.say(leader, "crashes");
-        self.hosts[leader].end();
+        self.ends(leader);
         self.run_for(lease + poll + slack);
-        assert!(self.leader().is_some(), "invariant 13: nobody leads a lease and a poll after a crash");
+        self.saw(0, Told::SomebodyHasToLead);
 
         self.join();
         self.run_for(secs(2));
@@ -129,18 +139,41 @@ impl World {
         let token = self.highest;
         self.tell(leader, Event::Shutdown);
         self.run_for(poll + slack);
-        assert!(self.leader().is_some(), "invariant 13: nobody leads a poll after a release");
+        self.saw(0, Told::SomebodyHasToLead);
         assert!(self.highest > token, "invariant 15: who was shut down still leads");
     }
 
     /// The host that finds itself the leader at this instant.
     pub fn leader(&self) -> Option<usize> {
-        let mut leaders = (0..self.hosts.len()).filter(|host| self.hosts[*host].is_valid(self.now));
-        let leader = leaders.next();
-        if let (Some(one), Some(other)) = (leader, leaders.next()) {
-            panic!("invariant 1: hosts {one} and {other} lead at {:?}", self.now);
+        (0..self.hosts.len()).find(|host| self.hosts[*host].valid_until(self.now).is_some())
+    }
+
+    /// Tells the referee.
+    fn saw(&mut self, who: Who, what: Told) {
+        let event = testkit::Event { at: self.now, who, what };
+        self.referee.observe(&event).unwrap_or_else(|violation| panic!("{violation}"));
+    }
+
+    /// Asks everybody who leads.
+    fn look(&mut self) {
+        let (hosts, now) = (&self.hosts, self.now);
+        for (who, what) in self.live.ask(|_, host| hosts[*host].valid_until(now)) {
+            self.saw(who, what);
         }
-        leader
+    }
+
+    pub fn new_process(&mut self, begins: Told) -> Who {
+        self.processes += 1;
+        self.saw(self.processes, begins);
+        self.processes
+    }
+
+    /// A process is gone.
+    pub fn ends(&mut self, host: usize) {
+        let who = self.hosts[host].who;
+        self.live.leave(who);
+        self.saw(who, Told::Killed);
+        self.hosts[host].end();
     }
 
     fn settings(&mut self) -> Settings {
@@ -164,7 +197,8 @@ impl World {
 
     fn start(&mut self, host: usize) {
         let (clock, sources) = (self.any_clock(), Sources::seeded(self.random.next()));
-        self.hosts[host].start(self.now, clock, sources);
+        let who = self.new_process(Told::Starts { limits: None });
+        self.hosts[host].start(who, self.now, clock, sources);
         self.say(host, "starts");
     }
 
@@ -191,8 +225,10 @@ impl World {
                 self.now = self.now.max(at);
                 self.happens(happening);
             }
-            let leader = self.leader();
-            assert!(!self.must_lead || leader.is_some(), "invariant 13: nobody leads at {:?}", self.now);
+            self.look();
+            if self.must_lead {
+                self.saw(0, Told::SomebodyHasToLead);
+            }
         }
     }
 
@@ -248,7 +284,11 @@ impl World {
     }
 
     pub fn step(&mut self, host: usize) {
-        let actions = self.hosts[host].step(self.now);
+        let (event, actions) = self.hosts[host].step(self.now);
+        let who = self.hosts[host].who;
+        for what in core::told(event.as_ref(), &actions, |claim| self.claims.of(&claim)) {
+            self.saw(who, what);
+        }
         for action in actions {
             self.carry_out(host, action);
         }
@@ -259,9 +299,9 @@ impl World {
         let now = state.clock.at(self.now);
         let Some(election) = &state.election else { return };
         if election.is_stopped() {
-            assert!(!state.monitor.is_elected(), "invariant 16: stopped without the end of its term");
             self.say(host, "has stopped");
-            self.hosts[host].end();
+            self.saw(who, Told::Ends);
+            self.ends(host);
             let pause = self.random.millis(0, 20_000);
             self.after(pause, Happening::Restarts(host));
         } else {
@@ -347,6 +387,11 @@ impl World {
         // Who is told of a failure does not know whether the request was carried out.
         let carried_out = !bad(self) || self.random.chance(30);
         let mut event = if carried_out { self.store.serve(self.now, request) } else { failed(None) };
+        if let Event::Acquired { .. } = event {
+            let claim = self.claims.of(&request.claim.id);
+            self.look();
+            self.saw(0, Told::Granted { claim, until: None });
+        }
         if bad(self) {
             let wait = self.random.chance(30).then(|| self.random.millis(0, 5_000));
             event = failed(wait);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use leader_election::{Acquire, DistributedMutex, ErrorKind, FileMutex, Renew};
+use leader_election::{Acquire, AcquireRequest, DistributedMutex, ErrorKind, FileMutex, Renew};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -100,8 +100,10 @@ async fn a_writer_killed_at_any_point_leaves_a_record_that_others_read_and_repla
         assert!(Some(token) >= last, "round {round}: {token} follows {last:?}");
         // The lock died with its holder. The killed one may still stand in the record: it has lapsed for all we care.
         let next = claim("next");
-        let token = match mutex.try_acquire(&next, None).await.unwrap() {
-            Acquire::Held(held) => granted(mutex.try_acquire(&next, held.version.as_ref()).await),
+        let token = match mutex.try_acquire((&next).into()).await.unwrap() {
+            Acquire::Held(held) => {
+                granted(mutex.try_acquire(AcquireRequest::new(&next).with_lapsed(held.version.as_ref())).await)
+            }
             Acquire::Granted(grant) => grant.fencing_token,
         };
         assert!(Some(token) > last, "round {round}: {token} follows {last:?}");
@@ -114,7 +116,7 @@ async fn a_writer_killed_at_any_point_leaves_a_record_that_others_read_and_repla
 async fn a_paused_holder_of_the_lock_hangs_nobody() {
     let directory = tempfile::tempdir().unwrap();
     let (mutex, leader) = (open(directory.path()), claim("first"));
-    granted(mutex.try_acquire(&leader, None).await);
+    granted(mutex.try_acquire((&leader).into()).await);
     let mut holder = Process::start("lock", directory.path());
     holder.says("ready");
     holder.signal(Signal::SIGSTOP);
@@ -174,7 +176,7 @@ async fn child() {
         "race" => {
             println!("ready");
             std::io::stdin().lines().next();
-            match mutex.try_acquire(&claim("racer"), None).await {
+            match mutex.try_acquire((&claim("racer")).into()).await {
                 Ok(Acquire::Granted(grant)) => println!("outcome granted {}", grant.fencing_token),
                 Ok(Acquire::Held(_)) => println!("outcome held"),
                 Err(error) => println!("outcome {error}"),
@@ -183,8 +185,8 @@ async fn child() {
         // Writes without end: it is killed.
         "write" => loop {
             let claim = claim("writer");
-            if let Acquire::Held(held) = mutex.try_acquire(&claim, None).await.unwrap() {
-                mutex.try_acquire(&claim, held.version.as_ref()).await.unwrap();
+            if let Acquire::Held(held) = mutex.try_acquire((&claim).into()).await.unwrap() {
+                mutex.try_acquire(AcquireRequest::new(&claim).with_lapsed(held.version.as_ref())).await.unwrap();
             }
             println!("ready");
             mutex.renew(&claim).await.unwrap();
@@ -200,9 +202,9 @@ async fn child() {
             let words = |acquire| if matches!(acquire, Acquire::Granted(_)) { "granted" } else { "held" };
             std::env::set_current_dir(Path::new(&directory).join("one")).unwrap();
             let (mutex, leader) = (FileMutex::new("leases", "nightly").unwrap(), claim("first"));
-            println!("first {}", words(mutex.try_acquire(&leader, None).await.unwrap()));
+            println!("first {}", words(mutex.try_acquire((&leader).into()).await.unwrap()));
             std::env::set_current_dir(Path::new(&directory).join("two")).unwrap();
-            println!("second {}", words(mutex.try_acquire(&claim("second"), None).await.unwrap()));
+            println!("second {}", words(mutex.try_acquire((&claim("second")).into()).await.unwrap()));
             println!("renewal {:?}", mutex.renew(&leader).await.unwrap());
         }
         "gone" => {

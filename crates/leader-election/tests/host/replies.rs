@@ -201,7 +201,7 @@ async fn invariant_2_a_token_that_is_not_above_the_last_is_refused_and_released(
     worker.leads_for_the(2).await;
     worker.gone(2).await;
     for token in [2, 1] {
-        let grant = Grant { fencing_token: FencingToken::new(token).unwrap(), lease: secs(15) };
+        let grant = Grant::new(FencingToken::new(token).unwrap(), secs(15));
         worker.store.next(Operation::Acquire, Fault::Grant(grant));
     }
     worker.leads_for_the(3).await;

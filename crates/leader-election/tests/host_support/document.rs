@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use leader_election::{
-    Acquire, Claim, DistributedMutex, FencingToken, Grant, Held, Leader, Loss, Observation, Operation, Renew, Result,
-    Version, async_trait,
+    Acquire, AcquireRequest, Claim, DistributedMutex, FencingToken, Grant, Held, Leader, Loss, Observation, Operation,
+    Renew, Result, Version, async_trait,
 };
 
 use super::stage::Stage;
@@ -51,7 +51,8 @@ impl DocumentMutex {
 
 #[async_trait]
 impl DistributedMutex for DocumentMutex {
-    async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        let (claim, lapsed) = (request.claim, request.lapsed);
         self.arrive(Operation::Acquire, claim).await;
         let mut record = self.record.lock().unwrap();
         let version = Self::version(&record)?;
@@ -76,7 +77,7 @@ impl DistributedMutex for DocumentMutex {
         });
         drop(record);
         self.stage.granted(claim);
-        Ok(Acquire::Granted(Grant { fencing_token, lease: claim.lease }))
+        Ok(Acquire::Granted(Grant::new(fencing_token, claim.lease)))
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {

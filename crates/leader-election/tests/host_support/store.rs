@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use leader_election::{
-    Acquire, Claim, DistributedMutex, Error, ErrorKind, Grant, Held, Loss, MemoryMutex, Observation, Operation, Renew,
-    Result, Version, async_trait,
+    Acquire, AcquireRequest, Claim, DistributedMutex, Error, ErrorKind, Grant, Held, Loss, MemoryMutex, Observation,
+    Operation, Renew, Result, Version, async_trait,
 };
 use tokio::sync::watch;
 
@@ -208,11 +208,12 @@ impl HostileMutex {
 
 #[async_trait]
 impl DistributedMutex for HostileMutex {
-    async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        let (claim, lapsed) = (request.claim, request.lapsed);
         let (memory, stage, capped, lapsed) =
             (self.memory.clone(), self.stage.clone(), self.capped(claim), lapsed.cloned());
         let service = async move {
-            let answer = memory.try_acquire(&capped, lapsed.as_ref()).await;
+            let answer = memory.try_acquire(AcquireRequest::new(&capped).with_lapsed(lapsed.as_ref())).await;
             if matches!(answer, Ok(Acquire::Granted(_))) {
                 stage.granted(&capped);
             }

@@ -198,7 +198,7 @@ impl Course<'_> {
                 let rising = FencingToken::new(next).unwrap_or_else(|_| input.token());
                 let fencing_token = if input.one_in(4) { input.token() } else { rising };
                 let lease = if input.one_in(4) { input.duration(lease) } else { lease };
-                Event::Acquired { attempt, grant: Grant { fencing_token, lease } }
+                Event::Acquired { attempt, grant: Grant::new(fencing_token, lease) }
             }
             Kind::Renew if input.one_in(6) => Event::Lost { attempt },
             Kind::Renew => Event::Renewed { attempt },

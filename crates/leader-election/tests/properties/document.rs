@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use futures::executor::block_on;
 use leader_election::document::{DocumentMutex, DocumentStore, Record, Stored, Written};
 use leader_election::{
-    Acquire, Claim, ClaimId, DistributedMutex, ErrorKind, FencingToken, HolderId, Renew, Result, Version, async_trait,
+    Acquire, AcquireRequest, Claim, ClaimId, DistributedMutex, ErrorKind, FencingToken, HolderId, Renew, Result,
+    Version, async_trait,
 };
 use proptest::prelude::*;
 
@@ -113,7 +114,7 @@ fn run(bytes: &[u8]) {
             }
             operation @ 1..=4 => {
                 lapsed = (operation == 1).then(|| version(mutex.store().state().version));
-                match block_on(mutex.try_acquire(claim, lapsed.as_ref())) {
+                match block_on(mutex.try_acquire(AcquireRequest::new(claim).with_lapsed(lapsed.as_ref()))) {
                     Ok(Acquire::Granted(grant)) => {
                         let after = mutex.store().state().record.clone().expect("written before it is granted");
                         assert_eq!((after.fencing_token, &after.claim), (grant.fencing_token, &claim.id.fingerprint()));
@@ -170,7 +171,7 @@ proptest! {
         let token = FencingToken::new(number).expect("in range");
         let free = Record { holder: None, fencing_token: token, ..record(&mut Input::new(&[]), &[]) };
         *mutex.store().state() = State { record: Some(free), server_ms: Some(server_ms), ..State::default() };
-        match block_on(mutex.try_acquire(&claim, None)) {
+        match block_on(mutex.try_acquire((&claim).into())) {
             Ok(Acquire::Granted(grant)) => {
                 prop_assert!(grant.fencing_token > token && grant.fencing_token.get() >= server_ms);
             }

@@ -195,7 +195,7 @@ async fn a_token_that_does_not_rise_is_an_error() {
     let worker = bench.worker("a");
     let run = worker.run(until_cancelled);
     let leader = worker.leads().await;
-    let stale = Grant { fencing_token: leader.fencing_token(), lease: secs(15) };
+    let stale = Grant::new(leader.fencing_token(), secs(15));
     worker.store.next(Operation::Acquire, Fault::Grant(stale));
     leader.step_down();
     worker.leads_for_the(2).await;

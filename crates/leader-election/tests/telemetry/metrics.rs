@@ -146,7 +146,7 @@ async fn what_is_out_of_order_is_counted() {
     let leader = worker.leads().await;
     // The first term ends for want of a heartbeat, the second by a jump of the clock; no task heeds that.
     worker.gone(1).await;
-    let stale = Grant { fencing_token: leader.fencing_token(), lease: secs(15) };
+    let stale = Grant::new(leader.fencing_token(), secs(15));
     worker.store.next(Operation::Acquire, Fault::Grant(stale));
     worker.leads_for_the(2).await;
     clock.step(60_000);

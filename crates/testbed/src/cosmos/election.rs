@@ -33,7 +33,7 @@ pub fn claim(holder: &str) -> Claim {
 /// Repeats an acquire as a host does: transient failures make the claim unsettled.
 pub async fn acquire(mutex: &CosmosDistributedMutex, claim: &mut Claim) -> Grant {
     loop {
-        match mutex.try_acquire(claim, None).await {
+        match mutex.try_acquire(claim.into()).await {
             Ok(Acquire::Granted(grant)) => return grant,
             Ok(Acquire::Held(_)) => {}
             Err(error) => {
