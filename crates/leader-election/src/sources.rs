@@ -16,7 +16,8 @@ use crate::clock::{Clock, SystemClock, TokioClock};
 ///
 /// The default is [`system`](Self::system). Give one that you made yourself to
 /// [`LeaderHost::with_sources`](crate::LeaderHost::with_sources), and to what else the test is made of. Clones share the clock and
-/// the randomness: what one draws no other draws.
+/// the randomness: what one draws no other draws. An [`Election`](crate::election::Election) that you drive yourself takes them as
+/// its [`Entropy`](crate::election::Entropy).
 ///
 /// ```
 /// use leader_election::document::{DocumentMutex, DocumentStore};
