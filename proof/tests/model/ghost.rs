@@ -224,11 +224,13 @@ impl Ghost {
 
     fn note_action(&mut self, look: &mut Look<'_>, action: &Action, granted: Option<(FencingToken, Flight)>) {
         match action {
-            Action::Acquire { attempt, claim, .. } => self.note_acquire(look, *attempt, claim),
+            Action::Acquire { attempt, claim, unsettled, .. } => {
+                self.note_acquire(look, *attempt, claim, *unsettled);
+            }
             Action::Renew { attempt, claim } => {
                 look.demand(ClaimNo::of(claim.id).number == self.claim, Rule::StaysEnded);
                 look.demand(!self.forsaken, Rule::JumpEnds);
-                self.send(look, *attempt, What::Renew, claim);
+                self.send(look, *attempt, What::Renew, false);
             }
             Action::Release { attempt, claim } => {
                 look.demand(self.task.is_none(), Rule::ReleasedLast);
@@ -236,7 +238,7 @@ impl Ghost {
                 look.demand(!self.forsaken, Rule::JumpEnds);
                 self.released = true;
                 self.spent = self.claim;
-                self.send(look, *attempt, What::Release, claim);
+                self.send(look, *attempt, What::Release, false);
             }
             Action::Abandon { attempt, .. } => {
                 let flight = self.flight.take_if(|flight| flight.attempt == *attempt);
@@ -266,13 +268,13 @@ impl Ghost {
         }
     }
 
-    fn send(&mut self, look: &mut Look<'_>, attempt: AttemptId, what: What, claim: &Claim) {
+    fn send(&mut self, look: &mut Look<'_>, attempt: AttemptId, what: What, unsettled: bool) {
         look.demand(self.flight.is_none(), Rule::OneAttempt);
-        self.flight = Some(Flight { attempt, what, at: look.now, unsettled: claim.unsettled });
+        self.flight = Some(Flight { attempt, what, at: look.now, unsettled });
         self.sent_at = Some(look.now);
     }
 
-    fn note_acquire(&mut self, look: &mut Look<'_>, attempt: AttemptId, claim: &Claim) {
+    fn note_acquire(&mut self, look: &mut Look<'_>, attempt: AttemptId, claim: &Claim, said: bool) {
         look.demand(self.task.is_none(), Rule::OneTask);
         let number = ClaimNo::of(claim.id).number;
         look.demand(number > self.spent, Rule::StaysEnded);
@@ -283,10 +285,10 @@ impl Ghost {
         }
         let lease = look.config.timing.lease();
         let unsettled = self.ambiguous.is_some_and(|since| look.now < since + lease);
-        look.demand(claim.unsettled || !unsettled, Rule::Settled);
+        look.demand(said || !unsettled, Rule::Settled);
         let paced = self.ambiguous.is_none_or(|since| look.now >= since + look.config.timing.poll_every() / 2);
         look.demand(paced, Rule::Paced);
-        self.send(look, attempt, What::Acquire, claim);
+        self.send(look, attempt, What::Acquire, said);
     }
 
     fn note_start(&mut self, look: &mut Look<'_>, token: FencingToken, granted: Option<(FencingToken, Flight)>) {

@@ -91,17 +91,17 @@ impl Host {
     }
 
     fn send(&mut self, look: &mut Look<'_>, action: Action) {
-        let (what, attempt, claim, lapsed) = match action {
-            Action::Acquire { attempt, claim, lapsed } => (What::Acquire, attempt, claim, lapsed),
-            Action::Renew { attempt, claim } => (What::Renew, attempt, claim, None),
-            Action::Release { attempt, claim } => (What::Release, attempt, claim, None),
+        let (what, attempt, claim, lapsed, unsettled) = match action {
+            Action::Acquire { attempt, claim, lapsed, unsettled } => (What::Acquire, attempt, claim, lapsed, unsettled),
+            Action::Renew { attempt, claim } => (What::Renew, attempt, claim, None, false),
+            Action::Release { attempt, claim } => (What::Release, attempt, claim, None, false),
             _ => return,
         };
         if lapsed.is_some() {
             look.seen.push(Seen::LapsedReplaced);
         }
         let lapsed = lapsed.map(|version| version.as_str()[1..].parse().expect("one of this store's"));
-        let request = Request { what, claim: ClaimNo::of(claim.id), unsettled: claim.unsettled, lapsed };
+        let request = Request { what, claim: ClaimNo::of(claim.id), unsettled, lapsed };
         self.sent += 1;
         let body = Body::Request(request);
         self.net.push(Message { body, attempt, late: false, orphan: false });

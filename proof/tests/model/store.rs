@@ -129,11 +129,9 @@ impl Store {
 
     fn held(&self, config: &Config) -> Held {
         let version = (config.kind == Kind::Document).then(|| version_name(self.version));
-        Held {
-            lease: Some(config.lease()),
-            version: version.map(|name| Version::new(name).expect("valid")),
-            ..Held::default()
-        }
+        Held::by_unknown()
+            .with_lease(Some(config.lease()))
+            .with_version(version.map(|name| Version::new(name).expect("valid")))
     }
 
     fn extend(&mut self, config: &Config, now: u64) {

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leader_election::{
-    Acquire, AfterTask, Claim, ClaimId, EndReason, Error, ErrorKind, LeaderEvent, Leadership, Operation, Renew, Result,
+    Acquire, AfterTask, Claim, ClaimId, EndReason, Error, ErrorKind, LeaderEvent, LeaderEvents, Leadership, Operation,
+    Renew, Result,
 };
 use testkit::referee::state::{Host, Order};
 use testkit::{Answer, ClaimNo, Event, Limits, Live, Referee, Request, Token, What, Who};
-use tokio::sync::broadcast::{self, error::TryRecvError};
 
 use super::clock::HostClock;
 use super::log::Log;
@@ -40,7 +40,7 @@ pub struct Process {
     pub name: String,
     pub clock: Arc<HostClock>,
     pub settings: HostSettings,
-    pub events: broadcast::Receiver<LeaderEvent>,
+    pub events: LeaderEvents,
 }
 
 /// A request in flight.
@@ -255,6 +255,7 @@ impl Monitor {
         operation: Operation,
         claim: &Claim,
         lapsed: bool,
+        unsettled: bool,
     ) -> Option<Call> {
         self.look(now);
         self.hear(now, process);
@@ -270,12 +271,13 @@ impl Monitor {
             Operation::Acquire => Request::Acquire,
             Operation::Renew => Request::Renew,
             Operation::Release => Request::Release,
+            _ => unreachable!("a host sends no other request"),
         };
         if request == Request::Acquire {
-            self.log.count_if(claim.unsettled, "repeated claims");
+            self.log.count_if(unsettled, "repeated claims");
             self.log.count_if(lapsed, "lapsed versions");
         }
-        let (attempt, unsettled, number) = (self.requests, claim.unsettled, self.number(&Owner::Claim(claim.id)));
+        let (attempt, number) = (self.requests, self.number(&Owner::Claim(claim.id)));
         self.saw(now, process, What::Sent { request, claim: number, attempt, unsettled, lapsed });
         Some(Call { process, attempt })
     }
@@ -373,13 +375,11 @@ impl Monitor {
 
     /// Listens to what a host has told since it was last listened to.
     pub fn hear(&mut self, now: Duration, process: usize) {
-        loop {
-            match self.processes[process].events.try_recv() {
-                Ok(event) => self.heard(now, process, &event),
-                Err(TryRecvError::Lagged(_)) => {
-                    self.violation(now, process, format_args!("hundreds of events since its last request"));
-                }
-                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+        while let Some(event) = self.processes[process].events.try_recv() {
+            if let LeaderEvent::Missed { count } = event {
+                self.violation(now, process, format_args!("{count} events too many since its last request"));
+            } else {
+                self.heard(now, process, &event);
             }
         }
     }
@@ -406,6 +406,7 @@ impl Monitor {
                     EndReason::RenewalTimedOut => "ended: renewal timed out",
                     EndReason::Stalled => "ended: stalled",
                     EndReason::ClockJumped => "ended: clock jumped",
+                    _ => "ended: for another reason",
                 });
             }
             // No task in here blocks its thread: whoever reports one has only heard of its end too late.

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use leader_election::document::{DocumentMutex, DocumentStore, Record, Stored, Written};
 use leader_election::{
-    Acquire, AcquireRequest, Claim, DistributedMutex, Observation, Operation, Renew, Result, Sources, Version,
-    async_trait,
+    Acquire, AcquireRequest, Claim, DistributedMutex, Observation, Operation, Renew, Result, Sources, async_trait,
 };
 
 use super::clock::{HostClock, gated};
@@ -42,9 +41,9 @@ impl SimulatedMutex {
     }
 
     /// Tells of a request, and waits for ever if its sender has gone mad.
-    async fn send(&self, operation: Operation, claim: &Claim, lapsed: bool) -> InFlight<'_> {
+    async fn send(&self, operation: Operation, claim: &Claim, lapsed: bool, unsettled: bool) -> InFlight<'_> {
         let now = self.world.now();
-        let call = self.world.state().monitor.sent(now, self.process, operation, claim, lapsed);
+        let call = self.world.state().monitor.sent(now, self.process, operation, claim, lapsed, unsettled);
         match call {
             Some(call) => InFlight { world: &self.world, call: Some(call) },
             None => std::future::pending().await,
@@ -77,10 +76,10 @@ impl Drop for InFlight<'_> {
 impl DistributedMutex for SimulatedMutex {
     async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
         let (claim, lapsed) = (request.claim, request.lapsed);
-        let in_flight = self.send(Operation::Acquire, claim, lapsed.is_some()).await;
+        let in_flight = self.send(Operation::Acquire, claim, lapsed.is_some(), request.unsettled).await;
         let answer = gated(&self.clock, async {
             match &self.way {
-                Way::Lease(client) => client.try_acquire(claim).await,
+                Way::Lease(client) => client.try_acquire(request).await,
                 Way::Document(mutex) => mutex.try_acquire(request).await,
             }
         });
@@ -91,7 +90,7 @@ impl DistributedMutex for SimulatedMutex {
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
-        let in_flight = self.send(Operation::Renew, claim, false).await;
+        let in_flight = self.send(Operation::Renew, claim, false, false).await;
         let answer = gated(&self.clock, async {
             match &self.way {
                 Way::Lease(client) => client.renew(claim).await,
@@ -105,7 +104,7 @@ impl DistributedMutex for SimulatedMutex {
     }
 
     async fn release(&self, claim: &Claim) -> Result<()> {
-        let in_flight = self.send(Operation::Release, claim, false).await;
+        let in_flight = self.send(Operation::Release, claim, false, false).await;
         let answer = gated(&self.clock, async {
             match &self.way {
                 Way::Lease(client) => client.release(claim).await,
@@ -139,10 +138,10 @@ struct LeaseClient {
 }
 
 impl LeaseClient {
-    async fn try_acquire(&self, claim: &Claim) -> Result<Acquire> {
-        let claim = claim.clone();
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        let (claim, unsettled) = (request.claim.clone(), request.unsettled);
         travel(&self.world, self.process, move |service, now| match service {
-            Service::Lease(service) => service.acquire(now, &claim),
+            Service::Lease(service) => service.acquire(now, &claim, unsettled),
             Service::Document(_) => unreachable!("a schedule has one store"),
         })
         .await

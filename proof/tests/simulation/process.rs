@@ -56,6 +56,7 @@ impl Process {
             after_failure: settings.after_failure,
             keep_trying_when_refused: settings.keep_trying,
             abort_process_on_overrun: false,
+            ..LeaderHostOptions::default()
         };
         let sources = Sources::seeded(state.seeds.next()).with_clock(Arc::clone(&clock));
         let mutex = SimulatedMutex::new(world, index, &clock, sources.clone());

@@ -67,10 +67,10 @@ impl LeaseService {
         Self { rules, record: None, earlier: vec![] }
     }
 
-    pub fn acquire(&mut self, now: Duration, claim: &Claim) -> Effect<Acquire> {
+    pub fn acquire(&mut self, now: Duration, claim: &Claim, unsettled: bool) -> Effect<Acquire> {
         let running = self.is_running(now);
         let holds = self.holds(now, claim.id);
-        if running && !(holds && (claim.unsettled || !self.rules.looks_first)) {
+        if running && !(holds && (unsettled || !self.rules.looks_first)) {
             return Effect::none(Ok(Acquire::Held(self.held(now))));
         }
         let lease = claim.lease * self.rules.grants / 100;
@@ -90,7 +90,7 @@ impl LeaseService {
             granted = Some(Owner::Claim(claim.id));
             token
         };
-        let answer = Ok(Acquire::Granted(Grant { fencing_token: token, lease }));
+        let answer = Ok(Acquire::Granted(Grant::new(token, lease)));
         Effect { answer, granted, freed: false }
     }
 
@@ -119,12 +119,9 @@ impl LeaseService {
 
     fn held(&self, now: Duration) -> Held {
         let until = self.record.as_ref().and_then(|record| record.until).filter(|_| self.rules.hints);
-        Held {
-            leader: None,
-            lease: self.record.as_ref().map(|record| record.lease),
-            version: None,
-            retry_after: until.map(|until| until.saturating_sub(now)),
-        }
+        Held::by_unknown()
+            .with_lease(self.record.as_ref().map(|record| record.lease))
+            .with_retry_after(until.map(|until| until.saturating_sub(now)))
     }
 
     fn holds(&self, now: Duration, claim: ClaimId) -> bool {
@@ -152,7 +149,7 @@ pub struct DocumentService {
 
 impl DocumentService {
     pub fn read(&self, now: Duration) -> Effect<Option<Stored<()>>> {
-        let stored = |(version, record)| Stored { version, record, server_ms: Some(server_ms(now)), rest: () };
+        let stored = |(version, record)| Stored::new(version, record).with_server_ms(Some(server_ms(now)));
         Effect::none(Ok(self.document.clone().map(stored)))
     }
 
@@ -204,8 +201,9 @@ impl Service {
         match self {
             Self::Lease(service) => service.record.iter_mut().for_each(|record| record.until = None),
             Self::Document(service) => {
-                if let Some((_, record)) = service.document.clone() {
-                    service.put(Record { holder: None, ..record });
+                if let Some((_, mut record)) = service.document.clone() {
+                    record.holder = None;
+                    service.put(record);
                 }
             }
         }
@@ -220,9 +218,10 @@ impl Service {
                 }
             }
             Self::Document(service) => {
-                if let Some((_, record)) = service.document.clone() {
-                    let holder = Some(HolderId::new("intruder").expect("valid"));
-                    service.put(Record { holder, claim: claim.fingerprint(), ..record });
+                if let Some((_, mut record)) = service.document.clone() {
+                    record.holder = Some(HolderId::new("intruder").expect("valid"));
+                    record.claim = claim.fingerprint();
+                    service.put(record);
                 }
             }
         }

@@ -40,21 +40,27 @@ pub struct Record {
 const BROKEN: &str = "broken";
 
 impl Record {
-    /// A record that nobody holds, as the first one on a new election.
-    pub(super) fn unheld(sources: &Sources) -> Result<Self> {
-        Ok(Self {
+    /// A record that nobody holds, of this write and with the latest term's token. For stores that read one, and set the other fields.
+    #[must_use]
+    pub fn new(write: impl Into<String>, fencing_token: FencingToken) -> Self {
+        Self {
             holder: None,
             previous: None,
             claim: String::new(),
-            write: new_write(sources),
-            fencing_token: FencingToken::new(1)?,
+            write: write.into(),
+            fencing_token,
             lease: Duration::ZERO,
             renew_every: Duration::ZERO,
             renewals: 0,
             elected_at: None,
             renewed_at: None,
             data: None,
-        })
+        }
+    }
+
+    /// The first one on a new election.
+    pub(super) fn first(sources: &Sources) -> Result<Self> {
+        Ok(Self::new(new_write(sources), FencingToken::new(1)?))
     }
 
     pub(super) fn held_by(request: AcquireRequest<'_>, fencing_token: FencingToken, sources: &Sources) -> Self {

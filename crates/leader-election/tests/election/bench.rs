@@ -46,12 +46,12 @@ pub fn settings() -> Settings {
 
 /// What a lease store says of a lease that another worker holds.
 pub fn held() -> Held {
-    Held { lease: Some(LEASE), ..Held::default() }
+    Held::default().with_lease(Some(LEASE))
 }
 
 /// What a document store says of it.
 pub fn document(version: &str) -> Held {
-    Held { version: Some(Version::new(version).expect("valid")), ..held() }
+    held().with_version(Some(Version::new(version).expect("valid")))
 }
 
 /// Claim ids in sequence, and always the same fraction: one half leaves a jittered pause as it is.
@@ -80,6 +80,7 @@ pub struct Sent {
     pub attempt: AttemptId,
     pub claim: Claim,
     pub lapsed: Option<Version>,
+    pub unsettled: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -216,7 +217,7 @@ impl Bench {
 
     pub fn grant_for(&mut self, value: u64, lease: Duration) {
         let attempt = self.last().attempt;
-        self.tell(Event::Acquired { attempt, grant: Grant { fencing_token: token(value), lease } });
+        self.tell(Event::Acquired { attempt, grant: Grant::new(token(value), lease) });
     }
 
     pub fn held(&mut self, held: Held) {
@@ -313,17 +314,17 @@ impl Bench {
 
     fn note(&mut self, action: Action) {
         let at = self.now();
-        let (what, attempt, claim, lapsed) = match action {
-            Action::Acquire { attempt, claim, lapsed } => (What::Acquire, attempt, claim, lapsed),
-            Action::Renew { attempt, claim } => (What::Renew, attempt, claim, None),
-            Action::Release { attempt, claim } => (What::Release, attempt, claim, None),
+        let (what, attempt, claim, lapsed, unsettled) = match action {
+            Action::Acquire { attempt, claim, lapsed, unsettled } => (What::Acquire, attempt, claim, lapsed, unsettled),
+            Action::Renew { attempt, claim } => (What::Renew, attempt, claim, None, false),
+            Action::Release { attempt, claim } => (What::Release, attempt, claim, None, false),
             Action::StartTask { token } => return self.orders.push((at, Order::Start(token))),
             Action::CancelTask { reason } => return self.orders.push((at, Order::Cancel(reason))),
             Action::AbortTask => return self.orders.push((at, Order::Abort)),
             Action::Report(report) => return self.reports.push((at, report)),
             Action::Abandon { attempt, .. } => return self.abandoned.push(attempt),
         };
-        self.sent.push(Sent { at, what, attempt, claim, lapsed });
+        self.sent.push(Sent { at, what, attempt, claim, lapsed, unsettled });
     }
 }
 

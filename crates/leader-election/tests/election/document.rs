@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leader_election::election::{Event, TaskExit};
-use leader_election::{Held, Timing, Version};
+use leader_election::{Timing, Version};
 
 use crate::bench::{Bench, LEASE, UNKNOWN, document, held, ms, secs};
 
@@ -70,7 +70,7 @@ fn invariant_3_a_version_that_moves_is_watched_anew() {
 
 #[test]
 fn invariant_3_a_record_with_a_longer_lease_is_watched_for_as_long_as_that() {
-    let long = Held { lease: Some(secs(40)), ..document("v") };
+    let long = document("v").with_lease(Some(secs(40)));
     let mut bench = Bench::new();
     bench.held(long.clone());
     bench.deny_to(secs(41), &long);
@@ -167,7 +167,7 @@ fn invariant_12_a_jump_while_a_read_is_in_flight_starts_the_observation_anew() {
 /// A store that tells a version but not how long its lease is: the configured one counts, or nobody would ever lead.
 #[test]
 fn invariant_14_a_version_without_a_lease_lapses_after_the_configured_one() {
-    let unknown = Held { lease: None, ..document("v") };
+    let unknown = document("v").with_lease(None);
     let mut bench = Bench::new();
     bench.held(unknown.clone());
     bench.deny_to(secs(100), &unknown);
@@ -178,7 +178,7 @@ fn invariant_14_a_version_without_a_lease_lapses_after_the_configured_one() {
 #[test]
 fn invariant_14_a_record_that_lapses_at_once_makes_no_hot_loop() {
     let mut bench = Bench::new();
-    let zero = Held { lease: Some(Duration::ZERO), ..document("v") };
+    let zero = document("v").with_lease(Some(Duration::ZERO));
     bench.held(zero.clone());
     bench.deny_to(secs(10), &zero);
     // A poll each second, and one at the lapse.
@@ -192,7 +192,7 @@ fn invariant_14_records_that_lapse_at_once_again_and_again_make_no_hot_loop() {
     let mut reads = 0;
     while bench.now() < secs(1) && reads < 1_000 {
         reads += 1;
-        bench.held(Held { lease: Some(Duration::from_micros(1)), ..document(&reads.to_string()) });
+        bench.held(document(&reads.to_string()).with_lease(Some(Duration::from_micros(1))));
         let next = bench.next_timeout().expect("it goes on");
         bench.run_to(next);
     }
@@ -204,7 +204,7 @@ fn invariant_14_records_that_lapse_at_once_again_and_again_make_no_hot_loop() {
 #[test]
 fn invariant_14_a_short_lease_in_a_record_does_not_make_it_lapse_before_our_own_lease() {
     for short in [Duration::ZERO, Duration::from_nanos(1), ms(1), LEASE - ms(1)] {
-        let record = Held { lease: Some(short), ..document("v") };
+        let record = document("v").with_lease(Some(short));
         let mut bench = Bench::new();
         bench.held(record.clone());
         bench.deny_to(secs(16), &record);
@@ -217,7 +217,7 @@ fn invariant_14_a_short_lease_in_a_record_does_not_make_it_lapse_before_our_own_
 /// Whoever wrote such a record and died must not keep everybody waiting for ever.
 #[test]
 fn invariant_14_an_absurdly_long_lease_in_a_record_is_not_waited_for_for_ever() {
-    let record = Held { lease: Some(Duration::MAX), ..document("v") };
+    let record = document("v").with_lease(Some(Duration::MAX));
     let mut bench = Bench::new();
     bench.held(record.clone());
     bench.deny_to(Timing::MAX_LEASE + secs(1), &record);

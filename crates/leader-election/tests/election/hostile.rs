@@ -8,7 +8,7 @@ use leader_election::{Held, Timing};
 use crate::bench::{Bench, LEASE, Order, What, document, held, ms, secs};
 
 fn held_for(lease: Duration) -> Held {
-    Held { lease: Some(lease), ..Held::default() }
+    Held::default().with_lease(Some(lease))
 }
 
 fn foreign_leases(bench: &Bench) -> Vec<Duration> {
@@ -88,7 +88,7 @@ fn invariant_14_a_foreign_lease_that_is_not_longer_than_ours_is_no_mismatch() {
 #[test]
 fn invariant_14_absurd_foreign_leases_do_not_keep_a_candidate_from_asking() {
     for lease in [Duration::MAX, Duration::ZERO, Duration::from_nanos(1)] {
-        for record in [held_for(lease), Held { lease: Some(lease), ..document("v") }] {
+        for record in [held_for(lease), document("v").with_lease(Some(lease))] {
             let mut bench = Bench::new();
             bench.held(record.clone());
             bench.deny_to(secs(100), &record);
@@ -103,7 +103,7 @@ fn invariant_14_absurd_foreign_leases_do_not_keep_a_candidate_from_asking() {
 #[test]
 fn invariant_14_absurd_hints_neither_silence_a_candidate_nor_make_a_hot_loop() {
     for wait in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
-        let hint = Held { retry_after: Some(wait), ..held() };
+        let hint = held().with_retry_after(Some(wait));
         let mut bench = Bench::new();
         bench.held(hint.clone());
         bench.deny_to(secs(10), &hint);

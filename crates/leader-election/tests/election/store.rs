@@ -33,6 +33,7 @@ pub struct Request {
     pub what: What,
     pub claim: Claim,
     pub lapsed: Option<Version>,
+    pub unsettled: bool,
 }
 
 #[derive(Debug)]
@@ -88,7 +89,7 @@ impl Store {
     fn acquire(&mut self, now: Duration, request: &Request) -> Event {
         let (attempt, claim) = (request.attempt, &request.claim);
         let running = self.is_running(now);
-        let holds = self.holds(now, claim.id) && (claim.unsettled || !self.rules.looks_first);
+        let holds = self.holds(now, claim.id) && (request.unsettled || !self.rules.looks_first);
         let lapsed = self.rules.document && request.lapsed.is_some() && request.lapsed == self.shown_version();
         if running && !holds && !lapsed {
             return Event::Held { attempt, held: self.held(now) };
@@ -102,18 +103,16 @@ impl Store {
             self.version += 1;
         }
         let value = self.record.as_ref().map_or(0, |record| record.token);
-        Event::Acquired { attempt, grant: Grant { fencing_token: token(value), lease } }
+        Event::Acquired { attempt, grant: Grant::new(token(value), lease) }
     }
 
     fn held(&self, now: Duration) -> Held {
         let record = self.record.as_ref();
         let until = record.and_then(|record| record.until).filter(|_| self.rules.hints && !self.rules.document);
-        Held {
-            leader: None,
-            lease: record.map(|record| record.lease),
-            version: self.shown_version(),
-            retry_after: until.map(|until| until.saturating_sub(now)),
-        }
+        Held::by_unknown()
+            .with_lease(record.map(|record| record.lease))
+            .with_version(self.shown_version())
+            .with_retry_after(until.map(|until| until.saturating_sub(now)))
     }
 
     fn shown_version(&self) -> Option<Version> {

@@ -356,7 +356,7 @@ fn invariant_12_a_candidate_whose_clock_jumped_asks_under_another_claim() {
         bench.run_to(jumped_to + secs(1));
         assert_eq!(bench.last().what, What::Acquire);
         assert_ne!(bench.last().claim.id, before.claim.id);
-        assert!(!bench.last().claim.unsettled);
+        assert!(!bench.last().unsettled);
         // What the other copy was granted is not this one's.
         bench.tell(Event::Acquired { attempt: before.attempt, grant: Grant::new(token(1), LEASE) });
         assert!(bench.orders.is_empty());

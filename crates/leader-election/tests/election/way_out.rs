@@ -170,14 +170,14 @@ fn invariant_8_an_acquire_that_succeeds_too_late_starts_no_task_and_is_released(
 fn invariant_8_a_late_grant_is_followed_by_a_rest_and_a_new_claim() {
     let mut bench = Bench::new();
     bench.run_to(secs(3));
-    assert!(bench.last().claim.unsettled);
+    assert!(bench.last().unsettled);
     bench.run_to(ms(5_500));
     bench.grant_for(1, secs(6));
     bench.released();
     bench.run_to(ms(7_500));
     assert_eq!((bench.last().what, bench.last().at), (What::Acquire, ms(7_500)));
     assert_ne!(bench.last().claim.id, bench.sent[0].claim.id);
-    assert!(!bench.last().claim.unsettled, "the new claim has no past");
+    assert!(!bench.last().unsettled, "the new claim has no past");
 }
 
 #[test]

@@ -315,16 +315,16 @@ impl World {
         }
         let run = self.hosts[host].run;
         match action {
-            Action::Acquire { attempt, claim, lapsed } => {
-                *self.tally.entry("unsettled claims").or_default() += u64::from(claim.unsettled);
+            Action::Acquire { attempt, claim, lapsed, unsettled } => {
+                *self.tally.entry("unsettled claims").or_default() += u64::from(unsettled);
                 *self.tally.entry("lapsed versions").or_default() += u64::from(lapsed.is_some());
-                self.send(Request { host, run, attempt, what: What::Acquire, claim, lapsed });
+                self.send(Request { host, run, attempt, what: What::Acquire, claim, lapsed, unsettled });
             }
             Action::Renew { attempt, claim } => {
-                self.send(Request { host, run, attempt, what: What::Renew, claim, lapsed: None });
+                self.send(Request { host, run, attempt, what: What::Renew, claim, lapsed: None, unsettled: false });
             }
             Action::Release { attempt, claim } => {
-                self.send(Request { host, run, attempt, what: What::Release, claim, lapsed: None });
+                self.send(Request { host, run, attempt, what: What::Release, claim, lapsed: None, unsettled: false });
             }
             Action::StartTask { token } => self.start_task(host, token),
             Action::CancelTask { .. } => self.cancel_task(host),

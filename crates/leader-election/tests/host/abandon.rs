@@ -32,7 +32,7 @@ async fn dropping_the_run_aborts_the_task_at_once_and_releases_after_it() {
     let release = calls.last().expect("a release");
     assert_eq!(release.operation, Operation::Release);
     assert!(release.sent >= gone);
-    assert!(!bench.store().observe().await.unwrap().held);
+    assert!(!bench.store().observe().await.unwrap().is_held());
     assert_eq!(worker.log.end(1).reason, EndReason::Shutdown);
 }
 
@@ -46,7 +46,7 @@ async fn dropping_the_host_too_leaves_no_lease_behind() {
     drop(worker);
     tokio::time::sleep(millis(10)).await;
     assert!(leader.ensure().is_err());
-    assert!(!bench.store().observe().await.unwrap().held);
+    assert!(!bench.store().observe().await.unwrap().is_held());
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,9 +57,9 @@ async fn dropping_a_candidate_gives_back_what_is_granted_later() {
     let run = worker.run(until_cancelled);
     tokio::time::sleep(secs(1)).await;
     run.abandon().await;
-    assert!(bench.store().observe().await.unwrap().held);
+    assert!(bench.store().observe().await.unwrap().is_held());
     until(|| worker.status() == Status::Stopped).await;
-    assert!(!bench.store().observe().await.unwrap().held);
+    assert!(!bench.store().observe().await.unwrap().is_held());
     assert_eq!(worker.log.elections(), 0);
     assert_eq!(worker.log.count(|event| matches!(event, LeaderEvent::GrantedTooLate { .. })), 1);
 }

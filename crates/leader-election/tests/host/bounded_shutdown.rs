@@ -51,7 +51,7 @@ async fn invariant_15_shutdown_is_bounded_when_the_renewal_hangs() {
     let (outcome, took) = run.stop().await;
     outcome.unwrap();
     assert_about(took, secs(1), TICK);
-    assert!(!bench.store().observe().await.unwrap().held);
+    assert!(!bench.store().observe().await.unwrap().is_held());
 }
 
 #[tokio::test(start_paused = true)]

@@ -189,5 +189,5 @@ async fn an_abortion_that_is_noticed_late_is_no_overrun() {
     worker.leads().await;
     run.stop().await.0.expect("the task heeded its abortion");
     assert_eq!(worker.log.count(|event| matches!(event, LeaderEvent::Overrun { .. })), 0);
-    assert!(!bench.store().observe().await.unwrap().held, "the task was gone, so its lease was released");
+    assert!(!bench.store().observe().await.unwrap().is_held(), "the task was gone, so its lease was released");
 }

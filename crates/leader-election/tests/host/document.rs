@@ -42,7 +42,7 @@ async fn a_released_record_is_taken_at_the_next_poll() {
     second.leads().await;
     assert!(bench.now() - begun <= secs(1) + TICK, "{:?}", bench.now() - begun);
     waiting.stop().await.0.unwrap();
-    assert!(!store.observe().await.unwrap().held);
+    assert!(!store.observe().await.unwrap().is_held());
 }
 
 /// Somebody sets the challenger's wall clock forward. The leader it challenges knows nothing of that and lives: the

@@ -136,7 +136,7 @@ async fn ten_minutes(seed: u64, hostile: bool) {
     if !hostile {
         let leaders: std::collections::HashSet<_> = terms.iter().map(|term| term.leader.holder().clone()).collect();
         assert_eq!(leaders.len(), 3, "each gets its turn");
-        assert!(!bench.store().observe().await.unwrap().held);
+        assert!(!bench.store().observe().await.unwrap().is_held());
     }
 }
 

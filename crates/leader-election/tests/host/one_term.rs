@@ -48,7 +48,7 @@ async fn returns_what_the_task_returned_with_the_lease_released() {
     assert_eq!(term.output, Some(term.fencing_token));
     assert_eq!(term.reason, EndReason::TaskEnded);
     assert_eq!(worker.log.elections(), 1);
-    assert!(!bench.store().observe().await.unwrap().held);
+    assert!(!bench.store().observe().await.unwrap().is_held());
     assert_eq!(worker.status(), Status::Stopped);
 }
 
@@ -116,7 +116,7 @@ async fn a_panic_is_an_error_and_releases() {
     let error = bounded(term).await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TaskPanicked);
     assert!(error.to_string().contains("out of cheese"), "{error}");
-    assert!(!bench.store().observe().await.unwrap().held);
+    assert!(!bench.store().observe().await.unwrap().is_held());
     assert_eq!(worker.log.elections(), 1);
 }
 
@@ -128,7 +128,7 @@ async fn a_panic_before_there_is_a_future_is_an_error_and_releases() {
     let term = run_one_term(&worker, &CancellationToken::new(), no_future);
     let error = bounded(term).await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TaskPanicked);
-    assert!(!bench.store().observe().await.unwrap().held);
+    assert!(!bench.store().observe().await.unwrap().is_held());
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,5 +160,5 @@ async fn a_grant_that_cannot_be_used_is_no_term() {
     shutdown.cancel();
     assert_eq!(bounded(term).await.unwrap().unwrap(), None);
     assert_eq!(worker.log.count(|event| matches!(event, LeaderEvent::GrantedTooLate { .. })), 1);
-    assert!(!bench.store().observe().await.unwrap().held);
+    assert!(!bench.store().observe().await.unwrap().is_held());
 }

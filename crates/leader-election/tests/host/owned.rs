@@ -20,7 +20,7 @@ async fn a_spawned_run_goes_on_without_the_host_that_it_came_from() {
     bounded(status.wait_for(|status| matches!(status, Status::Leading { .. }))).await.expect("it leads");
     shutdown.cancel();
     bounded(run).await.unwrap().unwrap();
-    assert!(!mutex.observe().await.unwrap().held);
+    assert!(!mutex.observe().await.unwrap().is_held());
     while bounded(status.changed()).await.is_some() {}
 }
 
@@ -87,5 +87,5 @@ async fn a_run_that_is_not_polled_does_nothing() {
     let term = bounded(host.run_one_term(CancellationToken::new(), async |_leader| ())).await;
     assert!(term.unwrap().is_some());
     drop(idle);
-    assert!(!mutex.observe().await.unwrap().held);
+    assert!(!mutex.observe().await.unwrap().is_held());
 }

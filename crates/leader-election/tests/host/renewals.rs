@@ -209,6 +209,6 @@ async fn healthy_renewals_keep_one_term_for_an_hour() {
     assert_eq!(worker.log.elections(), 1);
     let expected = 3600 / 5;
     assert!(renewals(&bench).len().abs_diff(expected) <= 1, "{} renewals", renewals(&bench).len());
-    assert!(bench.store().observe().await.unwrap().held);
+    assert!(bench.store().observe().await.unwrap().is_held());
     run.stop().await.0.unwrap();
 }

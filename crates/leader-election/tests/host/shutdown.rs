@@ -156,7 +156,7 @@ async fn invariant_16_nobody_is_elected_after_the_shutdown() {
     assert_eq!(worker.terms().len(), 0);
     assert_eq!(worker.log.elections(), 0);
     assert_eq!(worker.log.count(|event| matches!(event, LeaderEvent::GrantedTooLate { .. })), 1);
-    assert!(!bench.store().observe().await.unwrap().held, "what was granted was given back");
+    assert!(!bench.store().observe().await.unwrap().is_held(), "what was granted was given back");
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,9 +183,9 @@ async fn invariant_8_an_acquire_of_unknown_outcome_is_released_on_shutdown() {
     worker.store.always(Operation::Acquire, Fault::LoseReply);
     let run = worker.run(until_cancelled);
     tokio::time::sleep(secs(1)).await;
-    assert!(bench.store().observe().await.unwrap().held, "granted, though nobody knows");
+    assert!(bench.store().observe().await.unwrap().is_held(), "granted, though nobody knows");
     run.stop().await.0.unwrap();
-    assert!(!bench.store().observe().await.unwrap().held, "no lease is left behind that nobody runs");
+    assert!(!bench.store().observe().await.unwrap().is_held(), "no lease is left behind that nobody runs");
     assert_eq!(worker.log.elections(), 0);
 }
 

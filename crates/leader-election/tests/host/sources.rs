@@ -38,7 +38,7 @@ impl DocumentStore for Journal {
         let written = self.written.lock().unwrap();
         let version = Version::new(written.len().to_string())?;
         let latest = written.last().map(|(_, record)| record.clone());
-        Ok(latest.map(|record| Stored { version, record, server_ms: None, rest: () }))
+        Ok(latest.map(|record| Stored::new(version, record)))
     }
 
     async fn create(&self, record: &Record) -> Result<Written> {

@@ -146,7 +146,7 @@ async fn end_host_after_success_ends_it_well_and_released() {
     let bench = Bench::new();
     let worker = bench.worker_with("a", |options| options.after_success = AfterTask::EndHost);
     worker.run(lasting(secs(1), Ok(()))).finished().await.expect("a task that ended well is no error");
-    assert!(!bench.store().observe().await.unwrap().held);
+    assert!(!bench.store().observe().await.unwrap().is_held());
     assert_eq!(worker.log.elections(), 1);
     assert_eq!(worker.status(), Status::Stopped);
 }
@@ -159,7 +159,7 @@ async fn end_host_after_failure_returns_the_tasks_error_and_releases() {
     assert_eq!(error.kind(), ErrorKind::TaskFailed);
     let cause = std::error::Error::source(&error).expect("the task's own error");
     assert_eq!(cause.to_string(), "the disk is full");
-    assert!(!bench.store().observe().await.unwrap().held);
+    assert!(!bench.store().observe().await.unwrap().is_held());
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,7 +169,7 @@ async fn end_host_after_failure_returns_the_tasks_panic_and_releases() {
     let error = worker.run(once(|| panic!("out of cheese"))).finished().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TaskPanicked);
     assert!(error.to_string().contains("out of cheese"), "{error}");
-    assert!(!bench.store().observe().await.unwrap().held);
+    assert!(!bench.store().observe().await.unwrap().is_held());
 }
 
 #[tokio::test(start_paused = true)]
