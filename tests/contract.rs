@@ -3,7 +3,6 @@
 #![cfg(feature = "contract")]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
-mod memory_document;
 #[path = "contract/wrong.rs"]
 mod wrong;
 
@@ -16,7 +15,7 @@ mod document {
     use azure_leader_election::document::DocumentMutex;
     use azure_leader_election::{DistributedMutex, async_trait};
 
-    use crate::memory_document::MemoryDocument;
+    use testkit::store::MemoryDocument;
 
     /// How often the transport repeats a write that was carried out, and is refused.
     struct Document {

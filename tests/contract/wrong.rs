@@ -11,7 +11,7 @@ use azure_leader_election::{
 };
 use futures::FutureExt;
 
-use crate::memory_document::MemoryDocument;
+use testkit::store::MemoryDocument;
 
 /// What is wrong with a store that otherwise keeps the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use azure_leader_election::{Operation, Timing, TimingOptions};
 
 use crate::host_support::plays::until_cancelled;
-use crate::host_support::store::{Fault, Push};
+use crate::host_support::{Fault, Push};
 use crate::host_support::{Bench, TICK, Worker, millis, secs};
 
 /// A worker that polls so rarely that only a push can make it quick.

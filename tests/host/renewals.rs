@@ -5,7 +5,7 @@ use std::time::Duration;
 use azure_leader_election::{DistributedMutex, EndReason, ErrorKind, LeaderEvent, Loss, Operation};
 
 use crate::host_support::plays::{for_ever, until_cancelled};
-use crate::host_support::store::{Fault, Push};
+use crate::host_support::{Fault, Push};
 use crate::host_support::{Bench, TICK, Worker, assert_about, millis, secs, until};
 
 fn renewals(bench: &Bench) -> Vec<Duration> {

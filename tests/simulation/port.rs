@@ -7,6 +7,8 @@ use azure_leader_election::{
     Acquire, Claim, DistributedMutex, Observation, Operation, Renew, Result, Sources, Version, async_trait,
 };
 
+use testkit::Answer;
+
 use super::clock::{HostClock, gated};
 use super::monitor::Call;
 use super::network::travel;
@@ -84,7 +86,7 @@ impl DistributedMutex for SimulatedMutex {
         });
         let answer = answer.await;
         let now = self.world.now();
-        self.world.state().monitor.acquire_answered(now, in_flight.lands(), &answer);
+        self.world.state().monitor.answered(now, in_flight.lands(), Answer::from(&answer));
         answer
     }
 
@@ -98,7 +100,7 @@ impl DistributedMutex for SimulatedMutex {
         });
         let answer = answer.await;
         let now = self.world.now();
-        self.world.state().monitor.renew_answered(now, in_flight.lands(), &answer);
+        self.world.state().monitor.answered(now, in_flight.lands(), Answer::from(&answer));
         answer
     }
 
@@ -112,7 +114,7 @@ impl DistributedMutex for SimulatedMutex {
         });
         let answer = answer.await;
         let now = self.world.now();
-        self.world.state().monitor.release_answered(now, in_flight.lands(), &answer);
+        self.world.state().monitor.answered(now, in_flight.lands(), Answer::from(&answer));
         answer
     }
 
@@ -140,7 +142,7 @@ impl LeaseClient {
     async fn try_acquire(&self, claim: &Claim) -> Result<Acquire> {
         let claim = claim.clone();
         travel(&self.world, self.process, move |service, now| match service {
-            Service::Lease(service) => service.acquire(now, &claim),
+            Service::Lease(service) => Effect::of(service.acquire(now, &claim, None), claim.id),
             Service::Document(_) => unreachable!("a schedule has one store"),
         })
         .await
@@ -149,7 +151,7 @@ impl LeaseClient {
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
         let claim = claim.clone();
         travel(&self.world, self.process, move |service, now| match service {
-            Service::Lease(service) => service.renew(now, &claim),
+            Service::Lease(service) => Effect::of(service.renew(now, claim.id), claim.id),
             Service::Document(_) => unreachable!("a schedule has one store"),
         })
         .await
@@ -158,7 +160,7 @@ impl LeaseClient {
     async fn release(&self, claim: &Claim) -> Result<()> {
         let claim = claim.clone();
         travel(&self.world, self.process, move |service, now| match service {
-            Service::Lease(service) => service.release(now, &claim),
+            Service::Lease(service) => Effect::of(service.release(now, claim.id), claim.id),
             Service::Document(_) => unreachable!("a schedule has one store"),
         })
         .await

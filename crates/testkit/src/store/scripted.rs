@@ -1,17 +1,32 @@
 //! A store that does what a script says.
 
+#![allow(clippy::expect_used, clippy::panic)] // A test's.
+
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use azure_leader_election::{
-    Acquire, Claim, DistributedMutex, Error, ErrorKind, Grant, Held, Loss, MemoryMutex, Observation, Operation, Renew,
-    Result, Version, async_trait,
+    Acquire, Claim, DistributedMutex, Error, ErrorKind, Grant, Held, Loss, Observation, Operation, Renew, Result,
+    Version, async_trait,
 };
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::stage::Stage;
+use crate::trace::Answer;
+
+/// Sees each request at the instant at which it is sent, carried out and answered.
+pub trait Onlooker: std::fmt::Debug + Send + Sync {
+    /// The number of the attempt; `None` when its sender is to hear nothing any more.
+    fn sent(&self, operation: Operation, claim: &Claim) -> Option<u64>;
+    /// The store has granted the lease.
+    fn granted(&self, claim: &Claim);
+    /// Somebody has taken the lease away from this claim.
+    fn broken(&self, _: &Claim) {}
+    /// The sender hears this; `None` when it waits no longer.
+    fn heard(&self, claim: &Claim, attempt: u64, answer: Option<Answer>);
+}
 
 /// What becomes of a request.
 #[derive(Debug, Clone)]
@@ -24,6 +39,8 @@ pub enum Fault {
     Late(Duration),
     /// It is carried out, but the answer never comes.
     LoseReply,
+    /// It is carried out and answered at once, and carried out once more after this time.
+    Twice(Duration),
     /// It is not carried out, and fails.
     Fail(ErrorKind),
     /// It is not carried out, and fails after this time.
@@ -58,11 +75,13 @@ pub enum Push {
     Panic,
 }
 
-/// A [`MemoryMutex`] that can be told to misbehave. Each [`handle`](Self::handle) has a script of its own.
+/// A store that can be told to misbehave. Each [`handle`](Self::handle) has a script of its own.
 #[derive(Debug, Clone)]
-pub struct HostileMutex {
-    memory: MemoryMutex,
-    stage: Stage,
+pub struct ScriptedStore {
+    store: Arc<dyn DistributedMutex>,
+    onlooker: Arc<dyn Onlooker>,
+    /// Whom the store last granted the lease, by whatever way.
+    holder: Arc<Mutex<Option<Claim>>>,
     releases: watch::Sender<u64>,
     script: Arc<Mutex<Script>>,
 }
@@ -75,19 +94,23 @@ struct Script {
     longest_lease: Option<Duration>,
     refuses_lease: bool,
     hangs_observations: bool,
+    down_until: Option<Instant>,
 }
 
-impl HostileMutex {
-    pub fn new(stage: &Stage) -> Self {
+impl ScriptedStore {
+    /// Does what that store does, until it is told otherwise.
+    pub fn new(store: impl DistributedMutex, onlooker: impl Onlooker + 'static) -> Self {
         Self {
-            memory: MemoryMutex::new(),
-            stage: stage.clone(),
+            store: Arc::new(store),
+            onlooker: Arc::new(onlooker),
+            holder: Arc::default(),
             releases: watch::Sender::new(0),
             script: Arc::default(),
         }
     }
 
     /// The same lease by another way.
+    #[must_use]
     pub fn handle(&self) -> Self {
         Self { script: Arc::default(), ..self.clone() }
     }
@@ -116,6 +139,7 @@ impl HostileMutex {
         script.always.clear();
     }
 
+    /// From now on it tells of changes like this.
     pub fn push(&self, push: Push) {
         self.script().push = push;
     }
@@ -135,12 +159,35 @@ impl HostileMutex {
         self.script().hangs_observations = true;
     }
 
+    /// Somebody frees the lease, whoever has it, as an operator does.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn break_lease(&self) -> Result<()> {
+        let Some(holder) = self.holder().take() else { return Ok(()) };
+        self.onlooker.broken(&holder);
+        self.store.release(&holder).await
+    }
+
+    /// Until then all requests fail, whatever the script says.
+    pub fn take_down(&self, until: Instant) {
+        self.script().down_until = Some(until);
+    }
+
+    fn holder(&self) -> std::sync::MutexGuard<'_, Option<Claim>> {
+        self.holder.lock().expect("no panic under this lock")
+    }
+
     fn script(&self) -> std::sync::MutexGuard<'_, Script> {
         self.script.lock().expect("no panic under this lock")
     }
 
     fn fault(&self, operation: Operation) -> Option<Fault> {
         let mut script = self.script();
+        if script.down_until.is_some_and(|until| Instant::now() < until) {
+            return Some(Fault::Fail(ErrorKind::Unavailable));
+        }
         let next = script.next.get_mut(&operation).and_then(VecDeque::pop_front);
         next.or_else(|| script.always.get(&operation).cloned())
     }
@@ -157,66 +204,88 @@ impl HostileMutex {
         &self,
         operation: Operation,
         claim: &Claim,
-        service: Fut,
+        service: impl Fn() -> Fut + Send,
         scripted: fn(&Fault) -> Option<T>,
     ) -> Result<T>
     where
         T: Send + 'static,
+        Answer: for<'a> From<&'a Result<T>>,
         Fut: Future<Output = Result<T>> + Send + 'static,
     {
         let fault = self.fault(operation);
-        tracing::debug!(target: "scripted_store", %operation, ?fault);
-        tracing::debug!(target: "scripted_store", %operation, ?fault);
-        let Some(_in_flight) = self.stage.sent(operation, claim) else { return std::future::pending().await };
-        let failed = |kind: ErrorKind| Err(Error::new(kind, format!("scripted: {operation} fails")));
-        match fault {
-            None => service.await,
-            Some(Fault::Hang) => std::future::pending().await,
-            Some(Fault::Slow(time)) => {
-                let answer = service.await;
-                tokio::time::sleep(time).await;
-                answer
-            }
-            Some(Fault::Late(time)) => {
-                let service = tokio::spawn(async move {
-                    tokio::time::sleep(time).await;
-                    service.await
-                });
-                service.await.expect("the service does not panic")
-            }
-            Some(Fault::LoseReply) => {
-                let _ = service.await;
-                std::future::pending().await
-            }
-            Some(Fault::Fail(kind)) => failed(kind),
-            Some(Fault::FailAfter(time, kind)) => {
-                tokio::time::sleep(time).await;
-                failed(kind)
-            }
-            Some(Fault::FailLate(kind)) => {
-                let _ = service.await;
-                failed(kind)
-            }
-            Some(Fault::Throttle(time)) => {
-                Err(Error::new(ErrorKind::Throttled, "scripted: too many requests").with_retry_after(Some(time)))
-            }
-            Some(Fault::Panic) => panic!("scripted: the store's code panics"),
-            Some(lie) => Ok(scripted(&lie).unwrap_or_else(|| panic!("{lie:?} is no fault of {operation}"))),
-        }
+        let Some(attempt) = self.onlooker.sent(operation, claim) else { return std::future::pending().await };
+        let in_flight = InFlight { onlooker: &*self.onlooker, claim, attempt, answer: None };
+        let answer = meet(operation, fault, service, scripted).await;
+        in_flight.lands(Answer::from(&answer));
+        answer
     }
 }
 
-#[async_trait]
-impl DistributedMutex for HostileMutex {
-    async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
-        let (memory, stage, capped, lapsed) =
-            (self.memory.clone(), self.stage.clone(), self.capped(claim), lapsed.cloned());
-        let service = async move {
-            let answer = memory.try_acquire(&capped, lapsed.as_ref()).await;
-            if matches!(answer, Ok(Acquire::Granted(_))) {
-                stage.granted(&capped);
-            }
+async fn meet<T, Fut>(
+    operation: Operation,
+    fault: Option<Fault>,
+    service: impl Fn() -> Fut + Send,
+    scripted: fn(&Fault) -> Option<T>,
+) -> Result<T>
+where
+    T: Send + 'static,
+    Fut: Future<Output = Result<T>> + Send + 'static,
+{
+    let failed = |kind: ErrorKind| Err(Error::new(kind, format!("scripted: {operation} fails")));
+    match fault {
+        None => service().await,
+        Some(Fault::Hang) => std::future::pending().await,
+        Some(Fault::Slow(time)) => {
+            let answer = service().await;
+            tokio::time::sleep(time).await;
             answer
+        }
+        Some(Fault::Late(time)) => tokio::spawn(after(time, service())).await.expect("the service does not panic"),
+        Some(Fault::Twice(time)) => {
+            let answer = service().await;
+            tokio::spawn(after(time, service()));
+            answer
+        }
+        Some(Fault::LoseReply) => {
+            let _ = service().await;
+            std::future::pending().await
+        }
+        Some(Fault::Fail(kind)) => failed(kind),
+        Some(Fault::FailAfter(time, kind)) => {
+            tokio::time::sleep(time).await;
+            failed(kind)
+        }
+        Some(Fault::FailLate(kind)) => {
+            let _ = service().await;
+            failed(kind)
+        }
+        Some(Fault::Throttle(time)) => {
+            Err(Error::new(ErrorKind::Throttled, "scripted: too many requests").with_retry_after(Some(time)))
+        }
+        Some(Fault::Panic) => panic!("scripted: the store's code panics"),
+        Some(lie) => Ok(scripted(&lie).unwrap_or_else(|| panic!("{lie:?} is no fault of {operation}"))),
+    }
+}
+
+async fn after<F: Future>(time: Duration, then: F) -> F::Output {
+    tokio::time::sleep(time).await;
+    then.await
+}
+
+#[async_trait]
+impl DistributedMutex for ScriptedStore {
+    async fn try_acquire(&self, claim: &Claim, lapsed: Option<&Version>) -> Result<Acquire> {
+        let capped = self.capped(claim);
+        let service = || {
+            let (this, capped, lapsed) = (self.clone(), capped.clone(), lapsed.cloned());
+            async move {
+                let answer = this.store.try_acquire(&capped, lapsed.as_ref()).await;
+                if matches!(answer, Ok(Acquire::Granted(_))) {
+                    this.onlooker.granted(&capped);
+                    *this.holder() = Some(capped);
+                }
+                answer
+            }
         };
         let scripted = |lie: &Fault| match lie {
             Fault::Grant(grant) => Some(Acquire::Granted(grant.clone())),
@@ -227,20 +296,26 @@ impl DistributedMutex for HostileMutex {
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
-        let (memory, capped) = (self.memory.clone(), self.capped(claim));
+        let capped = self.capped(claim);
+        let service = || {
+            let (store, capped) = (Arc::clone(&self.store), capped.clone());
+            async move { store.renew(&capped).await }
+        };
         let scripted = |lie: &Fault| match lie {
             Fault::Lost(loss) => Some(Renew::Lost(*loss)),
             _ => None,
         };
-        self.travel(Operation::Renew, claim, async move { memory.renew(&capped).await }, scripted).await
+        self.travel(Operation::Renew, claim, service, scripted).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<()> {
-        let (memory, freed, releases) = (self.memory.clone(), claim.clone(), self.releases.clone());
-        let service = async move {
-            memory.release(&freed).await?;
-            releases.send_modify(|count| *count += 1);
-            Ok(())
+        let service = || {
+            let (store, freed, releases) = (Arc::clone(&self.store), claim.clone(), self.releases.clone());
+            async move {
+                store.release(&freed).await?;
+                releases.send_modify(|count| *count += 1);
+                Ok(())
+            }
         };
         self.travel(Operation::Release, claim, service, |_| None).await
     }
@@ -250,7 +325,7 @@ impl DistributedMutex for HostileMutex {
         if hangs {
             return std::future::pending().await;
         }
-        self.memory.observe().await
+        self.store.observe().await
     }
 
     fn election(&self) -> &str {
@@ -277,5 +352,25 @@ impl DistributedMutex for HostileMutex {
             Push::Every(time) => tokio::time::sleep(time).await,
             Push::Panic => panic!("scripted: the store's code panics"),
         }
+    }
+}
+
+/// A request whose sender waits for it.
+struct InFlight<'a> {
+    onlooker: &'a dyn Onlooker,
+    claim: &'a Claim,
+    attempt: u64,
+    answer: Option<Answer>,
+}
+
+impl InFlight<'_> {
+    fn lands(mut self, answer: Answer) {
+        self.answer = Some(answer);
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.onlooker.heard(self.claim, self.attempt, self.answer);
     }
 }

@@ -1,5 +1,7 @@
 //! A record under compare-and-swap in memory, with a transport that repeats its writes.
 
+#![allow(clippy::expect_used)] // A test's.
+
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use azure_leader_election::document::{DocumentStore, Record, Stored, Written};
@@ -25,10 +27,12 @@ struct State {
 
 impl MemoryDocument {
     /// Every `phantom_every`th write that is carried out is answered as a conflict.
+    #[must_use]
     pub fn new(phantom_every: usize) -> Self {
         Self { state: Arc::default(), started: Instant::now(), phantom_every }
     }
 
+    /// Somebody deletes the record.
     pub fn delete(&self) {
         self.state().document = None;
     }
