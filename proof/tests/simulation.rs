@@ -4,7 +4,7 @@
 //! Each schedule hangs on one number, its seed: which hosts there are and how they are set, which store, what goes wrong
 //! and when, what the leaders' tasks are like, every delay and every jitter. Two to four workers contend for 120 virtual
 //! seconds of mischief, and then in a calm in which somebody has to lead. What must not be is noted at the instant in which
-//! it happens, see [`simulator::monitor`].
+//! it happens, by the referee of all tests: see [`simulator::monitor`].
 //!
 //! ```sh
 //! cargo test --release --test simulation -- --nocapture                     # 20,000 schedules

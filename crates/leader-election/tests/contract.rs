@@ -2,7 +2,6 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
-mod memory_document;
 #[path = "contract/wrong.rs"]
 mod wrong;
 
@@ -15,7 +14,7 @@ mod document {
     use leader_election::document::DocumentMutex;
     use leader_election::{DistributedMutex, async_trait};
 
-    use crate::memory_document::MemoryDocument;
+    use testkit::store::MemoryDocument;
 
     /// How often the transport repeats a write that was carried out, and is refused.
     struct Document {

@@ -17,6 +17,7 @@ pub mod state;
 use std::time::Duration;
 
 use crate::trace::{Event, Who};
+pub use fence::stale_writes;
 use state::State;
 
 /// Who breaks the rule, if anybody does.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use leader_election::Timing;
+use leader_election::{Acquire, Operation, Renew, Result, Timing};
 use serde::{Deserialize, Serialize};
 
 /// A process, from its start to its end; of the events of the store and of operators any number that is nobody's.
@@ -179,8 +179,8 @@ pub enum What {
         token: Token,
         /// Which write; `None` if it only raised the fence.
         write: Option<u32>,
-        /// The newest write that its writer had read.
-        over: Option<u32>,
+        /// The writes that its writer had read.
+        read: Vec<u32>,
         /// When it was sent.
         #[serde(with = "seconds")]
         sent: Duration,
@@ -226,6 +226,43 @@ pub enum Answer {
     Released,
     /// Nobody knows.
     Failed,
+}
+
+impl From<Operation> for Request {
+    fn from(operation: Operation) -> Self {
+        match operation {
+            Operation::Acquire => Self::Acquire,
+            Operation::Renew => Self::Renew,
+            Operation::Release => Self::Release,
+            _ => unreachable!("a host sends no other request"),
+        }
+    }
+}
+
+impl From<&Result<Acquire>> for Answer {
+    fn from(answer: &Result<Acquire>) -> Self {
+        match answer {
+            Ok(Acquire::Granted(grant)) => Self::Granted { token: grant.fencing_token.get(), lease: grant.lease },
+            Ok(Acquire::Held(_)) => Self::Held,
+            Err(_) => Self::Failed,
+        }
+    }
+}
+
+impl From<&Result<Renew>> for Answer {
+    fn from(answer: &Result<Renew>) -> Self {
+        match answer {
+            Ok(Renew::Renewed) => Self::Renewed,
+            Ok(Renew::Lost(_)) => Self::Lost,
+            Err(_) => Self::Failed,
+        }
+    }
+}
+
+impl From<&Result<()>> for Answer {
+    fn from(answer: &Result<()>) -> Self {
+        if answer.is_ok() { Self::Released } else { Self::Failed }
+    }
 }
 
 /// What a process is to keep to.
@@ -307,7 +344,7 @@ pub fn to_lines(trace: &[Event]) -> String {
 /// # Errors
 ///
 /// A line that is no event, with its number.
-pub fn from_lines(text: &str) -> Result<Vec<Event>, String> {
+pub fn from_lines(text: &str) -> std::result::Result<Vec<Event>, String> {
     let told = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
     told.map(|(number, line)| serde_json::from_str(line).map_err(|error| format!("line {}: {error}", number + 1)))
         .collect()

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leader_election::{
-    Acquire, AfterTask, Claim, ClaimId, EndReason, Error, ErrorKind, LeaderEvent, LeaderEvents, Leadership, Operation,
-    Renew, Result,
+    AfterTask, Claim, ClaimId, EndReason, Error, ErrorKind, LeaderEvent, Leadership, Operation, Result,
 };
 use testkit::referee::state::{Host, Order};
 use testkit::{Answer, ClaimNo, Event, Limits, Live, Referee, Request, Token, What, Who};
@@ -51,6 +50,13 @@ pub struct Call {
 }
 
 impl Process {
+    /// Until when the task would be told that it is the leader, by its own clock, if it asked in this instant.
+    fn valid_until(&self, leader: &Leadership) -> Option<Duration> {
+        let valid_for = if self.clock.is_dead() { Duration::ZERO } else { leader.valid_for() };
+        let unseen = self.clock.unseen(self.settings.timing.jump_threshold());
+        (valid_for > unseen).then(|| self.clock.shown() + valid_for)
+    }
+
     fn limits(&self, rules: &Rules) -> Limits {
         let look_every = self.clock.look_every().unwrap_or_default();
         Limits {
@@ -101,21 +107,20 @@ impl Monitor {
     }
 
     fn told(&mut self, now: Duration, who: Who, what: What) {
-        if let Err(violation) = self.referee.observe(&Event { at: now, who, what }) {
-            let name = self.processes.get(violation.who as usize).map_or("store", |process| &process.name);
-            self.log.violation(now, name, format_args!("{violation}"));
+        let event = Event { at: now, who, what };
+        let name = |who: Who| self.processes.get(who as usize).map_or("store", |process| &process.name);
+        if self.log.recording && !matches!(event.what, What::Look | What::Heartbeat) {
+            self.log.note(now, name(who), format_args!("{:?}", event.what));
+        }
+        if let Err(violation) = self.referee.observe(&event) {
+            self.log.violation(now, name(violation.who), format_args!("{violation}"));
         }
     }
 
     /// Asks all leaders whether they lead, and looks at all that should have happened by now.
     pub fn look(&mut self, now: Duration) {
         let processes = &self.processes;
-        // Whether the task would be told that it is the leader if it asked in this instant.
-        let news = self.live.ask(|who, leader| {
-            let Process { clock, settings, .. } = &processes[who as usize];
-            let valid_for = if clock.is_dead() { Duration::ZERO } else { leader.valid_for() };
-            (valid_for > clock.unseen(settings.timing.jump_threshold())).then(|| clock.shown() + valid_for)
-        });
+        let news = self.live.ask(|who, leader| processes[who as usize].valid_until(leader));
         for (who, what) in news {
             self.told(now, who, what);
         }
@@ -142,10 +147,8 @@ impl Monitor {
     pub fn leader(&self) -> Option<usize> {
         let leads = |host: &Host| host.runs() && host.term.as_ref().is_some_and(|term| term.order == Order::Run);
         let valid = |who: Who, leader: &Leadership| {
-            let Process { clock, settings, .. } = &self.processes[who as usize];
-            !clock.is_dead()
-                && !clock.is_frozen()
-                && leader.valid_for() > clock.unseen(settings.timing.jump_threshold())
+            let process = &self.processes[who as usize];
+            !process.clock.is_frozen() && process.valid_until(leader).is_some()
         };
         let mut leaders = self.live.all().filter(|(who, leader)| valid(*who, leader)).map(|(who, _)| who as usize);
         leaders.find(|process| self.known(*process).is_some_and(leads))
@@ -206,8 +209,6 @@ impl Monitor {
     pub fn enter(&mut self, now: Duration, process: usize, leader: Leadership) {
         self.look(now);
         let token = leader.fencing_token().get();
-        self.log.count("terms");
-        self.note(now, process, format_args!("starts its task with token {token}"));
         self.saw(now, process, What::TaskStarts { token });
         self.live.enter(process as Who, token, leader);
         self.look(now);
@@ -220,9 +221,7 @@ impl Monitor {
         if told || !self.is_present(process, leader.fencing_token().get()) {
             return;
         }
-        let reason = leader.end_reason();
-        self.note(now, process, format_args!("cancels its task: {reason:?}"));
-        let reason = reason.map_or("for no reason", EndReason::as_str).to_owned();
+        let reason = leader.end_reason().map_or("for no reason", EndReason::as_str).to_owned();
         self.saw(now, process, What::Cancelled { reason: Some(reason) });
     }
 
@@ -237,7 +236,6 @@ impl Monitor {
             self.cancelled(now, process, &leader);
         }
         self.look(now);
-        self.note(now, process, format_args!("its task is gone"));
         self.saw(now, process, What::TaskGone);
     }
 
@@ -260,19 +258,13 @@ impl Monitor {
         self.look(now);
         self.hear(now, process);
         self.requests += 1;
-        self.note(now, process, format_args!("asks for {operation}, {:?}", claim.id));
         if self.requests >= HOT_LOOP {
             if self.requests == HOT_LOOP {
                 self.violation(now, process, format_args!("{HOT_LOOP} requests: a hot loop (invariant 13)"));
             }
             return None;
         }
-        let request = match operation {
-            Operation::Acquire => Request::Acquire,
-            Operation::Renew => Request::Renew,
-            Operation::Release => Request::Release,
-            _ => unreachable!("a host sends no other request"),
-        };
+        let request = operation.into();
         if request == Request::Acquire {
             self.log.count_if(unsettled, "repeated claims");
             self.log.count_if(lapsed, "lapsed versions");
@@ -290,50 +282,14 @@ impl Monitor {
     }
 
     /// A host hears an answer.
-    fn answered(&mut self, now: Duration, call: Call, answer: Answer) {
+    pub fn answered(&mut self, now: Duration, call: Call, answer: Answer) {
         self.saw(now, call.process, What::Answered { attempt: call.attempt, answer });
-    }
-
-    pub fn acquire_answered(&mut self, now: Duration, call: Call, answer: &Result<Acquire>) {
-        match answer {
-            Ok(Acquire::Granted(grant)) => self.note(now, call.process, format_args!("is granted {grant:?}")),
-            Ok(Acquire::Held(held)) => {
-                let token = held.leader.as_ref().map(|leader| leader.fencing_token);
-                let (lease, version, wait) = (held.lease, &held.version, held.retry_after);
-                let what = format_args!("is told: held, {token:?}, {lease:?}, {version:?}, {wait:?}");
-                self.note(now, call.process, what);
-            }
-            Err(error) => self.note(now, call.process, format_args!("is told {error:?}")),
-        }
-        let answer = match answer {
-            Ok(Acquire::Granted(grant)) => Answer::Granted { token: grant.fencing_token.get(), lease: grant.lease },
-            Ok(Acquire::Held(_)) => Answer::Held,
-            Err(_) => Answer::Failed,
-        };
-        self.answered(now, call, answer);
-    }
-
-    pub fn renew_answered(&mut self, now: Duration, call: Call, answer: &Result<Renew>) {
-        self.note(now, call.process, format_args!("is told {answer:?}"));
-        self.log.count_if(matches!(answer, Ok(Renew::Renewed)), "renewals");
-        let answer = match answer {
-            Ok(Renew::Renewed) => Answer::Renewed,
-            Ok(Renew::Lost(_)) => Answer::Lost,
-            Err(_) => Answer::Failed,
-        };
-        self.answered(now, call, answer);
-    }
-
-    pub fn release_answered(&mut self, now: Duration, call: Call, answer: &Result<()>) {
-        self.note(now, call.process, format_args!("is told {answer:?}"));
-        self.answered(now, call, if answer.is_ok() { Answer::Released } else { Answer::Failed });
     }
 
     /// A host waits no longer for an answer, or the store's code panicked.
     pub fn unanswered(&mut self, now: Duration, call: Call) {
         if !self.processes[call.process].clock.is_dead() {
             self.log.count("time-outs");
-            self.note(now, call.process, format_args!("waits no longer"));
             self.saw(now, call.process, What::GaveUp { attempt: call.attempt });
         }
     }
@@ -343,7 +299,6 @@ impl Monitor {
         self.look(now);
         self.hear(now, process);
         let kind = outcome.as_ref().map_err(Error::kind);
-        self.note(now, process, format_args!("its run returned {outcome:?}"));
         let settings = &self.processes[process].settings;
         let known = self.known(process);
         let began = known.is_some_and(|host| host.began);
@@ -412,7 +367,6 @@ impl Monitor {
             // No task in here blocks its thread: whoever reports one has only heard of its end too late.
             LeaderEvent::Overrun { .. } => self.violation(now, process, format_args!("{event:?} of nobody")),
             LeaderEvent::TokenNotRising { .. } => {
-                self.log.count("token not rising");
                 if !self.referee.state().forgets {
                     self.violation(now, process, format_args!("{event:?} by a store that forgets nothing"));
                 }

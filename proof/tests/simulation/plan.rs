@@ -5,6 +5,7 @@ use std::time::Duration;
 use leader_election::{AfterTask, Timing, TimingOptions};
 
 use super::random::Random;
+use super::store::EPOCH_MS;
 
 /// The store, the weather, and how many hosts of which kind.
 #[derive(Debug, Clone)]
@@ -67,6 +68,20 @@ pub struct HostSettings {
     pub after_success: AfterTask,
     pub after_failure: AfterTask,
     pub keep_trying: bool,
+}
+
+impl Rules {
+    /// As the service that lets leases run out keeps to them.
+    pub fn service(&self) -> testkit::store::Rules {
+        testkit::store::Rules {
+            document: false,
+            revives: self.revives,
+            looks_first: self.looks_first,
+            hints: self.hints,
+            withholds: 100 - self.grants,
+            clock_ms: self.server_clock.then_some(EPOCH_MS),
+        }
+    }
 }
 
 impl Plan {

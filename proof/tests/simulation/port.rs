@@ -7,6 +7,8 @@ use leader_election::{
     Acquire, AcquireRequest, Claim, DistributedMutex, Observation, Operation, Renew, Result, Sources, async_trait,
 };
 
+use testkit::Answer;
+
 use super::clock::{HostClock, gated};
 use super::monitor::Call;
 use super::network::travel;
@@ -85,7 +87,7 @@ impl DistributedMutex for SimulatedMutex {
         });
         let answer = answer.await;
         let now = self.world.now();
-        self.world.state().monitor.acquire_answered(now, in_flight.lands(), &answer);
+        self.world.state().monitor.answered(now, in_flight.lands(), Answer::from(&answer));
         answer
     }
 
@@ -99,7 +101,7 @@ impl DistributedMutex for SimulatedMutex {
         });
         let answer = answer.await;
         let now = self.world.now();
-        self.world.state().monitor.renew_answered(now, in_flight.lands(), &answer);
+        self.world.state().monitor.answered(now, in_flight.lands(), Answer::from(&answer));
         answer
     }
 
@@ -113,7 +115,7 @@ impl DistributedMutex for SimulatedMutex {
         });
         let answer = answer.await;
         let now = self.world.now();
-        self.world.state().monitor.release_answered(now, in_flight.lands(), &answer);
+        self.world.state().monitor.answered(now, in_flight.lands(), Answer::from(&answer));
         answer
     }
 
@@ -141,7 +143,7 @@ impl LeaseClient {
     async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
         let (claim, unsettled) = (request.claim.clone(), request.unsettled);
         travel(&self.world, self.process, move |service, now| match service {
-            Service::Lease(service) => service.acquire(now, &claim, unsettled),
+            Service::Lease(service) => Effect::of(service.acquire(now, &claim, None), claim.id),
             Service::Document(_) => unreachable!("a schedule has one store"),
         })
         .await
@@ -150,7 +152,7 @@ impl LeaseClient {
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
         let claim = claim.clone();
         travel(&self.world, self.process, move |service, now| match service {
-            Service::Lease(service) => service.renew(now, &claim),
+            Service::Lease(service) => Effect::of(service.renew(now, claim.id), claim.id),
             Service::Document(_) => unreachable!("a schedule has one store"),
         })
         .await
@@ -159,7 +161,7 @@ impl LeaseClient {
     async fn release(&self, claim: &Claim) -> Result<()> {
         let claim = claim.clone();
         travel(&self.world, self.process, move |service, now| match service {
-            Service::Lease(service) => service.release(now, &claim),
+            Service::Lease(service) => Effect::of(service.release(now, claim.id), claim.id),
             Service::Document(_) => unreachable!("a schedule has one store"),
         })
         .await

@@ -125,7 +125,6 @@ impl Process {
         let now = self.world.now();
         let mut state = self.world.state();
         state.monitor.look(now);
-        state.monitor.note(now, self.index, format_args!("is killed"));
         state.monitor.log.count("killed");
         self.clock.kill();
         state.monitor.killed(now, self.index);
@@ -140,7 +139,6 @@ impl Process {
         let Some(run) = self.run.as_ref().filter(|_| !self.clock.is_frozen() && !self.is_over()) else { return };
         let now = self.world.now();
         let mut state = self.world.state();
-        state.monitor.note(now, self.index, format_args!("is shut down"));
         state.monitor.log.count("shut down");
         state.monitor.saw(now, self.index, What::ToldToStop { dropped: false });
         drop(state);
@@ -154,7 +152,6 @@ impl Process {
         }
         let now = self.world.now();
         let mut state = self.world.state();
-        state.monitor.note(now, self.index, format_args!("its run is dropped"));
         state.monitor.log.count(if drop_host { "host dropped" } else { "run dropped" });
         state.monitor.saw(now, self.index, What::ToldToStop { dropped: true });
         drop(state);
@@ -173,8 +170,6 @@ impl Process {
 
     pub fn run_again(&mut self) {
         if self.can_run_again() && !self.clock.is_frozen() {
-            let now = self.world.now();
-            self.world.state().monitor.note(now, self.index, format_args!("runs again"));
             self.run();
         }
     }
@@ -184,7 +179,6 @@ impl Process {
         let now = self.world.now();
         let mut state = self.world.state();
         let Some(leader) = state.monitor.running(self.index).filter(|_| !self.clock.is_frozen()) else { return };
-        state.monitor.note(now, self.index, format_args!("is asked to step down"));
         state.monitor.log.count("asked to step down");
         state.monitor.asked_to_leave(now, self.index);
         drop(state);
@@ -237,7 +231,6 @@ pub fn pause(world: &Arc<World>, process: usize, clock: &Arc<HostClock>, time: D
         return;
     }
     state.monitor.look(now);
-    state.monitor.note(now, process, format_args!("stands still for {time:?}, counted: {counted}"));
     state.monitor.log.count(if counted { "process paused" } else { "machine suspended" });
     clock.freeze(now + time, counted);
     state.monitor.saw(now, process, What::Pauses { counted });
@@ -254,7 +247,6 @@ fn go_on(world: &Arc<World>, process: usize, clock: &Arc<HostClock>) {
     let now = world.now();
     let mut state = world.state();
     let Some(ahead) = clock.thaw().filter(|_| !clock.is_dead()) else { return };
-    state.monitor.note(now, process, format_args!("goes on"));
     state.monitor.saw(now, process, What::Resumes);
     if !ahead.is_zero() {
         let threshold = state.monitor.processes[process].settings.timing.jump_threshold();

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use leader_election::document::{Record, Stored, Written};
-use leader_election::{Acquire, Claim, ClaimId, FencingToken, Grant, Held, HolderId, Loss, Renew, Result, Version};
-
-use super::plan::Rules;
+use leader_election::{ClaimId, HolderId, Result, Version};
+use testkit::store::LeaseService;
 
 /// The service's clock at the start of a schedule: some day in 2026.
-const EPOCH_MS: u64 = 1_790_000_000_000;
+pub const EPOCH_MS: u64 = 1_790_000_000_000;
 
-/// What the service holds: a lease that it lets expire, or a document that it knows nothing of.
+/// What the service holds: a lease that it lets expire, as a blob's does, or a document that it knows nothing of.
 #[derive(Debug)]
 pub enum Service {
     Lease(LeaseService),
@@ -36,6 +35,12 @@ pub enum Owner {
 }
 
 impl<T> Effect<T> {
+    /// Of a request of this claim.
+    pub fn of(effect: testkit::store::Effect<T>, claim: ClaimId) -> Self {
+        let granted = effect.granted.then_some(Owner::Claim(claim));
+        Self { answer: effect.answer, granted, freed: effect.freed }
+    }
+
     fn none(answer: Result<T>) -> Self {
         Self { answer, granted: None, freed: false }
     }
@@ -43,99 +48,6 @@ impl<T> Effect<T> {
 
 fn server_ms(now: Duration) -> u64 {
     EPOCH_MS + u64::try_from(now.as_millis()).expect("short")
-}
-
-/// A service such as a blob's: it grants a lease, and lets it run out by its own clock.
-#[derive(Debug)]
-pub struct LeaseService {
-    rules: Rules,
-    record: Option<Lease>,
-    earlier: Vec<Option<Lease>>,
-}
-
-#[derive(Debug, Clone)]
-struct Lease {
-    claim: ClaimId,
-    token: FencingToken,
-    lease: Duration,
-    /// When it runs out; `None` once released.
-    until: Option<Duration>,
-}
-
-impl LeaseService {
-    pub fn new(rules: Rules) -> Self {
-        Self { rules, record: None, earlier: vec![] }
-    }
-
-    pub fn acquire(&mut self, now: Duration, claim: &Claim, unsettled: bool) -> Effect<Acquire> {
-        let running = self.is_running(now);
-        let holds = self.holds(now, claim.id);
-        if running && !(holds && (unsettled || !self.rules.looks_first)) {
-            return Effect::none(Ok(Acquire::Held(self.held(now))));
-        }
-        let lease = claim.lease * self.rules.grants / 100;
-        let (until, mut granted) = (Some(now + lease), None);
-        self.keep();
-        let token = if holds {
-            let record = self.record.as_mut().expect("it is held");
-            record.until = Some(now + record.lease);
-            record.token
-        } else {
-            let clock = if self.rules.server_clock { server_ms(now) } else { 0 };
-            let token = match FencingToken::next(self.record.as_ref().map(|record| record.token), clock) {
-                Ok(token) => token,
-                Err(error) => return Effect::none(Err(error.into())),
-            };
-            self.record = Some(Lease { claim: claim.id, token, lease, until });
-            granted = Some(Owner::Claim(claim.id));
-            token
-        };
-        let answer = Ok(Acquire::Granted(Grant::new(token, lease)));
-        Effect { answer, granted, freed: false }
-    }
-
-    pub fn renew(&mut self, now: Duration, claim: &Claim) -> Effect<Renew> {
-        if !self.holds(now, claim.id) {
-            let loss = if self.record.is_some() { Loss::Taken } else { Loss::Missing };
-            return Effect::none(Ok(Renew::Lost(loss)));
-        }
-        self.keep();
-        // A lease that ran out and is given back counts as granted anew.
-        let granted = (!self.is_running(now)).then_some(Owner::Claim(claim.id));
-        if let Some(record) = &mut self.record {
-            record.until = Some(now + record.lease);
-        }
-        Effect { answer: Ok(Renew::Renewed), granted, freed: false }
-    }
-
-    pub fn release(&mut self, now: Duration, claim: &Claim) -> Effect<()> {
-        let held = self.holds(now, claim.id);
-        if held {
-            self.keep();
-            self.record.iter_mut().for_each(|record| record.until = None);
-        }
-        Effect { answer: Ok(()), granted: None, freed: held }
-    }
-
-    fn held(&self, now: Duration) -> Held {
-        let until = self.record.as_ref().and_then(|record| record.until).filter(|_| self.rules.hints);
-        Held::by_unknown()
-            .with_lease(self.record.as_ref().map(|record| record.lease))
-            .with_retry_after(until.map(|until| until.saturating_sub(now)))
-    }
-
-    fn holds(&self, now: Duration, claim: ClaimId) -> bool {
-        let kept = self.is_running(now) || self.rules.revives;
-        self.record.as_ref().is_some_and(|record| record.claim == claim && record.until.is_some() && kept)
-    }
-
-    fn is_running(&self, now: Duration) -> bool {
-        self.record.as_ref().and_then(|record| record.until).is_some_and(|until| now < until)
-    }
-
-    fn keep(&mut self) {
-        self.earlier.push(self.record.clone());
-    }
 }
 
 /// A service such as Cosmos DB: a document, replaced only under its version.
@@ -189,9 +101,7 @@ impl Service {
     /// Who is written down as the holder.
     pub fn owner(&self) -> Option<Owner> {
         match self {
-            Self::Lease(service) => {
-                service.record.as_ref().filter(|record| record.until.is_some()).map(|record| Owner::Claim(record.claim))
-            }
+            Self::Lease(service) => service.owner().map(Owner::Claim),
             Self::Document(service) => service.document.as_ref().and_then(|(_, record)| owner(record)),
         }
     }
@@ -199,7 +109,7 @@ impl Service {
     /// An operator breaks the lease.
     pub fn break_lease(&mut self) {
         match self {
-            Self::Lease(service) => service.record.iter_mut().for_each(|record| record.until = None),
+            Self::Lease(service) => service.free(),
             Self::Document(service) => {
                 if let Some((_, mut record)) = service.document.clone() {
                     record.holder = None;
@@ -212,11 +122,7 @@ impl Service {
     /// Another tool takes the lease over, and never renews it.
     pub fn usurp(&mut self, now: Duration, claim: ClaimId) {
         match self {
-            Self::Lease(service) => {
-                if let Some(record) = &mut service.record {
-                    (record.claim, record.until) = (claim, Some(now + record.lease));
-                }
-            }
+            Self::Lease(service) => service.usurp(claim, service.lease().map(|lease| now + lease)),
             Self::Document(service) => {
                 if let Some((_, mut record)) = service.document.clone() {
                     record.holder = Some(HolderId::new("intruder").expect("valid"));
@@ -229,7 +135,7 @@ impl Service {
 
     pub fn delete(&mut self) {
         match self {
-            Self::Lease(service) => service.record = None,
+            Self::Lease(service) => service.delete(),
             Self::Document(service) => service.document = None,
         }
     }
@@ -238,12 +144,7 @@ impl Service {
     pub fn roll_back(&mut self, writes: u64) {
         let writes = usize::try_from(writes).expect("few");
         match self {
-            Self::Lease(service) => {
-                if let Some(at) = service.earlier.len().checked_sub(writes) {
-                    service.record = service.earlier[at].clone();
-                    service.earlier.truncate(at);
-                }
-            }
+            Self::Lease(service) => service.roll_back(writes),
             Self::Document(service) => {
                 if let Some(at) = service.earlier.len().checked_sub(writes) {
                     service.document = service.earlier[at].clone();

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use testkit::store::LeaseService;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -14,7 +15,7 @@ use super::network::Network;
 use super::plan::Plan;
 use super::random::Random;
 use super::resource::Resources;
-use super::store::{DocumentService, LeaseService, Service};
+use super::store::{DocumentService, Service};
 
 #[derive(Debug)]
 pub struct World {
@@ -52,7 +53,7 @@ impl World {
         let service = if plan.document {
             Service::Document(DocumentService::default())
         } else {
-            Service::Lease(LeaseService::new(plan.rules.clone()))
+            Service::Lease(LeaseService::new(plan.rules.service()))
         };
         let monitor = Monitor::new(plan.rules.clone(), plan.rollbacks, recording, printing);
         let state = State {

@@ -12,7 +12,7 @@ use leader_election::{
     async_trait,
 };
 
-use crate::memory_document::MemoryDocument;
+use testkit::store::MemoryDocument;
 
 /// What is wrong with a store that otherwise keeps the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

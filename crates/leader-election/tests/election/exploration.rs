@@ -8,8 +8,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use testkit::store::Rules;
+
 use crate::random::Random;
-use crate::store::Rules;
 use crate::world::{Tally, World};
 
 /// How many seeds a normal run looks at, of the store that most use.
@@ -27,7 +28,8 @@ fn world(seed: u64, document: bool, grants: u32, trace: bool) -> World {
         revives: random.chance(50),
         looks_first: random.chance(50),
         hints: random.chance(30),
-        grants,
+        withholds: 100 - grants,
+        clock_ms: None,
     };
     World::new(random.fork(), rules, trace)
 }

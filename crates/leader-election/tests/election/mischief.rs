@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use leader_election::ClaimId;
 use leader_election::election::{Event, TaskExit};
 use testkit::What;
 
@@ -44,7 +45,7 @@ impl World {
             81..=88 => {
                 self.hosts[host].task.iter_mut().for_each(|task| task.beats = false);
             }
-            89..=90 => self.store.usurp(),
+            89..=90 => self.store.usurp(ClaimId::from_u128(0), None),
             91 => {
                 self.say(host, "is copied");
                 let of = self.hosts[host].who;

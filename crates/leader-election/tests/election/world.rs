@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use leader_election::election::{Action, EndReason, Event, Failure, Report, Settings, TaskExit};
 use leader_election::{ClaimId, FencingToken, HolderId, Sources, Timing};
+use testkit::store::{LeaseService, Rules};
 use testkit::{Live, Numbers, Referee, What as Told, Who, core};
 
 use crate::bench::{What, ms, secs, settings};
 use crate::host::{Clock, Host, NEVER};
 use crate::random::Random;
-use crate::store::{Request, Rules, Store};
+use crate::store::{Request, serve};
 
 /// How long mischief goes on.
 const CHAOS: Duration = Duration::from_secs(60);
@@ -48,7 +49,7 @@ pub struct World {
     pub tally: Tally,
     pub now: Duration,
     pub random: Random,
-    pub store: Store,
+    pub store: LeaseService,
     pub hosts: Vec<Host>,
     pub agenda: BTreeMap<(Duration, u64), Happening>,
     scheduled: u64,
@@ -86,7 +87,7 @@ impl World {
             tally: Tally::new(),
             now: secs(1_000),
             random,
-            store: Store::new(rules),
+            store: LeaseService::new(rules),
             hosts: vec![],
             agenda: BTreeMap::new(),
             scheduled: 0,
@@ -386,7 +387,7 @@ impl World {
         let bad = |world: &mut Self| !world.calm && world.random.chance(world.weather.failed);
         // Who is told of a failure does not know whether the request was carried out.
         let carried_out = !bad(self) || self.random.chance(30);
-        let mut event = if carried_out { self.store.serve(self.now, request) } else { failed(None) };
+        let mut event = if carried_out { serve(&mut self.store, self.now, request) } else { failed(None) };
         if let Event::Acquired { .. } = event {
             let claim = self.claims.of(&request.claim.id);
             self.look();

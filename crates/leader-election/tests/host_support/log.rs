@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use leader_election::{EndReason, FencingToken, LeaderEvent, LeaderHost, Status};
 
+use testkit::What;
+
 use super::stage::Stage;
 
 /// What a host tells about itself, as it comes.
@@ -32,16 +34,15 @@ impl Log {
         let log = Self::default();
 
         let (mut events, heard, watcher) = (host.events(), log.clone(), stage.clone());
+        let holder = host.holder().clone();
         tokio::spawn(async move {
-            let mut leading = None;
             while let Some(event) = events.recv().await {
-                match (&event, leading) {
-                    (LeaderEvent::Elected { fencing_token }, None) => leading = Some(*fencing_token),
-                    (LeaderEvent::Ended { fencing_token, .. }, Some(token)) if *fencing_token == token => {
-                        leading = None
+                match &event {
+                    LeaderEvent::Elected { fencing_token } => {
+                        watcher.saw(&holder, What::Elected { token: fencing_token.get() });
                     }
-                    (LeaderEvent::Elected { .. } | LeaderEvent::Ended { .. }, _) => {
-                        watcher.violation(format!("{event:?} after {leading:?} (invariant 16)"));
+                    LeaderEvent::Ended { fencing_token, .. } => {
+                        watcher.saw(&holder, What::TermEnded { token: fencing_token.get() });
                     }
                     _ => {}
                 }

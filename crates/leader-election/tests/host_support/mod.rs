@@ -2,8 +2,6 @@
 //!
 //! - [`Bench`]: one test's world: a store, the workers on it, and the verdict when it is dropped;
 //! - [`stage`]: sees every task and every request at the instant they happen, and notes what must not;
-//! - [`store`]: a store that does what a script says: hang, lose its answers, come late, lie, panic;
-//! - [`document`]: a store whose lease the candidates judge;
 //! - [`clock`]: a clock that jumps;
 //! - [`log`]: a worker's events and statuses, each with its time;
 //! - [`plays`]: what the leader's tasks of these tests do.
@@ -13,11 +11,9 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 pub mod clock;
-pub mod document;
 pub mod log;
 pub mod plays;
 pub mod stage;
-pub mod store;
 
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
@@ -31,7 +27,8 @@ use tokio::task::JoinHandle;
 
 use log::Log;
 use stage::{Stage, Term};
-use store::HostileMutex;
+use testkit::What;
+pub use testkit::store::{Fault, Push, ScriptedStore};
 
 /// How exact virtual time is: timers have whole milliseconds, and a chain of them rounds up each time.
 pub const TICK: Duration = Duration::from_millis(20);
@@ -119,7 +116,7 @@ const STANDSTILL: Duration = Duration::from_secs(300);
 /// One test's world. When it is dropped, whatever the stage saw that must not be fails the test.
 pub struct Bench {
     pub stage: Stage,
-    store: HostileMutex,
+    store: ScriptedStore,
     /// Shared by all workers, so that no two have a claim id in common.
     sources: Sources,
     /// Dropped with the bench, which tells the watchdog.
@@ -137,7 +134,12 @@ impl Bench {
                 std::process::abort();
             }
         });
-        Self { store: HostileMutex::new(&stage), stage, sources: Sources::seeded(1), _alive: alive }
+        Self {
+            store: ScriptedStore::new(MemoryMutex::new(), stage.clone()),
+            stage,
+            sources: Sources::seeded(1),
+            _alive: alive,
+        }
     }
 
     /// A worker with default options.
@@ -174,7 +176,7 @@ impl Bench {
     }
 
     /// The store as somebody else sees it, whom no script disturbs.
-    pub fn store(&self) -> HostileMutex {
+    pub fn store(&self) -> ScriptedStore {
         self.store.handle()
     }
 
@@ -196,7 +198,7 @@ impl Drop for Bench {
 /// One host, with a way to the store of its own that can be disturbed without disturbing others.
 pub struct Worker {
     pub host: Arc<LeaderHost>,
-    pub store: HostileMutex,
+    pub store: ScriptedStore,
     pub log: Log,
     pub stage: Stage,
 }
@@ -208,7 +210,7 @@ impl Worker {
         F: FnMut(Leadership) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), TaskError>> + Send + 'static,
     {
-        self.stage.runs_again(self.host.holder());
+        self.stage.saw(self.host.holder(), What::Starts { limits: None });
         let shutdown = CancellationToken::new();
         let (host, token, delegate) = (Arc::clone(&self.host), shutdown.clone(), self.stage.watched(play));
         let handle = tokio::spawn(async move { host.run_task_when_mutex_acquired(token, delegate).await });
@@ -274,7 +276,7 @@ impl Run {
         let outcome = bounded(self.handle).await.expect("no panic");
         let left = self.stage.terms(&self.holder).iter().filter(|term| term.gone.is_none()).count();
         assert_eq!(left, 0, "a task outlives the run of its host");
-        self.stage.run_ended(&self.holder);
+        self.stage.run_ended(&self.holder).await;
         (outcome, self.stage.now() - begun)
     }
 }

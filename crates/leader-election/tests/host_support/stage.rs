@@ -1,14 +1,15 @@
 //! Watches tasks and requests at the instant they happen.
 //!
-//! Overlaps are not sampled: whatever begins (a task, a request, a grant) looks at that instant whether it may. What
+//! Overlaps are not sampled: whatever begins (a task, a request, a grant) is told the referee of all tests at that instant. What
 //! must not be is noted, since a panic inside a store or a task is caught by the host; [`Bench`](super::Bench) raises it.
 
-use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use leader_election::{Claim, ClaimId, EndReason, FencingToken, HolderId, Leadership, Operation, Result, TaskError};
+use leader_election::{Claim, ClaimId, EndReason, HolderId, Leadership, Operation, Result, TaskError};
+use testkit::store::Onlooker;
+use testkit::{Answer, Live, Numbers, What, Who, Witness};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -30,27 +31,21 @@ pub struct Stage {
 struct State {
     terms: Vec<Term>,
     calls: Vec<Call>,
-    violations: Vec<String>,
-    highest_token: Option<FencingToken>,
-    in_flight: HashMap<HolderId, usize>,
-    /// Claims that were released, or whose term ended, and since when: nobody may act under them any more.
-    spent: HashMap<ClaimId, Duration>,
-    /// Hosts whose run has ended, until they run again.
-    ended: HashSet<HolderId>,
+    witness: Witness,
+    live: Live<Leadership>,
+    holders: Numbers<HolderId>,
+    claims: Numbers<ClaimId>,
 }
 
 /// A leader's task, as the stage saw it.
 #[derive(Debug, Clone)]
 pub struct Term {
     pub leader: Leadership,
-    pub claim: Option<ClaimId>,
     pub started: Duration,
     /// When its token was cancelled, and what was seen of it then.
     pub cancelled: Option<Cancelled>,
     /// When its task was gone: returned, unwound or aborted.
     pub gone: Option<Duration>,
-    /// Whether it was ever seen to be invalid.
-    invalid: bool,
 }
 
 /// What a task sees when its token is cancelled.
@@ -109,12 +104,12 @@ impl Stage {
     }
 
     pub fn violations(&self) -> Vec<String> {
-        self.state().violations.clone()
+        self.state().witness.violations().to_vec()
     }
 
     pub fn violation(&self, what: String) {
         let now = self.now();
-        self.state().violations.push(format!("{now:?}: {what}"));
+        self.state().witness.violation(format!("{now:?}: {what}"));
     }
 
     /// A delegate whose tasks are seen.
@@ -137,31 +132,22 @@ impl Stage {
         }
     }
 
+    /// Something happened to, or was done by, this holder: the referee judges it.
+    pub fn saw(&self, holder: &HolderId, what: What) {
+        self.state().saw(self.now(), holder, what);
+    }
+
     /// Notes that a leader's task begins; it lasts until what this returns is dropped.
     pub fn enter(&self, leader: &Leadership) -> OnStage {
-        self.inspect();
         let now = self.now();
-        let holder = leader.holder();
-        let token = leader.fencing_token();
+        let (holder, token) = (leader.holder(), leader.fencing_token().get());
         let mut state = self.state();
-        let mut violations = Vec::new();
-        for other in state.terms.iter().filter(|other| other.gone.is_none()) {
-            if other.leader.holder() == holder {
-                violations.push(format!("{holder} starts a task while an earlier one of it runs (invariant 6)"));
-            }
-        }
-        for other in state.terms.iter().filter(|other| other.leader.ensure().is_ok()) {
-            violations.push(format!("{holder} leads while {} is valid (invariant 1)", other.leader.holder()));
-        }
-        if state.highest_token.is_some_and(|highest| token <= highest) {
-            violations.push(format!("{holder} leads with token {token}, which is not new (invariant 2)"));
-        }
-        state.violations.extend(violations.into_iter().map(|what| format!("{now:?}: {what}")));
-        state.highest_token = state.highest_token.max(Some(token));
-        let acquired = state.calls.iter().rev().find(|call| call.holder == *holder);
-        let claim = acquired.map(|call| call.claim);
-        let term = Term { leader: leader.clone(), claim, started: now, cancelled: None, gone: None, invalid: false };
-        state.terms.push(term);
+        state.look(now);
+        state.saw(now, holder, What::TaskStarts { token });
+        let who = state.holders.of(holder);
+        state.live.enter(who, token, leader.clone());
+        state.look(now);
+        state.terms.push(Term { leader: leader.clone(), started: now, cancelled: None, gone: None });
         let index = state.terms.len() - 1;
         drop(state);
         self.turns.notify_waiters();
@@ -172,103 +158,84 @@ impl Stage {
     /// Sees the cancellation as the task itself would.
     async fn watch_token(self, index: usize, leader: Leadership) {
         leader.token().cancelled().await;
-        self.inspect();
-        let cancelled = Cancelled { at: self.now(), reason: leader.end_reason(), valid: leader.ensure().is_ok() };
-        self.state().terms[index].cancelled = Some(cancelled);
-    }
-
-    /// Notes a request, and whether its sender may send it now. `None` when it has gone mad.
-    pub fn sent(&self, operation: Operation, claim: &Claim) -> Option<InFlight> {
-        self.inspect();
         let now = self.now();
-        let holder = &claim.holder;
+        let cancelled = Cancelled { at: now, reason: leader.end_reason(), valid: leader.ensure().is_ok() };
         let mut state = self.state();
-        if state.calls.len() >= HOT_LOOP {
-            if state.calls.len() == HOT_LOOP {
-                state.violations.push(format!("{now:?}: more than {HOT_LOOP} requests: a hot loop"));
-            }
-            return None;
-        }
-        let own = |term: &&Term| term.leader.holder() == holder;
-        let task_ran = state.terms.iter().filter(own).any(|term| term.gone.is_none());
-        let long_gone = !state.terms.iter().filter(own).any(|term| term.gone.is_none_or(|gone| gone == now));
-
-        let mut violations = Vec::new();
-        match operation {
-            Operation::Release if task_ran => violations.push("releases while its task runs (invariant 5)"),
-            Operation::Acquire if task_ran => violations.push("acquires while its task runs (invariant 6)"),
-            Operation::Renew if long_gone => violations.push("renews without a task (invariant 15)"),
-            _ => {}
-        }
-        // At the very instant of a task's end its host may not have heard of it yet.
-        let spent = state.spent.get(&claim.id).is_some_and(|since| *since < now);
-        if operation != Operation::Release && spent {
-            violations.push("acts under a claim that it gave back or lost (invariant 7)");
-        }
-        if state.in_flight.get(holder).is_some_and(|count| *count > 0) {
-            violations.push("has two requests in flight (invariant 6)");
-        }
-        if state.ended.contains(holder) {
-            violations.push("sends a request although its run has ended (invariant 15)");
-        }
-        let violations = violations.into_iter().map(|what| format!("{now:?}: {holder} {what}: {operation}"));
-        state.violations.extend(violations);
-
-        if operation == Operation::Release {
-            state.spent.entry(claim.id).or_insert(now);
-        }
-        let unsettled = claim.unsettled;
-        state.calls.push(Call { operation, holder: holder.clone(), claim: claim.id, unsettled, sent: now, task_ran });
-        *state.in_flight.entry(holder.clone()).or_default() += 1;
-        drop(state);
-        Some(InFlight { stage: self.clone(), holder: holder.clone() })
-    }
-
-    /// Notes that the store grants a claim: nobody else may think that it leads at this instant.
-    pub fn granted(&self, claim: &Claim) {
-        self.inspect();
-        let valid: Vec<_> = self.state().terms.iter().filter(|term| term.leader.ensure().is_ok()).cloned().collect();
-        for term in valid.iter().filter(|term| term.claim != Some(claim.id)) {
-            let (holder, other) = (&claim.holder, term.leader.holder());
-            self.violation(format!("{holder} is granted the lease while {other} is valid (invariant 1)"));
-        }
+        state.look(now);
+        state.terms[index].cancelled = Some(cancelled);
+        state.saw_of(now, index, What::Cancelled { reason: None });
     }
 
     /// A run of this host is over: it may send nothing until it runs again.
-    pub fn run_ended(&self, holder: &HolderId) {
-        self.state().ended.insert(holder.clone());
-    }
-
-    pub fn runs_again(&self, holder: &HolderId) {
-        self.state().ended.remove(holder);
-    }
-
-    /// Who is valid now: at most one, and nobody who was not a moment ago.
-    fn inspect(&self) {
-        let now = self.now();
-        let mut state = self.state();
-        let mut valid = Vec::new();
-        let mut revived = Vec::new();
-        for term in &mut state.terms {
-            if term.leader.ensure().is_err() {
-                term.invalid = true;
-                continue;
-            }
-            valid.push(term.leader.fencing_token());
-            if term.invalid {
-                revived.push(term.leader.fencing_token());
-            }
-        }
-        if valid.len() > 1 {
-            state.violations.push(format!("{now:?}: valid at once: {valid:?} (invariant 1)"));
-        }
-        for token in revived {
-            state.violations.push(format!("{now:?}: {token} is valid again after it was not (invariant 7)"));
-        }
+    pub async fn run_ended(&self, holder: &HolderId) {
+        // What it has told its subscribers is heard first.
+        tokio::task::yield_now().await;
+        self.saw(holder, What::Ends);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no panic under this lock")
+    }
+}
+
+impl State {
+    fn saw(&mut self, now: Duration, holder: &HolderId, what: What) {
+        let who = self.holders.of(holder);
+        self.witness.saw(now, who, what);
+    }
+
+    /// Of a term, if it is still the latest of its host.
+    fn saw_of(&mut self, now: Duration, index: usize, what: What) {
+        let leader = self.terms[index].leader.clone();
+        let who = self.holders.of(leader.holder());
+        let latest = self.witness.referee().state().hosts.get(&who).and_then(|host| host.term.as_ref());
+        if latest.is_some_and(|term| term.token == leader.fencing_token().get()) {
+            self.witness.saw(now, who, what);
+        }
+    }
+
+    /// Asks who leads now. A clock that jumps shows another end, but no other truth: only whether it leads is told.
+    fn look(&mut self, now: Duration) {
+        for (who, what) in self.live.ask(|_, leader| leader.ensure().is_ok().then_some(Duration::ZERO)) {
+            self.witness.saw(now, who, what);
+        }
+    }
+}
+
+impl Onlooker for Stage {
+    fn sent(&self, operation: Operation, claim: &Claim, unsettled: bool) -> Option<u64> {
+        tracing::debug!(target: "scripted_store", %operation);
+        let now = self.now();
+        let holder = &claim.holder;
+        let mut state = self.state();
+        state.look(now);
+        if state.calls.len() >= HOT_LOOP {
+            if state.calls.len() == HOT_LOOP {
+                state.witness.violation(format!("{now:?}: more than {HOT_LOOP} requests: a hot loop (invariant 13)"));
+            }
+            return None;
+        }
+        let attempt = state.calls.len() as u64;
+        let own = |term: &&Term| term.leader.holder() == holder;
+        let task_ran = state.terms.iter().filter(own).any(|term| term.gone.is_none());
+        let request = operation.into();
+        let number = state.claims.of(&claim.id);
+        state.saw(now, holder, What::Sent { request, claim: number, attempt, unsettled, lapsed: false });
+        state.calls.push(Call { operation, holder: holder.clone(), claim: claim.id, unsettled, sent: now, task_ran });
+        Some(attempt)
+    }
+
+    fn granted(&self, claim: &Claim) {
+        let now = self.now();
+        let mut state = self.state();
+        state.look(now);
+        let number = state.claims.of(&claim.id);
+        state.witness.saw(now, Who::MAX, What::Granted { claim: number, until: None });
+    }
+
+    fn heard(&self, claim: &Claim, attempt: u64, answer: Option<Answer>) {
+        let told = answer.map_or(What::GaveUp { attempt }, |answer| What::Answered { attempt, answer });
+        self.saw(&claim.holder, told);
     }
 }
 
@@ -282,26 +249,9 @@ impl Drop for OnStage {
     fn drop(&mut self) {
         let now = self.stage.now();
         let mut state = self.stage.state();
-        let term = &mut state.terms[self.index];
-        term.gone = Some(now);
-        if let Some(claim) = term.claim {
-            state.spent.entry(claim).or_insert(now);
-        }
+        state.terms[self.index].gone = Some(now);
+        state.saw_of(now, self.index, What::TaskGone);
         drop(state);
         self.stage.turns.notify_waiters();
-    }
-}
-
-/// A request whose sender waits for it.
-pub struct InFlight {
-    stage: Stage,
-    holder: HolderId,
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        if let Some(count) = self.stage.state().in_flight.get_mut(&self.holder) {
-            *count -= 1;
-        }
     }
 }

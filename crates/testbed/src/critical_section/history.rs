@@ -1,6 +1,10 @@
 //! The checker: it reads the whole history, and samples nothing.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use testkit::referee::stale_writes;
+use testkit::{Event, Referee, What};
 
 use super::service::{Reply, Write, number_of, token_of};
 use crate::worker::Line;
@@ -42,17 +46,91 @@ pub fn judge(history: &[Line], service: &[Write], register: &[String]) -> Verdic
     assert!(register.iter().all(|write| began.contains_key(write.as_str())), "a write that nobody began: {register:?}");
 
     let accepted: Vec<_> = said(history, "accepted").collect();
-    let mut stale = stale_by_the_service(service);
-    stale.extend(stale_by_the_workers(&accepted, &began));
-    stale.extend(stale_by_the_register(register));
+    let mut found = stale(by_the_service(service));
+    found.extend(stale(by_the_workers(&accepted, &began)));
+    found.extend(stale(by_the_register(register)));
     Verdict {
         accepted: accepted.len(),
-        stale_accepted: stale.len(),
+        stale_accepted: found.len(),
         lost: accepted.iter().filter(|id| !register.iter().any(|write| write == **id)).count(),
         fenced: said(history, "fenced").count(),
         refused: refused_by_the_service(service),
         unknown: said(history, "unknown").count(),
     }
+}
+
+/// A write that was accepted, by one account: with all that its writer had read, and when it was sent and answered.
+struct Told<'a> {
+    token: u64,
+    id: Option<&'a str>,
+    read: Vec<&'a str>,
+    sent: Duration,
+    answered: Duration,
+}
+
+/// The stale ones among those that were accepted by one account: the referee of all tests tells.
+fn stale(account: Vec<Told<'_>>) -> BTreeSet<&str> {
+    let ids = account.iter().flat_map(|told| told.read.iter().chain(&told.id));
+    let mut writes: Vec<_> = ids.map(|id| (token_of(id), number_of(id), *id)).collect();
+    writes.sort_unstable();
+    writes.dedup();
+    // A leader's later write has the higher number.
+    let number = |id: &str| writes.iter().position(|(.., known)| *known == id).expect("it is among them") as u32;
+    let (mut referee, mut stale) = (Referee::default(), BTreeSet::new());
+    for told in &account {
+        let (token, sent, write) = (told.token, told.sent, told.id.map(number));
+        let read = told.read.iter().map(|id| number(id)).collect();
+        let event = Event { at: told.answered, who: 0, what: What::Write { token, write, read, sent, accepted: true } };
+        let shown = stale_writes(referee.state(), &event);
+        stale.extend(shown.into_iter().map(|write| writes[write as usize].2));
+        // It counts whatever it breaks.
+        let _ = referee.observe(&event);
+    }
+    stale
+}
+
+/// In the order of the service's answers.
+fn by_the_service(service: &[Write]) -> Vec<Told<'_>> {
+    let began = service.iter().map(|write| write.sent).min();
+    let since = |at: Instant| began.map_or(Duration::ZERO, |began| at - began);
+    let mut account: Vec<_> = service
+        .iter()
+        .filter(|write| write.reply == Reply::Accepted)
+        .map(|write| {
+            let read = write.list.iter().rev().skip(1).map(String::as_str).collect();
+            let (sent, answered) = (since(write.sent), since(write.answered));
+            Told { token: write.token, id: write.id(), read, sent, answered }
+        })
+        .collect();
+    account.sort_by_key(|told| told.answered);
+    account
+}
+
+/// As their writers say; what these had read follows from what each began with.
+fn by_the_workers<'a>(accepted: &[&'a str], began: &HashMap<&'a str, &'a str>) -> Vec<Told<'a>> {
+    let mut account: Vec<_> = accepted
+        .iter()
+        .map(|id| {
+            let after = |id: &&'a str| began.get(id).copied().filter(|after| *after != "nothing");
+            let read = std::iter::successors(after(id), after).collect();
+            Told { token: token_of(id), id: Some(id), read, sent: Duration::ZERO, answered: Duration::ZERO }
+        })
+        .collect();
+    account.sort_by_key(|told| told.id.map(|id| (token_of(id), number_of(id))));
+    account
+}
+
+/// In the order in which they stand there: each was written by somebody who had read those before.
+fn by_the_register(register: &[String]) -> Vec<Told<'_>> {
+    let ids = register.iter().enumerate();
+    ids.map(|(place, id)| Told {
+        token: token_of(id),
+        id: Some(id),
+        read: register[..place].iter().map(String::as_str).collect(),
+        sent: Duration::ZERO,
+        answered: Duration::ZERO,
+    })
+    .collect()
 }
 
 /// Writes that their writers know to be accepted, and of which the service shows nothing.
@@ -66,51 +144,6 @@ pub fn unseen<'a>(history: &'a [Line], service: &[Write]) -> Vec<&'a str> {
 fn said<'a>(history: &'a [Line], what: &str) -> impl Iterator<Item = &'a str> {
     let what = format!(" {what} id=");
     history.iter().filter(move |line| line.text.contains(&what)).map(|line| word(line, "id"))
-}
-
-/// Of those that were accepted after the same one, only one had read all that was accepted before: take it for the newest.
-fn stale_by_the_workers<'a>(accepted: &[&'a str], began: &HashMap<&'a str, &'a str>) -> Vec<&'a str> {
-    let mut followers: HashMap<&str, Vec<&str>> = HashMap::new();
-    for id in accepted {
-        followers.entry(began[id]).or_default().push(id);
-    }
-    let all_but_the_newest = followers.into_values().flat_map(|mut followers| {
-        followers.sort_by_key(|id| (token_of(id), number_of(id)));
-        followers.pop();
-        followers
-    });
-    all_but_the_newest.collect()
-}
-
-/// Tokens only rise from one write to the next.
-fn stale_by_the_register(register: &[String]) -> Vec<&str> {
-    let mut highest = 0;
-    let goes_down = |id: &&str| {
-        highest = highest.max(token_of(id));
-        token_of(id) < highest
-    };
-    register.iter().map(String::as_str).filter(goes_down).collect()
-}
-
-/// An older leader's write that the service accepted
-/// - after it had answered a newer leader that its fence or its write stands, or
-/// - without the newer leader's having read it before it wrote, if it was the older one's last.
-fn stale_by_the_service(service: &[Write]) -> BTreeSet<&str> {
-    let accepted: Vec<_> = service.iter().filter(|write| write.reply == Reply::Accepted).collect();
-    let mut last: HashMap<u64, &str> = HashMap::new();
-    for id in accepted.iter().filter_map(|write| write.id()) {
-        let last = last.entry(token_of(id)).or_insert(id);
-        if number_of(id) > number_of(last) {
-            *last = id;
-        }
-    }
-    let is_stale = |older: &Write, id: &str| {
-        accepted.iter().filter(|newer| newer.token > older.token).any(|newer| {
-            let unread = newer.id().is_some() && !newer.list.iter().any(|write| write == id);
-            newer.answered < older.sent || (unread && last[&older.token] == id)
-        })
-    };
-    accepted.iter().filter_map(|older| older.id().filter(|id| is_stale(older, id))).collect()
 }
 
 fn refused_by_the_service(service: &[Write]) -> BTreeSet<String> {

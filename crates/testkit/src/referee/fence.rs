@@ -3,17 +3,21 @@
 use super::state::State;
 use crate::trace::{Event, What, Who};
 
-/// A write that was accepted
-/// - after a newer leader was told that its own is, or its fence stands;
-/// - or that a newer leader had not read when it wrote, if it is its leader's last.
+/// The writes that this one shows to be stale, of those that were accepted: it was
+/// - sent after a newer leader was told that its own is carried out, or its fence stands;
+/// - or is its leader's last, and a newer leader had not read it when it wrote.
+#[must_use]
+pub fn stale_writes(state: &State, event: &Event) -> Vec<u32> {
+    let What::Write { token, write, read, sent, accepted: true } = &event.what else { return vec![] };
+    let Some(write) = *write else { return vec![] };
+    let newer = || state.writes.iter().filter(|other| other.token > *token);
+    let too_late = newer().any(|newer| newer.answered < *sent);
+    let is_last = !state.writes.iter().any(|own| own.token == *token && own.write > Some(write));
+    let overtaken = is_last && newer().any(|newer| newer.write.is_some() && !newer.read.contains(&write));
+    let overwritten = state.last_writes().filter(|(older, last)| older < token && !read.contains(last));
+    overwritten.map(|(_, last)| last).chain((too_late || overtaken).then_some(write)).collect()
+}
+
 pub(super) fn fence_holds(state: &State, event: &Event) -> Option<Who> {
-    let What::Write { token, write, over, sent, accepted: true } = event.what else { return None };
-    let write = write?;
-    let newer = || state.writes.iter().filter(|other| other.token > token);
-    let too_late = newer().any(|newer| newer.answered < sent);
-    let is_last = !state.writes.iter().any(|own| own.token == token && own.write > Some(write));
-    let overtaken = is_last && newer().any(|newer| newer.write.is_some() && !state.has_read(newer.over, write));
-    let overwrites =
-        state.last_writes().any(|(older, last)| older < token && last != write && !state.has_read(over, last));
-    (too_late || overtaken || overwrites).then_some(event.who)
+    (!stale_writes(state, event).is_empty()).then_some(event.who)
 }

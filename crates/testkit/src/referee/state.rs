@@ -23,12 +23,12 @@ pub struct State {
 }
 
 /// A write that was carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub struct Accepted {
     pub token: Token,
     pub write: Option<u32>,
-    pub over: Option<u32>,
+    pub read: Vec<u32>,
     pub answered: Duration,
 }
 
@@ -141,16 +141,17 @@ impl Grant {
 }
 
 /// What was told to a leader's task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Order {
+    #[default]
     Run,
     Cancelled,
     Aborted,
 }
 
 /// The latest term of a process.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub struct Term {
     pub token: Token,
@@ -421,20 +422,10 @@ impl Host {
             grace: limits.map_or(Duration::ZERO, |limits| limits.grace),
             heartbeat: limits.and_then(|limits| limits.heartbeat),
             heartbeat_at: now,
-            order: Order::Run,
-            cancelled: None,
-            reason: None,
-            returned: false,
-            overrun: false,
-            gone: None,
-            valid: false,
-            was_invalid: false,
-            lost_at: None,
-            lost_perhaps: false,
-            leaves_at: None,
             jumps: granted.map_or(self.jumps, |granted| granted.jumps),
             jumps_before: self.jumps,
             pauses: self.pauses,
+            ..Term::default()
         });
     }
 
@@ -556,19 +547,6 @@ impl State {
         self.hosts.iter().find(|(_, host)| host.paused.is_none() && is_late(host)).map(|(who, _)| *who)
     }
 
-    /// Whether whoever has read this write has read that one.
-    #[must_use]
-    pub fn has_read(&self, newest: Option<u32>, write: u32) -> bool {
-        let mut read = newest;
-        while let Some(known) = read {
-            if known == write {
-                return true;
-            }
-            read = self.writes.iter().find(|accepted| accepted.write == Some(known)).and_then(|known| known.over);
-        }
-        false
-    }
-
     /// The last write of each leader that was accepted, with its token.
     pub fn last_writes(&self) -> impl Iterator<Item = (Token, u32)> {
         let mut last = BTreeMap::new();
@@ -588,8 +566,8 @@ impl State {
                 self.broken.insert(claim);
             }
             What::Forgets => self.forgets = true,
-            What::Write { token, write, over, accepted: true, .. } => {
-                self.writes.push(Accepted { token, write, over, answered: event.at });
+            What::Write { token, write, ref read, accepted: true, .. } => {
+                self.writes.push(Accepted { token, write, read: read.clone(), answered: event.at });
             }
             What::Write { .. } | What::Look | What::SomebodyHasToLead => {}
             What::Killed => {

@@ -524,33 +524,33 @@ fn ends() -> Vec<Case> {
 }
 
 fn fence() -> Vec<Case> {
-    let write = |seconds, token, write, over, sent| {
-        at(seconds, token as u32, What::Write { token, write, over, sent: secs(sent), accepted: true })
+    let write = |seconds, token, write, read: &[u32], sent| {
+        at(seconds, token as u32, What::Write { token, write, read: read.to_vec(), sent: secs(sent), accepted: true })
     };
     let refused = |seconds, token, number| {
-        let what = What::Write { token, write: Some(number), over: None, sent: secs(seconds), accepted: false };
+        let what = What::Write { token, write: Some(number), read: vec![], sent: secs(seconds), accepted: false };
         at(seconds, token as u32, what)
     };
     vec![
         case(
             Rule::FenceHolds,
             "an older leader's write after a newer one has raised the fence",
-            vec![write(1.0, 2, None, None, 0.5)],
-            vec![write(2.0, 1, Some(1), None, 1.5)],
+            vec![write(1.0, 2, None, &[], 0.5)],
+            vec![write(2.0, 1, Some(1), &[], 1.5)],
             vec![refused(2.0, 1, 1)],
         ),
         case(
             Rule::FenceHolds,
             "a newer leader writes over what it has not read",
-            vec![write(1.0, 1, Some(1), None, 0.5)],
-            vec![write(2.0, 2, Some(2), None, 1.5)],
-            vec![write(2.0, 2, Some(2), Some(1), 1.5)],
+            vec![write(1.0, 1, Some(1), &[], 0.5)],
+            vec![write(2.0, 2, Some(2), &[], 1.5)],
+            vec![write(2.0, 2, Some(2), &[1], 1.5)],
         ),
         case(
             Rule::FenceHolds,
             "of two writes at once the older one is carried out last",
-            vec![write(2.0, 2, Some(2), None, 1.0)],
-            vec![write(2.5, 1, Some(1), None, 1.5)],
+            vec![write(2.0, 2, Some(2), &[], 1.0)],
+            vec![write(2.5, 1, Some(1), &[], 1.5)],
             vec![refused(2.5, 1, 1)],
         ),
     ]

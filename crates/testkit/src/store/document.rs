@@ -1,5 +1,7 @@
 //! A record under compare-and-swap in memory, with a transport that repeats its writes.
 
+#![allow(clippy::expect_used)] // A test's.
+
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use leader_election::document::{DocumentStore, Record, Stored, Written};
@@ -25,10 +27,12 @@ struct State {
 
 impl MemoryDocument {
     /// Every `phantom_every`th write that is carried out is answered as a conflict.
+    #[must_use]
     pub fn new(phantom_every: usize) -> Self {
         Self { state: Arc::default(), started: Instant::now(), phantom_every }
     }
 
+    /// Somebody deletes the record.
     pub fn delete(&self) {
         self.state().document = None;
     }
@@ -53,12 +57,8 @@ impl DocumentStore for MemoryDocument {
 
     async fn read(&self) -> Result<Option<Stored<()>>> {
         let state = self.state();
-        Ok(state.document.clone().map(|(version, record)| Stored {
-            version,
-            record,
-            server_ms: Some(state.written_ms),
-            rest: (),
-        }))
+        let stored = |(version, record)| Stored::new(version, record).with_server_ms(Some(state.written_ms));
+        Ok(state.document.clone().map(stored))
     }
 
     async fn create(&self, record: &Record) -> Result<Written> {
