@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leader_election::{
-    AfterTask, Claim, ClaimId, EndReason, Error, ErrorKind, LeaderEvent, Leadership, Operation, Result,
+    AfterTask, Claim, ClaimId, EndReason, Error, ErrorKind, LeaderEvent, LeaderEvents, Leadership, Operation, Result,
 };
 use testkit::referee::state::{Host, Order};
 use testkit::{Answer, ClaimNo, Event, Limits, Live, Referee, Request, Token, What, Who};

@@ -143,7 +143,9 @@ impl LeaseClient {
     async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
         let (claim, unsettled) = (request.claim.clone(), request.unsettled);
         travel(&self.world, self.process, move |service, now| match service {
-            Service::Lease(service) => Effect::of(service.acquire(now, &claim, None), claim.id),
+            Service::Lease(service) => {
+                Effect::of(service.acquire(now, AcquireRequest::new(&claim).with_unsettled(unsettled)), claim.id)
+            }
             Service::Document(_) => unreachable!("a schedule has one store"),
         })
         .await

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leader_election::election::{AttemptId, Event, Failure};
-use leader_election::{Acquire, Claim, Renew, Result, Version};
+use leader_election::{Acquire, AcquireRequest, Claim, Renew, Result, Version};
 use testkit::store::LeaseService;
 
 use crate::bench::What;
@@ -24,8 +24,9 @@ pub struct Request {
 /// Carries out a request in the instant in which it arrives.
 pub fn serve(service: &mut LeaseService, now: Duration, request: &Request) -> Event {
     let (attempt, claim) = (request.attempt, &request.claim);
+    let asked = AcquireRequest::new(claim).with_lapsed(request.lapsed.as_ref()).with_unsettled(request.unsettled);
     let event: Result<Event> = match request.what {
-        What::Acquire => service.acquire(now, claim, request.lapsed.as_ref()).answer.map(|answer| match answer {
+        What::Acquire => service.acquire(now, asked).answer.map(|answer| match answer {
             Acquire::Granted(grant) => Event::Acquired { attempt, grant },
             Acquire::Held(held) => Event::Held { attempt, held },
         }),

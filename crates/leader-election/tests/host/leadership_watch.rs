@@ -7,8 +7,8 @@ use leader_election::{
     CancellationToken, EndReason, LeaderHost, Leadership, LeadershipWatch, Loss, MemoryMutex, Operation, Timing,
 };
 
-use crate::host_support::plays::{draining, for_ever, lasting, until_cancelled};
 use crate::host_support::Fault;
+use crate::host_support::plays::{draining, for_ever, lasting, until_cancelled};
 use crate::host_support::{Bench, TICK, Worker, assert_about, bounded, millis, options, secs};
 
 /// What a request handler would find at every 5 ms of this time. It must be the task's own leadership, exactly while that is valid.
