@@ -20,17 +20,17 @@ type Step = (&'static str, &'static [(&'static str, &'static str)], &'static [&'
 const STEPS: [Step; 12] = [
     // With the contract of every store, fencing and the canary for secrets, none of which has more to run on request.
     ("everything of a change", &[], &[]),
-    ("model", &[("MODEL_TIER", "soak")], &["--release", "--test", "model", "--", "--nocapture"]),
-    ("simulation", &[("SIM_SEEDS", "1000000")], &["--release", "--test", "simulation", "--", "--nocapture"]),
+    ("model", &[("MODEL_TIER", "soak")], &["--release", "-p", "proof", "--test", "model", "--", "--nocapture"]),
+    ("simulation", &[("SIM_SEEDS", "1000000")], &["--release", "-p", "proof", "--test", "simulation", "--", "--nocapture"]),
     (
         "exploration of the core",
         &[("ELECTION_SEEDS", "1000000")],
-        &["--release", "--test", "election", "exploration", "--", "--nocapture"],
+        &["--release", "-p", "proof", "--test", "election", "exploration", "--", "--nocapture"],
     ),
     ("virtual days", &[("VIRTUAL_DAYS", "30")], &["--release", "--test", "virtual_days", "--", "--nocapture"]),
     // Thirty-three of them, here and in the next step: more than ten million cases.
-    ("properties", &[("PROPTEST_CASES", "350000")], &["--release", "--test", "properties"]),
-    ("properties of what is private", &[("PROPTEST_CASES", "350000")], &["--release", "--lib", "properties"]),
+    ("properties", &[("PROPTEST_CASES", "350000")], &["--release", "-p", "leader-election", "--test", "properties"]),
+    ("properties of what is private", &[("PROPTEST_CASES", "350000")], &["--release", "--lib", "generated"]),
     (
         "critical sections",
         &[("LEADER_ROUNDS", "200")],

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| azure_leader_election::__fuzz::blob_record(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| azure_leader_election::fuzzing::blob_record(data));

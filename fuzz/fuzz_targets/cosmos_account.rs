@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| azure_leader_election::__fuzz::cosmos_account(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| azure_leader_election::fuzzing::cosmos_account(data));

@@ -7,7 +7,7 @@ use std::path::Path;
 /// The names of all functions that are tests or rules of the contract.
 pub fn tests(root: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for folder in ["src", "tests", "samples"] {
+    for folder in ["src", "crates", "proof", "tests", "samples"] {
         collect(&root.join(folder), &mut names);
     }
     names
@@ -47,7 +47,7 @@ pub fn named(text: &str) -> Vec<String> {
     let spans = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
     let of_a_test = |span: &&str| {
         let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '*';
-        span.matches('_').count() >= 2 && span.chars().all(word) || span.starts_with("tests/") && !span.contains(' ')
+        span.matches('_').count() >= 2 && span.chars().all(word) || span.contains("tests/") && !span.contains(' ')
     };
     // An option has a name of that form, too.
     spans.filter(of_a_test).filter(|span| *span != "abort_process_on_overrun").map(str::to_owned).collect()
