@@ -9,8 +9,8 @@ use azure_leader_election::{
     CancellationToken, DistributedMutex, EndReason, ErrorKind, LeaderEvent, LeaderHost, MemoryMutex, Operation, Status,
 };
 
-use crate::host_support::plays::{for_ever, until_cancelled};
 use crate::host_support::Fault;
+use crate::host_support::plays::{for_ever, until_cancelled};
 use crate::host_support::{Bench, TICK, assert_about, bounded, millis, options, secs, until};
 
 #[tokio::test(start_paused = true)]

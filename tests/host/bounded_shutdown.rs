@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use azure_leader_election::{DistributedMutex, ErrorKind, LeaderEvent, Operation};
 
-use crate::host_support::plays::{for_ever, lasting};
 use crate::host_support::Fault;
+use crate::host_support::plays::{for_ever, lasting};
 use crate::host_support::{Bench, Run, Setup, TICK, assert_about, millis, secs};
 use crate::shutdown::sent;
 

@@ -2,8 +2,8 @@
 
 use azure_leader_election::{EndReason, ErrorKind, LeaderEvent, Loss, Operation, Status};
 
-use crate::host_support::plays::{draining, until_cancelled};
 use crate::host_support::Fault;
+use crate::host_support::plays::{draining, until_cancelled};
 use crate::host_support::{Bench, TICK, assert_about, bounded, holder, millis, secs, until};
 
 #[tokio::test(start_paused = true)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use azure_leader_election::{MemoryMutex, Status};
 
-use crate::host_support::plays::until_cancelled;
 use crate::host_support::Fault;
+use crate::host_support::plays::until_cancelled;
 use crate::host_support::{Bench, Worker, millis, secs};
 
 /// Two healthy workers that each do a second of work and hand over, for 300 s: for how long somebody led, and the longest gap.

@@ -2,9 +2,9 @@
 
 use azure_leader_election::{ErrorKind, LeaderHost, MemoryMutex, Operation, Unhealthy};
 
+use crate::host_support::Fault;
 use crate::host_support::clock::{Stepped, with};
 use crate::host_support::plays::{for_ever, until_cancelled};
-use crate::host_support::Fault;
 use crate::host_support::{Bench, Worker, millis, secs};
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use azure_leader_election::{CancellationToken, EndReason, FencingToken, HolderId, Leadership, Operation, TaskError};
 
-use crate::host_support::plays::{draining, for_ever, lasting, until_cancelled};
 use crate::host_support::Fault;
+use crate::host_support::plays::{draining, for_ever, lasting, until_cancelled};
 use crate::host_support::{Bench, TICK, assert_about, holder, millis, secs, until};
 
 /// What `ensure` says, or why it does not.

@@ -2,8 +2,8 @@
 
 use azure_leader_election::{DistributedMutex, Loss, Operation};
 
-use crate::host_support::plays::{Act, until_cancelled};
 use crate::host_support::Fault;
+use crate::host_support::plays::{Act, until_cancelled};
 use crate::host_support::{Bench, Run, TICK, Worker, assert_about, millis, secs};
 use crate::random::Random;
 

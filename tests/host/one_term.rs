@@ -8,8 +8,8 @@ use azure_leader_election::{
 };
 use tokio::task::JoinHandle;
 
-use crate::host_support::plays::until_cancelled;
 use crate::host_support::Fault;
+use crate::host_support::plays::until_cancelled;
 use crate::host_support::{Bench, TICK, Worker, assert_about, bounded, secs, until};
 
 type OneTerm<T> = JoinHandle<Result<Option<FinishedTerm<T>>>>;

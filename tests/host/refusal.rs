@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use azure_leader_election::{CancellationToken, Error, ErrorKind, LeaderEvent, Operation, Timing, TimingOptions};
 
-use crate::host_support::plays::until_cancelled;
 use crate::host_support::Fault;
+use crate::host_support::plays::until_cancelled;
 use crate::host_support::{Bench, Setup, TICK, assert_about, bounded, millis, secs};
 
 const REFUSALS: [ErrorKind; 5] =

@@ -6,9 +6,9 @@ use azure_leader_election::{
     DistributedMutex, EndReason, ErrorKind, FencingToken, Grant, LeaderEvent, Operation, Timing, TimingOptions,
 };
 
+use crate::host_support::Fault;
 use crate::host_support::plays::{for_ever, lasting, until_cancelled};
 use crate::host_support::stage::Call;
-use crate::host_support::Fault;
 use crate::host_support::{Bench, TICK, Worker, assert_about, millis, secs, until};
 
 fn sent(bench: &Bench, worker: &Worker, operation: Operation) -> Vec<Call> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use azure_leader_election::{AfterTask, DistributedMutex, EndReason, ErrorKind, LeaderEvent, Operation, Status};
 
-use crate::host_support::plays::{Act, draining, for_ever, lasting, until_cancelled};
 use crate::host_support::Fault;
+use crate::host_support::plays::{Act, draining, for_ever, lasting, until_cancelled};
 use crate::host_support::{Bench, TICK, assert_about, bounded, millis, secs};
 
 pub fn sent(bench: &Bench, operation: Operation) -> Vec<Duration> {

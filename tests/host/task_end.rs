@@ -4,9 +4,9 @@ use azure_leader_election::{
     AfterTask, DistributedMutex, EndReason, ErrorKind, LeaderEvent, Leadership, Operation, Status, TaskError,
 };
 
+use crate::host_support::Fault;
 use crate::host_support::plays::{Act, lasting, until_cancelled};
 use crate::host_support::stage::Call;
-use crate::host_support::Fault;
 use crate::host_support::{Bench, TICK, assert_about, millis, secs};
 
 fn releases(bench: &Bench) -> Vec<Call> {

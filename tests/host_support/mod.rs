@@ -21,14 +21,15 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use azure_leader_election::{
-    CancellationToken, HolderId, LeaderHost, LeaderHostOptions, Leadership, Result, Sources, Status, TaskError,
+    CancellationToken, HolderId, LeaderHost, LeaderHostOptions, Leadership, MemoryMutex, Result, Sources, Status,
+    TaskError,
 };
 use tokio::task::JoinHandle;
 
 use log::Log;
 use stage::{Stage, Term};
 use testkit::What;
-pub use testkit::store::{Fault, Push, ScriptedStore};
+pub use testkit::store::{Fault, ScriptedStore};
 
 /// How exact virtual time is: timers have whole milliseconds, and a chain of them rounds up each time.
 pub const TICK: Duration = Duration::from_millis(20);
@@ -134,7 +135,12 @@ impl Bench {
                 std::process::abort();
             }
         });
-        Self { store: ScriptedStore::new(MemoryMutex::new(), stage.clone()), stage, sources: Sources::seeded(1), _alive: alive }
+        Self {
+            store: ScriptedStore::new(MemoryMutex::new(), stage.clone()),
+            stage,
+            sources: Sources::seeded(1),
+            _alive: alive,
+        }
     }
 
     /// A worker with default options.

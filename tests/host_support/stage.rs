@@ -7,9 +7,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use azure_leader_election::{
-    Claim, ClaimId, EndReason, HolderId, Leadership, Operation, Result, TaskError,
-};
+use azure_leader_election::{Claim, ClaimId, EndReason, HolderId, Leadership, Operation, Result, TaskError};
 use testkit::store::Onlooker;
 use testkit::{Answer, Live, Numbers, What, Who, Witness};
 use tokio::sync::Notify;
@@ -43,6 +41,7 @@ struct State {
 #[derive(Debug, Clone)]
 pub struct Term {
     pub leader: Leadership,
+    pub claim: Option<ClaimId>,
     pub started: Duration,
     /// When its token was cancelled, and what was seen of it then.
     pub cancelled: Option<Cancelled>,
@@ -149,7 +148,8 @@ impl Stage {
         let who = state.holders.of(holder);
         state.live.enter(who, token, leader.clone());
         state.look(now);
-        state.terms.push(Term { leader: leader.clone(), started: now, cancelled: None, gone: None });
+        let claim = state.calls.iter().rfind(|call| call.holder == *holder).map(|call| call.claim);
+        state.terms.push(Term { leader: leader.clone(), claim, started: now, cancelled: None, gone: None });
         let index = state.terms.len() - 1;
         drop(state);
         self.turns.notify_waiters();

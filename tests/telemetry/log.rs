@@ -4,9 +4,9 @@ use azure_leader_election::{Error, ErrorKind, Fenced, FencingToken, Grant, Loss,
 use tracing::Level;
 
 use crate::capture::{Capture, Line};
+use crate::host_support::Fault;
 use crate::host_support::clock::{Stepped, with};
 use crate::host_support::plays::{for_ever, until_cancelled};
-use crate::host_support::Fault;
 use crate::host_support::{Bench, millis, secs};
 
 /// The fields that it has in addition to those that all have.

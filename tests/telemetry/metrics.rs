@@ -6,9 +6,9 @@ use azure_leader_election::{
     CancellationToken, Fenced, FencingToken, Grant, LeaderHost, LeaderHostOptions, Loss, MemoryMutex, Operation, Timing,
 };
 
+use crate::host_support::Fault;
 use crate::host_support::clock::{Stepped, with};
 use crate::host_support::plays::{draining, for_ever, until_cancelled};
-use crate::host_support::Fault;
 use crate::host_support::{Bench, holder, secs};
 use crate::meter::{install, one, read};
 
