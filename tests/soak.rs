@@ -21,7 +21,11 @@ const STEPS: [Step; 12] = [
     // With the contract of every store, fencing and the canary for secrets, none of which has more to run on request.
     ("everything of a change", &[], &[]),
     ("model", &[("MODEL_TIER", "soak")], &["--release", "-p", "proof", "--test", "model", "--", "--nocapture"]),
-    ("simulation", &[("SIM_SEEDS", "1000000")], &["--release", "-p", "proof", "--test", "simulation", "--", "--nocapture"]),
+    (
+        "simulation",
+        &[("SIM_SEEDS", "1000000")],
+        &["--release", "-p", "proof", "--test", "simulation", "--", "--nocapture"],
+    ),
     (
         "exploration of the core",
         &[("ELECTION_SEEDS", "1000000")],

@@ -67,7 +67,7 @@ rules! {
     Covered, ["3"], "while somebody leads its lease runs in the store, by the store's clock", leading::covered;
     CancelledInTime, ["4"], "cancelled a grace before the end of validity at the latest", deadlines::cancelled_in_time;
     AbortedInTime, ["4"], "aborted at the end of validity at the latest", deadlines::aborted_in_time;
-    CancelledThenAborted, ["4"], "cancelled once and then aborted once, and no overrun is told of before", sequence::cancelled_then_aborted;
+    CancelledThenAborted, ["4", "16"], "cancelled once and then aborted once, and no overrun is told of before", sequence::cancelled_then_aborted;
     ReleasedLast, ["5"], "released only after the task is gone", sequence::released_last;
     RenewedWhileItRuns, ["5"], "renewed in rhythm as long as the task runs and the lease is kept", deadlines::renewed_while_it_runs;
     OneTask, ["6"], "one task at a time, and no acquire while it runs", sequence::one_task;

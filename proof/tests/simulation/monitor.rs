@@ -4,6 +4,7 @@
 //! Overlaps are not sampled. Whatever begins or ends looks at that instant whether it may, and at everything that should have
 //! happened by then: so what never happens is found with the next thing that does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use leader_election::{
     AfterTask, Claim, ClaimId, EndReason, Error, ErrorKind, LeaderEvent, LeaderEvents, Leadership, Operation, Result,
 };
 use testkit::referee::state::{Host, Order};
-use testkit::{Answer, ClaimNo, Event, Limits, Live, Referee, Request, Token, What, Who};
+use testkit::{Answer, ClaimNo, Event, Limits, Live, Referee, Request, Rule, Token, What, Who};
+use tokio::sync::broadcast::{self, error::TryRecvError};
 
 use super::clock::HostClock;
 use super::log::Log;
@@ -29,6 +31,8 @@ pub struct Monitor {
     live: Live<Leadership>,
     /// Claims, where they are known, and their fingerprints.
     claims: Vec<(Option<ClaimId>, String)>,
+    /// What was found wrong, with whom.
+    found: BTreeSet<(Rule, Who)>,
     requests: u64,
     /// When somebody was last asked to step down.
     asked_to_leave: Option<Duration>,
@@ -86,6 +90,7 @@ impl Monitor {
             referee,
             live: Live::default(),
             claims: vec![],
+            found: BTreeSet::new(),
             requests: 0,
             asked_to_leave: None,
         }
@@ -112,7 +117,9 @@ impl Monitor {
         if self.log.recording && !matches!(event.what, What::Look | What::Heartbeat) {
             self.log.note(now, name(who), format_args!("{:?}", event.what));
         }
-        if let Err(violation) = self.referee.observe(&event) {
+        let violation = self.referee.observe(&event).err();
+        // What is overdue is overdue at each look: once is enough to be told.
+        if let Some(violation) = violation.filter(|found| self.found.insert((found.rule, found.who))) {
             self.log.violation(now, name(violation.who), format_args!("{violation}"));
         }
     }

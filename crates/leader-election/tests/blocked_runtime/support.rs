@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use leader_election::{
     Acquire, AcquireRequest, CancellationToken, Claim, DistributedMutex, HolderId, LeaderEvent, LeaderEvents,
     LeaderHost, LeaderHostOptions, Leadership, MemoryMutex, NotLeader, Observation, Renew, Result, Status, TaskError,
-    Timing, Version, async_trait,
+    Timing, async_trait,
 };
 use tokio::runtime::{Builder, Runtime};
 

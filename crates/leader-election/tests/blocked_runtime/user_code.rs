@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use leader_election::{
     Acquire, AcquireRequest, AfterTask, CancellationToken, Claim, DistributedMutex, LeaderHost, Leadership,
-    MemoryMutex, Observation, Renew, Result, TaskError, Version, async_trait,
+    MemoryMutex, Observation, Renew, Result, TaskError, async_trait,
 };
 
 use crate::support::{Gate, PATIENCE, Store, Worker, current_thread, eventually, host, work, workers};

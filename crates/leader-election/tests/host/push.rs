@@ -4,7 +4,7 @@ use leader_election::{Operation, Timing, TimingOptions};
 
 use crate::host_support::plays::until_cancelled;
 use crate::host_support::{Bench, TICK, Worker, millis, secs};
-use crate::host_support::{Fault, Push};
+use testkit::store::{Fault, Push};
 
 /// A worker that polls so rarely that only a push can make it quick.
 fn patient_worker(bench: &Bench, name: &str, push: Push) -> Worker {

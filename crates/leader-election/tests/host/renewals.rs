@@ -6,7 +6,7 @@ use leader_election::{DistributedMutex, EndReason, ErrorKind, LeaderEvent, Loss,
 
 use crate::host_support::plays::{for_ever, until_cancelled};
 use crate::host_support::{Bench, TICK, Worker, assert_about, millis, secs, until};
-use crate::host_support::{Fault, Push};
+use testkit::store::{Fault, Push};
 
 fn renewals(bench: &Bench) -> Vec<Duration> {
     bench.stage.calls().into_iter().filter(|call| call.operation == Operation::Renew).map(|call| call.sent).collect()

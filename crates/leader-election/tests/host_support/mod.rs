@@ -21,14 +21,15 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use leader_election::{
-    CancellationToken, HolderId, LeaderHost, LeaderHostOptions, Leadership, Result, Sources, Status, TaskError,
+    CancellationToken, HolderId, LeaderHost, LeaderHostOptions, Leadership, MemoryMutex, Result, Sources, Status,
+    TaskError,
 };
 use tokio::task::JoinHandle;
 
 use log::Log;
 use stage::{Stage, Term};
 use testkit::What;
-pub use testkit::store::{Fault, Push, ScriptedStore};
+pub use testkit::store::{Fault, ScriptedStore};
 
 /// How exact virtual time is: timers have whole milliseconds, and a chain of them rounds up each time.
 pub const TICK: Duration = Duration::from_millis(20);

@@ -41,6 +41,7 @@ struct State {
 #[derive(Debug, Clone)]
 pub struct Term {
     pub leader: Leadership,
+    pub claim: Option<ClaimId>,
     pub started: Duration,
     /// When its token was cancelled, and what was seen of it then.
     pub cancelled: Option<Cancelled>,
@@ -147,7 +148,8 @@ impl Stage {
         let who = state.holders.of(holder);
         state.live.enter(who, token, leader.clone());
         state.look(now);
-        state.terms.push(Term { leader: leader.clone(), started: now, cancelled: None, gone: None });
+        let claim = state.calls.iter().rfind(|call| call.holder == *holder).map(|call| call.claim);
+        state.terms.push(Term { leader: leader.clone(), claim, started: now, cancelled: None, gone: None });
         let index = state.terms.len() - 1;
         drop(state);
         self.turns.notify_waiters();
