@@ -43,7 +43,7 @@ pub fn read(name: &str, holder: Option<&str>) -> Vec<Series> {
     provider.force_flush().expect("collected");
     let batches = exporter.get_finished_metrics().expect("kept");
     let metrics = batches.last().into_iter().flat_map(|latest| latest.scope_metrics());
-    let metrics = metrics.filter(|scope| scope.scope().name() == "azure-leader-election");
+    let metrics = metrics.filter(|scope| scope.scope().name() == "leader-election");
     let wanted = format!("leader_election.{name}");
     let named = metrics.flat_map(|scope| scope.metrics()).filter(|metric| metric.name() == wanted);
     let series = named.flat_map(|metric| series(metric.data()));
