@@ -78,9 +78,9 @@ rules! {
     GivenBack, ["8"], "a lease that is of no use any more is given back", claims::given_back;
     UsedInTime, ["8"], "no grant that came too late starts a task", deadlines::used_in_time;
     LossCancels, ["9"], "a definite loss cancels at once", deadlines::loss_cancels;
+    HeartbeatCounts, ["11"], "a leader whose heartbeat stops is cancelled within its limit, and for that", deadlines::heartbeat_counts;
     TrueReason, ["9"], "a task is cancelled for what has happened, and trouble alone does not cancel before the deadline", sequence::true_reason;
     Granted, ["10"], "a task starts upon a grant that was heard, with the token that it names", claims::granted;
-    HeartbeatCounts, ["11"], "a leader whose heartbeat stops is cancelled within its limit", deadlines::heartbeat_counts;
     JumpEnds, ["12"], "a jump of the clock ends the term", deadlines::jump_ends;
     JumpChangesClaim, ["12"], "after a jump of the clock nothing is acquired under the claim from before", claims::jump_changes_claim;
     Paced, ["13"], "polls, renewals and rests take their time, and nobody runs in circles", pace::paced;
@@ -112,7 +112,7 @@ pub struct Violation {
     /// When.
     pub at: Duration,
     /// What showed it.
-    pub event: Event,
+    pub event: Box<Event>,
     /// What else it breaks.
     pub also: Vec<Rule>,
 }
@@ -142,7 +142,7 @@ impl Referee {
         let mut broken = Rule::ALL.iter().filter_map(|rule| Some((*rule, rule.judge()(&self.state, event)?)));
         let verdict = broken.next().map(|(rule, who)| {
             let also = broken.map(|(rule, _)| rule).collect();
-            Violation { rule, who, at: event.at, event: event.clone(), also }
+            Violation { rule, who, at: event.at, event: Box::new(event.clone()), also }
         });
         self.state.add(event);
         verdict.map_or(Ok(()), Err)

@@ -104,9 +104,7 @@ impl World {
             punctual && host.ghost.task.is_some_and(|task| task.order < Order::Abort)
         };
         let covered = |host: &Arc<Host>| self.store.runs_for(self.config, self.store_now(), host.claim());
-        if valid().count() > 1 {
-            Some(Rule::OneLeader)
-        } else if self.hosts.iter().filter(runs).count() > 1 {
+        if valid().count() > 1 || self.hosts.iter().filter(runs).count() > 1 {
             Some(Rule::OneLeader)
         } else if !valid().all(covered) {
             Some(Rule::Covered)

@@ -373,10 +373,8 @@ impl Monitor {
             }
             // No task in here blocks its thread: whoever reports one has only heard of its end too late.
             LeaderEvent::Overrun { .. } => self.violation(now, process, format_args!("{event:?} of nobody")),
-            LeaderEvent::TokenNotRising { .. } => {
-                if !self.referee.state().forgets {
-                    self.violation(now, process, format_args!("{event:?} by a store that forgets nothing"));
-                }
+            LeaderEvent::TokenNotRising { .. } if !self.referee.state().forgets => {
+                self.violation(now, process, format_args!("{event:?} by a store that forgets nothing"));
             }
             LeaderEvent::GrantedTooLate { .. } => self.log.count("granted too late"),
             LeaderEvent::ForeignLease { .. } => self.log.count("foreign lease"),

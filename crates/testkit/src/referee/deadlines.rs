@@ -64,7 +64,15 @@ pub(super) fn loss_cancels(state: &State, event: &Event) -> Option<Who> {
 }
 
 pub(super) fn heartbeat_counts(state: &State, event: &Event) -> Option<Who> {
-    not_cancelled(state, event, |_, term| term.silent_at())
+    let not_noticed = || {
+        let What::Cancelled { reason: Some(reason) } = &event.what else { return None };
+        let host = state.hosts.get(&event.who)?;
+        let (term, by) = (host.term.as_ref()?, host.local(event.at) + host.tolerance());
+        let due = |at: Option<Duration>| at.is_some_and(|at| at <= by);
+        let another = due(term.cancel_at(term.until)) || host.jumps > term.jumps;
+        (reason == "renewal_timed_out" && due(term.silent_at()) && !another).then_some(event.who)
+    };
+    not_cancelled(state, event, |_, term| term.silent_at()).or_else(not_noticed)
 }
 
 pub(super) fn jump_ends(state: &State, event: &Event) -> Option<Who> {

@@ -6,7 +6,7 @@ use super::state::{Host, State, Term};
 use crate::trace::{Event, What, Who};
 
 /// Clocks and timers have whole milliseconds.
-const ROUNDING: Duration = Duration::from_millis(2);
+pub(super) const ROUNDING: Duration = Duration::from_millis(2);
 
 pub(super) fn one_leader(state: &State, event: &Event) -> Option<Who> {
     let others = state.hosts.iter().filter(|(who, _)| **who != event.who);

@@ -14,9 +14,10 @@ pub(super) fn cancelled_then_aborted(state: &State, event: &Event) -> Option<Who
         What::Cancelled { .. } => order == Some(Order::Run),
         What::Aborted => order == Some(Order::Cancelled),
         // Of a task whose end it has not heard of yet, perhaps.
-        What::Overrun { token } => {
-            term.is_some_and(|term| term.token == token && term.gone.is_none_or(|gone| gone == event.at))
-        }
+        What::Overrun { token } => term.is_some_and(|term| {
+            let runs = term.gone.is_none_or(|gone| gone == event.at);
+            term.token == token && term.order == Order::Aborted && runs
+        }),
         _ => true,
     };
     (!in_order).then_some(event.who)

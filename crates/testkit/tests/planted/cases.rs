@@ -122,10 +122,10 @@ fn sequence() -> Vec<Case> {
         ),
         case(
             Rule::CancelledThenAborted,
-            "an overrun of a task that is gone",
-            then(led(), leaves(2.0, A)),
+            "an overrun of a task that was not aborted",
+            then(told(), [cancelled(2.0, A, "shutdown")]),
             vec![at(14.0, A, What::Overrun { token: 7 })],
-            vec![at(3.0, A, What::Overrun { token: 7 })],
+            vec![at(14.0, A, What::Aborted), at(14.0, A, What::Overrun { token: 7 })],
         ),
         case(
             Rule::ReleasedLast,
@@ -395,6 +395,13 @@ fn deadlines() -> Vec<Case> {
             vec![at(3.0, A, What::Heartbeat), look(4.2)],
         ),
         case(
+            Rule::HeartbeatCounts,
+            "a leader whose heartbeat stopped is said to have renewed for too long in vain",
+            beating(),
+            vec![cancelled(4.1, A, "renewal_timed_out")],
+            vec![at(4.1, A, What::Invalid), cancelled(4.1, A, "stalled")],
+        ),
+        case(
             Rule::JumpEnds,
             "a jump of the clock does not end the term",
             then(led(), [at(2.0, A, What::ClockJumps { by: secs(60.0), plain: true })]),
@@ -498,6 +505,13 @@ fn ends() -> Vec<Case> {
             then(led(), [at(2.0, A, What::AskedToLeave)]),
             vec![look(2.1)],
             vec![cancelled(2.0, A, "stepped_down"), look(2.1)],
+        ),
+        case(
+            Rule::StopsInTime,
+            "a task is gone, and what hangs on its token goes on",
+            then(led(), [at(2.0, A, What::Invalid), at(2.0, A, What::TaskGone), sent(2.0, A, RELEASE, 1)]),
+            vec![look(2.1)],
+            vec![cancelled(2.0, A, "task_ended"), look(2.1)],
         ),
         case(
             Rule::NothingAfterTheEnd,
