@@ -23,7 +23,7 @@ const RENEWED_AT: &str = "renewedAt";
 const TTL: &str = "ttl";
 const FOR_EVER: i64 = -1;
 /// The fields that are ours.
-pub(crate) const NAMES: [&str; 13] = [
+pub(crate) const NAMES: [&str; 14] = [
     "id",
     TTL,
     "schemaVersion",
@@ -37,7 +37,10 @@ pub(crate) const NAMES: [&str; 13] = [
     "renewals",
     ELECTED_AT,
     RENEWED_AT,
+    "data",
 ];
+/// By these a leader document is told from all others, those beside it among them.
+pub(crate) const MARKS: [&str; 2] = ["fencingToken", "leaseMs"];
 
 /// The document to write: ours, and what else was there.
 pub(crate) fn write(id: &str, record: &Record, rest: &Rest) -> Value {
