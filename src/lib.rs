@@ -36,9 +36,6 @@ mod writer;
 pub use leader_election::*;
 
 #[cfg(feature = "blob")]
-#[doc(hidden)]
-pub use blob::LeaseSight;
-#[cfg(feature = "blob")]
 pub use blob::{BlobContent, BlobDistributedMutex, BlobMutexOptions, Create, FencedBlob, FencedStateBlob};
 #[cfg(feature = "cosmos")]
 pub use cosmos::{
