@@ -41,6 +41,16 @@ pub(crate) fn document(document: Value) {
     round_trip(&stored.record, &document);
 }
 
+/// A record, to be changed.
+#[cfg(test)]
+pub(crate) fn record() -> Record {
+    let document = serde_json::json!({
+        "schemaVersion": 1, "holder": "worker-7", "previousHolder": "", "claim": "7", "write": "1", "fencingToken": 7,
+        "leaseMs": 3_000, "renewEveryMs": 1_000, "renewals": 4, "electedAt": "1970-01-01T00:00:00Z", "renewedAt": null,
+    });
+    wire::read(version(), document).expect("readable").record
+}
+
 /// A record is read back as it was written, and what else stands in the document stays, but for what the service writes.
 pub(crate) fn round_trip(record: &Record, before: &Value) {
     let rest = before.as_object().cloned().unwrap_or_default();
