@@ -13,5 +13,5 @@ mod lease;
 pub(crate) mod transport;
 mod writer;
 
-pub use lease::{BlobDistributedMutex, BlobMutexOptions, Create, LeaseSight};
+pub use lease::{BlobDistributedMutex, BlobMutexOptions, Create};
 pub use writer::{BlobContent, FencedBlob, FencedStateBlob};

@@ -16,8 +16,8 @@ use crate::blob::address::Address;
 use crate::blob::transport::{self, Access};
 use crate::shared_credential::SharedCredential;
 use leader_election::{
-    Acquire, AcquireRequest, Claim, DistributedMutex, Error, Observation, Renew, Result, Version,
-    kit::on_request_threads, kit::patience,
+    Acquire, AcquireRequest, Claim, DistributedMutex, Error, Observation, Renew, Result, kit::on_request_threads,
+    kit::patience,
 };
 use leader_election_http::tls;
 use requests::LeaseBlob;
@@ -74,19 +74,6 @@ pub struct BlobMutexOptions {
     /// [`LeaderHost`](crate::LeaderHost) calls from its threads for requests, and a pool of connections that other runtimes use too
     /// would tie the renewals to those.
     pub transport: Option<Transport>,
-}
-
-/// What a look at a blob's lease shows: for the command `leader`, and none of the port's matters.
-#[doc(hidden)]
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct LeaseSight {
-    /// What the port tells.
-    pub observation: Observation,
-    /// Somebody has broken it, and it runs on for the rest of the break period.
-    pub breaking: bool,
-    /// It has no end, which an election's lease never is.
-    pub endless: bool,
 }
 
 /// What a [`BlobDistributedMutex`] may create.
@@ -194,13 +181,6 @@ impl BlobDistributedMutex {
         self.send(patience::OF_A_LOOK, async move { blob.break_lease(period).await }).await
     }
 
-    /// As [`observe`](DistributedMutex::observe), with what else the service tells of the lease.
-    #[doc(hidden)]
-    pub async fn look(&self) -> Result<LeaseSight> {
-        let blob = self.blob()?;
-        self.send(patience::OF_A_LOOK, async move { blob.look().await }).await
-    }
-
     fn open(address: Address, access: Access) -> Self {
         // What takes long is done here, and not on the thread that renews; once for the process. Its failure is told by the
         // first request, unless a transport of the caller's stands in by then.
@@ -251,11 +231,10 @@ impl fmt::Debug for BlobDistributedMutex {
 #[async_trait]
 impl DistributedMutex for BlobDistributedMutex {
     async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
-        let claim = request.claim;
-        let (blob, claim) = (self.blob()?, claim.clone());
+        let (blob, claim, unsettled) = (self.blob()?, request.claim.clone(), request.unsettled);
         let seconds = lease_seconds(claim.lease)?;
         self.send(patience::within_an_attempt(claim.lease), async move {
-            blob.try_acquire(AcquireRequest::new(&claim).with_lapsed(seconds)).await
+            blob.try_acquire(AcquireRequest::new(&claim).with_unsettled(unsettled), seconds).await
         })
         .await
     }
@@ -271,7 +250,8 @@ impl DistributedMutex for BlobDistributedMutex {
     }
 
     async fn observe(&self) -> Result<Observation> {
-        Ok(self.look().await?.observation)
+        let blob = self.blob()?;
+        self.send(patience::OF_A_LOOK, async move { blob.observe().await }).await
     }
 
     fn election(&self) -> &str {

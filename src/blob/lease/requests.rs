@@ -9,17 +9,18 @@ use azure_core::time::{OffsetDateTime, parse_rfc7231};
 use azure_storage_blob::models::{
     BlobClientAcquireLeaseOptions, BlobClientAcquireLeaseResultHeaders, BlobClientBreakLeaseOptions,
     BlobClientBreakLeaseResultHeaders, BlobClientGetPropertiesResultHeaders, BlobClientRenewLeaseResultHeaders,
-    BlobClientSetMetadataOptions, BlobClientUploadOptions, LeaseDuration, LeaseState,
+    BlobClientSetMetadataOptions, BlobClientUploadOptions, LeaseDuration, LeaseState as ServiceState,
 };
 use azure_storage_blob::{BlobClient, BlobContainerClient};
 
+use super::Create;
 use super::wire::{Metadata, Record};
-use super::{Create, LeaseSight};
 use crate::blob::address::Address;
 use crate::blob::errors::{self, Refusal};
 use crate::blob::etag::strong_etag;
 use leader_election::{
-    Acquire, Claim, ClaimId, Error, ErrorKind, FencingToken, Grant, Held, Loss, Observation, Renew, Result,
+    Acquire, AcquireRequest, Claim, ClaimId, Error, ErrorKind, FencingToken, Grant, Held, LeaseState, Loss,
+    Observation, Renew, Result,
     kit::{record::next_token, service_time},
 };
 
@@ -34,7 +35,7 @@ pub(super) struct LeaseBlob {
 /// What a `HEAD` shows.
 struct Properties {
     etag: Etag,
-    state: LeaseState,
+    state: ServiceState,
     endless: bool,
     metadata: Metadata,
     /// The service's time, in milliseconds since 1970, if it told.
@@ -48,12 +49,13 @@ impl LeaseBlob {
     }
 
     /// Looks, takes the lease if it is free, and writes the new term's record. Only then is the lease granted.
-    pub(super) async fn try_acquire(&self, claim: &Claim, lease_seconds: i32) -> Result<Acquire> {
+    pub(super) async fn try_acquire(&self, request: AcquireRequest<'_>, lease_seconds: i32) -> Result<Acquire> {
+        let claim = request.claim;
         let seen = match self.properties().await? {
             Some(seen) => seen,
             None => self.create().await?,
         };
-        if !seen.is_free() && !claim.unsettled {
+        if !seen.is_free() && !request.unsettled {
             return seen.held().map(Acquire::Held);
         }
         // Before the lease is taken: a record that cannot be followed must not cost anybody a lease.
@@ -71,7 +73,7 @@ impl LeaseBlob {
             Ok(response) => response,
             Err(error) if errors::refusal(&error) == Some(Refusal::LeaseHeld) => {
                 // If it looked free a moment ago, the record still names the leader before.
-                let held = if seen.is_free() { Held::default() } else { seen.held()? };
+                let held = if seen.is_free() { Held::by_unknown() } else { seen.held()? };
                 return Ok(Acquire::Held(held));
             }
             Err(error) if errors::refusal(&error) == Some(Refusal::Changed) => return self.changed_since(&seen).await,
@@ -93,7 +95,7 @@ impl LeaseBlob {
         match self.properties().await? {
             Some(now) if now.etag == seen.etag => Err(errors::versions_are_rewritten(&self.address)),
             Some(now) if !now.is_free() => now.held().map(Acquire::Held),
-            _ => Ok(Acquire::Held(Held::default())),
+            _ => Ok(Acquire::Held(Held::by_unknown())),
         }
     }
 
@@ -139,15 +141,17 @@ impl LeaseBlob {
     }
 
     /// A blob that nobody has created yet is one that nobody leads from.
-    pub(super) async fn look(&self) -> Result<LeaseSight> {
-        let Some(seen) = self.properties().await? else { return Ok(LeaseSight::default()) };
+    pub(super) async fn observe(&self) -> Result<Observation> {
+        let Some(seen) = self.properties().await? else { return Ok(Observation::default()) };
         let latest = Record::read(&seen.metadata)?.map(|record| record.leader);
-        let held = !seen.is_free();
-        Ok(LeaseSight {
-            observation: Observation { held, latest },
-            breaking: matches!(seen.state, LeaseState::Breaking),
-            endless: held && seen.endless,
-        })
+        let state = match seen.state {
+            _ if seen.is_free() => LeaseState::Free,
+            // An election's lease has an end, and a leader on record.
+            _ if seen.endless || latest.is_none() => LeaseState::Foreign,
+            ServiceState::Breaking => LeaseState::Breaking,
+            _ => LeaseState::Held,
+        };
+        Ok(Observation::new(state, latest))
     }
 
     /// `None` when the blob is absent. An absent container is that too, where it may be created.
@@ -231,7 +235,7 @@ impl LeaseBlob {
                 Ok(_) => return Ok(granted(claim, token)),
                 Err(error) => match errors::refusal(&error) {
                     Some(Refusal::Changed) => {}
-                    Some(_) => return Ok(Acquire::Held(Held::default())),
+                    Some(_) => return Ok(Acquire::Held(Held::by_unknown())),
                     None => return Err(self.failed("writing the term's record to", &error)),
                 },
             }
@@ -252,7 +256,7 @@ impl LeaseBlob {
 
 impl Properties {
     fn is_free(&self) -> bool {
-        matches!(self.state, LeaseState::Available | LeaseState::Expired | LeaseState::Broken)
+        matches!(self.state, ServiceState::Available | ServiceState::Expired | ServiceState::Broken)
     }
 
     /// What a term after this one is granted.
@@ -264,7 +268,7 @@ impl Properties {
     fn held(&self) -> Result<Held> {
         let leader = Record::read(&self.metadata)?.map(|record| record.leader);
         let lease = if self.endless { Some(Duration::MAX) } else { leader.as_ref().and_then(|leader| leader.lease) };
-        Ok(Held { leader, lease, ..Held::default() })
+        Ok(leader.map_or_else(Held::by_unknown, Held::by).with_lease(lease))
     }
 }
 

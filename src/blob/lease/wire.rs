@@ -38,13 +38,10 @@ impl Record {
     /// The record of a new term.
     pub(crate) fn new(claim: &Claim, fencing_token: FencingToken, server_time: OffsetDateTime) -> Self {
         Self {
-            leader: Leader {
-                holder: claim.holder.clone(),
-                fencing_token,
-                elected_at: Some(server_time.into()),
-                lease: Some(claim.lease),
-                renew_every: Some(claim.renew_every),
-            },
+            leader: Leader::new(claim.holder.clone(), fencing_token)
+                .with_elected_at(Some(server_time.into()))
+                .with_lease(Some(claim.lease))
+                .with_renew_every(Some(claim.renew_every)),
             claim: claim.id.fingerprint(),
         }
     }
@@ -74,13 +71,10 @@ impl Record {
             .map_err(|error: InvalidFencingToken| corrupt(TOKEN, "is unreadable").with_source(error))?;
         let elected = parse_rfc3339(text(ELECTED)?).map_err(|_| corrupt(ELECTED, "is no RFC 3339 time"))?;
         let claim = text(CLAIM)?.to_owned();
-        let leader = Leader {
-            holder,
-            fencing_token,
-            elected_at: Some(SystemTime::from(elected)),
-            lease: Some(duration(LEASE)?),
-            renew_every: Some(duration(RENEW)?),
-        };
+        let leader = Leader::new(holder, fencing_token)
+            .with_elected_at(Some(SystemTime::from(elected)))
+            .with_lease(Some(duration(LEASE)?))
+            .with_renew_every(Some(duration(RENEW)?));
         Ok(Some(Self { leader, claim }))
     }
 
