@@ -13,7 +13,6 @@ use leader_election::{
 };
 use testkit::referee::state::{Host, Order};
 use testkit::{Answer, ClaimNo, Event, Limits, Live, Referee, Request, Rule, Token, What, Who};
-use tokio::sync::broadcast::{self, error::TryRecvError};
 
 use super::clock::HostClock;
 use super::log::Log;
