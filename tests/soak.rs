@@ -33,7 +33,11 @@ const STEPS: [Step; 12] = [
     ),
     ("virtual days", &[("VIRTUAL_DAYS", "30")], &["--release", "--test", "virtual_days", "--", "--nocapture"]),
     // Thirty-three of them, here and in the next step: more than ten million cases.
-    ("properties", &[("PROPTEST_CASES", "350000")], &["--release", "-p", "leader-election", "--test", "properties"]),
+    (
+        "properties",
+        &[("PROPTEST_CASES", "350000")],
+        &["--release", "-p", "leader-election", "--test", "in_process", "properties"],
+    ),
     ("properties of what is private", &[("PROPTEST_CASES", "350000")], &["--release", "--lib", "generated"]),
     (
         "critical sections",

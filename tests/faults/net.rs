@@ -25,7 +25,7 @@ impl Net {
     pub fn package(&self) -> &'static str {
         match self.target.as_str() {
             "election" | "model" | "simulation" => "proof",
-            test if repository().join(format!("{CORE}/tests/{test}.rs")).is_file() => "leader-election",
+            test if has_test(CORE, test) => "leader-election",
             _ => env!("CARGO_PKG_NAME"),
         }
     }
@@ -49,8 +49,10 @@ impl Net {
     }
 }
 
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+/// Whether the package in that folder has an integration test of that name.
+fn has_test(folder: &str, test: &str) -> bool {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join("tests");
+    tests.join(test).with_extension("rs").is_file() || tests.join(test).join("main.rs").is_file()
 }
 
 impl fmt::Display for Net {

@@ -44,8 +44,7 @@ pub mod plot;
 pub mod postgres;
 #[cfg(unix)]
 pub mod proxy;
-#[path = "../../leader-election/tests/support/random.rs"]
-pub mod random;
+pub use testkit::random;
 pub mod sas;
 pub mod transport;
 #[cfg(unix)]

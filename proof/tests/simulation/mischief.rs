@@ -6,8 +6,8 @@ use std::time::Duration;
 use leader_election::ClaimId;
 
 use super::process::{Process, pause};
-use super::random::Random;
 use super::world::World;
+use testkit::random::Random;
 
 /// For how long.
 const MISCHIEF: Duration = Duration::from_secs(120);

@@ -8,9 +8,6 @@ mod network;
 mod plan;
 mod port;
 mod process;
-#[path = "../../../crates/leader-election/tests/support/random.rs"]
-#[allow(dead_code)]
-mod random;
 mod resource;
 mod run;
 mod schedule;

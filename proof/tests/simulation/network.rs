@@ -7,9 +7,9 @@ use leader_election::{Error, ErrorKind, Result};
 use tokio::sync::oneshot;
 
 use super::plan::Weather;
-use super::random::Random;
 use super::store::{Effect, Service};
 use super::world::World;
+use testkit::random::Random;
 
 /// For how long a request hangs, and after how long one may still be carried out.
 const LONG: Duration = Duration::from_secs(30);

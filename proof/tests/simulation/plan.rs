@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use leader_election::{AfterTask, Timing, TimingOptions};
 
-use super::random::Random;
 use super::store::EPOCH_MS;
+use testkit::random::Random;
 
 /// The store, the weather, and how many hosts of which kind.
 #[derive(Debug, Clone)]

@@ -10,9 +10,9 @@ use tokio::task::JoinHandle;
 use super::clock::HostClock;
 use super::monitor;
 use super::port::SimulatedMutex;
-use super::random::Random;
 use super::tasks::delegate;
 use super::world::World;
+use testkit::random::Random;
 
 /// Clocks may run at rates 5 % apart.
 const PER_MILLE: std::ops::Range<u64> = 976..1_025;

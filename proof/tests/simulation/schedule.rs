@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::log::Log;
 use super::mischief::Crowd;
 use super::plan::Plan;
-use super::random::Random;
 use super::world::World;
+use testkit::random::Random;
 
 /// Runs the schedule of this seed in a runtime, and a time, of its own.
 pub fn run(seed: u64, recording: bool, printing: bool) -> Log {

@@ -9,9 +9,9 @@ use testkit::{Token, What};
 
 use super::clock::{HostClock, gated};
 use super::process;
-use super::random::Random;
 use super::resource::Outcome;
 use super::world::World;
+use testkit::random::Random;
 
 pub type Act = Pin<Box<dyn Future<Output = Result<(), TaskError>> + Send>>;
 

@@ -13,9 +13,9 @@ use super::log::Log;
 use super::monitor::Monitor;
 use super::network::Network;
 use super::plan::Plan;
-use super::random::Random;
 use super::resource::Resources;
 use super::store::{DocumentService, Service};
+use testkit::random::Random;
 
 #[derive(Debug)]
 pub struct World {
