@@ -53,7 +53,7 @@ impl<S: DocumentStore> DocumentMutex<S> {
             return Ok(seen);
         }
         // Nobody holds it yet: whoever creates it reads it back like all others, and learns the service's time by that.
-        self.store.create(&Record::first(&self.sources)?).await?;
+        self.store.create(&Record::unheld(&self.sources)?).await?;
         self.store.read().await?.ok_or_else(|| {
             Error::new(ErrorKind::Unavailable, "the record was created, and deleted at once by somebody")
         })

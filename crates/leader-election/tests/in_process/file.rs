@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use leader_election::{
     Acquire, AcquireRequest, CancellationToken, Claim, DistributedMutex, ErrorKind, FencingToken, FileMutex, Held,
-    HolderId, LeaderHost, Loss, Observation, Renew, Result, Version, async_trait,
+    HolderId, LeaderHost, Loss, Observation, Renew, Result, async_trait,
 };
 
 fn claim(holder: &str) -> Claim {
@@ -30,7 +30,7 @@ fn granted(acquire: Result<Acquire>) -> FencingToken {
 #[tokio::test]
 async fn an_election_that_nobody_contends_for_leaves_no_file() {
     let directory = tempfile::tempdir().unwrap();
-    assert!(!open(directory.path()).observe().await.unwrap().held);
+    assert!(!open(directory.path()).observe().await.unwrap().is_held());
     let files = if cfg!(windows) { 1 } else { 0 };
     assert!(std::fs::read_dir(directory.path()).unwrap().count() <= files);
 }
@@ -107,12 +107,12 @@ async fn an_edit_by_hand_ends_the_lease_of_the_leader_even_if_it_leaves_the_numb
 async fn the_version_changes_with_each_renewal_and_only_then() {
     let directory = tempfile::tempdir().unwrap();
     let (mutex, leader) = (open(directory.path()), claim("leader"));
-    assert_eq!(mutex.version().await.unwrap(), None);
+    assert_eq!(mutex.observe().await.unwrap().version, None);
     granted(mutex.try_acquire((&leader).into()).await);
-    let first = mutex.version().await.unwrap();
-    assert_eq!(mutex.version().await.unwrap(), first);
+    let first = mutex.observe().await.unwrap().version;
+    assert_eq!(mutex.observe().await.unwrap().version, first);
     assert_eq!(mutex.renew(&leader).await.unwrap(), Renew::Renewed);
-    assert_ne!(mutex.version().await.unwrap(), first);
+    assert_ne!(mutex.observe().await.unwrap().version, first);
 }
 
 #[tokio::test]

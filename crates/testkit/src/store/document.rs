@@ -71,4 +71,12 @@ impl DocumentStore for MemoryDocument {
         let matches = state.document.as_ref().is_some_and(|(version, _)| *version == seen.version);
         Ok(if matches { self.put(&mut state, record) } else { Written::Conflict })
     }
+
+    fn election(&self) -> &str {
+        "nightly"
+    }
+
+    async fn elections(&self) -> Result<Vec<String>> {
+        Ok(vec!["nightly".to_owned()])
+    }
 }

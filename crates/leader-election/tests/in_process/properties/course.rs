@@ -323,7 +323,8 @@ fn held(input: &mut Input, lease: Duration) -> Held {
     let (foreign, wait) = (some(input), some(input));
     let version = input.one_in(2).then(|| Version::new((input.byte() % 3).to_string()).expect("valid"));
     let leader = input.one_in(4).then(|| {
-        Leader::new(HolderId::new("another").expect("valid"), input.token())
+        let token = input.token();
+        Leader::new(HolderId::new("another").expect("valid"), token)
             .with_lease(some(input))
             .with_renew_every(some(input))
     });

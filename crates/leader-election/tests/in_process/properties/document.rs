@@ -78,22 +78,26 @@ fn record(input: &mut Input, claims: &[Claim]) -> Record {
     let own = claims.get(usize::from(input.byte() % 4)).map(|claim| claim.id.fingerprint());
     let (holder, previous) = (name(input), name(input));
     let claim = own.unwrap_or_else(|| "a stranger's".repeat(usize::from(input.byte() % 3)));
-    let mut record = Record::new(input.byte().to_string(), input.token());
-    (record.holder, record.previous, record.claim) = (holder, previous, claim);
-    (record.lease, record.renew_every) = (input.duration(hour), input.duration(hour));
-    record.renewals = input.pick(&[0, 1, u64::MAX]);
-    (record.elected_at, record.renewed_at) = (when(input), when(input));
-    record
+    let write = input.byte().to_string();
+    Record::new(input.token(), claim, write)
+        .with_holder(holder)
+        .with_previous(previous)
+        .with_lease(input.duration(hour))
+        .with_renew_every(input.duration(hour))
+        .with_renewals(input.pick(&[0, 1, u64::MAX]))
+        .with_elected_at(when(input))
+        .with_renewed_at(when(input))
+}
+
+fn claim(id: u128) -> Claim {
+    let mut claim = Claim::new(HolderId::new(format!("worker-{id}")).expect("valid"), Duration::from_secs(15));
+    claim.id = ClaimId::from_u128(id);
+    claim
 }
 
 fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let claims = [1, 2].map(|id| {
-        let holder = HolderId::new(format!("worker-{id}")).expect("valid");
-        let mut claim = Claim::new(holder, Duration::from_secs(15));
-        claim.id = ClaimId::from_u128(id);
-        claim
-    });
+    let claims = [1, 2].map(claim);
     let mutex = DocumentMutex::new(Store::default());
     while !input.is_empty() {
         let claim = &claims[usize::from(input.byte() % 2)];
@@ -167,7 +171,7 @@ proptest! {
         let mutex = DocumentMutex::new(Store::default());
         let claim = Claim::new(HolderId::new("worker").expect("valid"), Duration::from_secs(15));
         let token = FencingToken::new(number).expect("in range");
-        let free = Record::new("1", token);
+        let free = Record::new(token, "", "");
         *mutex.store().state() = State { record: Some(free), server_ms: Some(server_ms), ..State::default() };
         match block_on(mutex.try_acquire((&claim).into())) {
             Ok(Acquire::Granted(grant)) => {
