@@ -17,7 +17,7 @@ use crate::cosmos::connection::Connection;
 use crate::shared_credential::SharedCredential;
 use document::LeaderDocument;
 use leader_election::{
-    Acquire, AcquireRequest, Claim, DistributedMutex, Error, Observation, Renew, Result, Version,
+    Acquire, AcquireRequest, Claim, DistributedMutex, Error, Observation, Renew, Result,
     document::DocumentMutex, kit::on_request_threads, kit::patience,
 };
 use leader_election_http::tls;
@@ -127,16 +127,6 @@ impl CosmosDistributedMutex {
         Self::open(self.address, self.access, options)
     }
 
-    /// The record's version, which changes with every renewal; `None` when there is no record. By watching it one can tell,
-    /// without contending, whether the leader on record still renews.
-    ///
-    /// # Errors
-    /// As [`observe`](DistributedMutex::observe).
-    pub async fn version(&self) -> Result<Option<Version>> {
-        let document = Arc::clone(&self.document);
-        self.send(patience::OF_A_LOOK, async move { document.version().await }).await
-    }
-
     fn open(address: Address, access: Access, options: CosmosMutexOptions) -> Result<Self> {
         if options.create && !matches!(access, Access::Key(_)) {
             return Err(Error::setting(
@@ -180,8 +170,10 @@ impl DistributedMutex for CosmosDistributedMutex {
     async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
         let (claim, lapsed) = (request.claim, request.lapsed);
         let (document, claim, lapsed) = (Arc::clone(&self.document), claim.clone(), lapsed.cloned());
+        let (floor, data) = (request.floor, request.data.cloned());
         self.send(patience::within_an_attempt(claim.lease), async move {
-            document.try_acquire(AcquireRequest::new(&claim).with_lapsed(lapsed.as_ref())).await
+            let request = AcquireRequest::new(&claim).with_lapsed(lapsed.as_ref());
+            document.try_acquire(request.with_floor(floor).with_data(data.as_ref())).await
         })
         .await
     }

@@ -63,7 +63,7 @@ pub(crate) fn read(version: Version, document: Value) -> Result<Stored<Rest>> {
     // `_ts` is when the service last wrote the document, in whole seconds.
     let server_ms = rest.get("_ts").and_then(Value::as_u64).and_then(service_time::millis_in);
     let server_ms = server_ms.filter(|ms| *ms < FencingToken::MAX);
-    Ok(Stored { version, record, server_ms, rest })
+    Ok(Stored::new(version, record).with_server_ms(server_ms).with_rest(rest))
 }
 
 /// In seconds since 1970.
