@@ -17,8 +17,8 @@ use crate::cosmos::connection::Connection;
 use crate::shared_credential::SharedCredential;
 use document::LeaderDocument;
 use leader_election::{
-    Acquire, AcquireRequest, Claim, DistributedMutex, Error, Observation, Renew, Result,
-    document::DocumentMutex, kit::on_request_threads, kit::patience,
+    Acquire, AcquireRequest, Claim, DistributedMutex, Error, Observation, Renew, Result, document::DocumentMutex,
+    kit::on_request_threads, kit::patience,
 };
 use leader_election_http::tls;
 
