@@ -64,19 +64,16 @@ impl Place for Documents {
 
     #[cfg(feature = "cosmos")]
     fn open(&self, election: &str, options: StoreOptions) -> Result<Arc<dyn DistributedMutex>> {
-        use crate::cosmos::{CosmosDistributedMutex, CosmosMutexOptions};
+        use crate::cosmos::{CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions};
 
-        let Self { endpoint, database, container } = self;
+        let leaders = CosmosAddress::new(&self.endpoint, &self.database, &self.container)?;
         let mutex = match (options.cosmos_key, options.credential) {
             (Some(key), _) => {
                 // With Entra ID there is no right to create them.
                 let created = CosmosMutexOptions { create: options.create, ..CosmosMutexOptions::default() };
-                CosmosDistributedMutex::with_key(endpoint, database, container, election, bare(&key)?)?
-                    .with_options(created)?
+                CosmosDistributedMutex::with_key(leaders, election, bare(&key)?)?.with_options(created)?
             }
-            (None, Some(credential)) => {
-                CosmosDistributedMutex::new(endpoint, database, container, election, credential)?
-            }
+            (None, Some(credential)) => CosmosDistributedMutex::new(leaders, election, credential)?,
             (None, None) => {
                 return Err(Error::setting(format!(
                     "{self} takes a credential or an account key: set `StoreOptions::credential` or `StoreOptions::cosmos_key`"

@@ -139,10 +139,53 @@ impl SideName {
     pub fn as_str(self) -> &'static str {
         self.0
     }
+
+    /// For stores that name files or documents: refuses an election whose name is that of another one's side record, as
+    /// `nightly.wish` is of `nightly`'s. Reserved are `wish`, `runs` and `terms`.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting).
+    pub fn check_election(election: &str) -> Result<()> {
+        const RESERVED: [&str; 3] = [".wish", ".runs", ".terms"];
+        if RESERVED.iter().any(|end| is_end(election, end)) {
+            return Err(Error::setting(
+                "the election name must not end in .wish, .runs or .terms: records beside an election's are named so",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Where the file system ignores case, so must this.
+fn is_end(election: &str, end: &str) -> bool {
+    election
+        .len()
+        .checked_sub(end.len())
+        .and_then(|from| election.get(from..))
+        .is_some_and(|last| last.eq_ignore_ascii_case(end))
 }
 
 impl fmt::Display for SideName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_election_that_is_named_as_a_side_record_is_refused_and_no_other() {
+        for name in ["nightly.wish", "a.b.runs", "a.Terms", ".wish", "größe.wish"] {
+            let error = SideName::check_election(name).expect_err("another election's side record");
+            assert_eq!(error.kind(), crate::ErrorKind::InvalidSetting, "{name}");
+            assert!(error.to_string().contains("election name"), "{error}");
+        }
+        for name in
+            ["", "wish", "nightly", "nightly.wishes", "nightly.eu", "nightly-wish", "wish.nightly", "ü", "€wish"]
+        {
+            SideName::check_election(name).expect("an election's own");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::port::SideName;
 
 /// Windows keeps these for devices, with any extension, in every directory.
 const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
@@ -30,7 +31,7 @@ pub(super) fn check(election: &str) -> Result<()> {
              lpt0 to lpt9): no file can be named so there",
         ));
     }
-    Ok(())
+    SideName::check_election(election)
 }
 
 /// The directory by a path that leads there from everywhere.
@@ -84,6 +85,14 @@ mod tests {
         for name in ["nullable", "com", "com10", "commit", "lpt", "a.nul", "console", "con-1"] {
             FileMutex::new("directory", name).expect("allowed");
         }
+    }
+
+    #[test]
+    fn the_names_of_records_beside_others_are_refused() {
+        for name in ["nightly.wish", "a.b.runs", "nightly.TERMS"] {
+            assert!(refusal("directory", name).contains(".wish, .runs or .terms"), "{name}");
+        }
+        FileMutex::new("directory", "nightly.eu").expect("allowed");
     }
 
     #[test]
