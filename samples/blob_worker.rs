@@ -14,8 +14,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use azure_leader_election::{
-    BlobDistributedMutex, BlobMutexOptions, Create, HolderId, LeaderHost, LeaderHostOptions, TaskError, Timing,
-    TimingOptions,
+    HolderId, LeaderHost, LeaderHostOptions, Store, StoreOptions, StoreUrl, TaskError, Timing, TimingOptions,
 };
 use clap::Parser;
 use common::Credential;
@@ -37,7 +36,7 @@ struct Arguments {
     /// Seconds between renewals [default: a third of the lease]
     #[arg(long)]
     renew: Option<u64>,
-    /// Do not create the container or the blob
+    /// Do not create the container, only the blob in it
     #[arg(long)]
     no_create: bool,
     /// How to sign in to Azure
@@ -63,15 +62,11 @@ async fn run(arguments: Arguments) -> Result<(), TaskError> {
     common::work(host, common::my_leader_coordinator_task).await
 }
 
-fn open(arguments: &Arguments) -> azure_leader_election::Result<BlobDistributedMutex> {
-    let (url, blob) = (arguments.container_url.as_str(), arguments.blob.as_str());
-    let mutex = if ["http://127.0.0.1:", "http://localhost:"].iter().any(|emulator| url.starts_with(emulator)) {
-        BlobDistributedMutex::for_emulator(url, blob)?
-    } else if url.contains("sig=") {
-        BlobDistributedMutex::from_sas_url(url, blob)?
-    } else {
-        BlobDistributedMutex::new(url, blob, common::sign_in(arguments.credential)?)?
-    };
-    let create = if arguments.no_create { Create::Nothing } else { Create::ContainerAndBlob };
-    mutex.with_options(BlobMutexOptions { create, ..Default::default() })
+fn open(arguments: &Arguments) -> azure_leader_election::Result<Store> {
+    let url: StoreUrl = arguments.container_url.parse()?;
+    let mut options = StoreOptions { create: !arguments.no_create, ..StoreOptions::default() };
+    if url.needs_credential(&options) {
+        options.credential = Some(common::sign_in(arguments.credential)?);
+    }
+    url.open(&arguments.blob, options)
 }

@@ -12,10 +12,8 @@ mod common;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use azure_core::credentials::Secret;
 use azure_leader_election::{
-    CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions, HolderId, LeaderHost, LeaderHostOptions, TaskError,
-    Timing, TimingOptions,
+    HolderId, LeaderHost, LeaderHostOptions, Store, StoreOptions, StoreUrl, TaskError, Timing, TimingOptions,
 };
 use clap::Parser;
 use common::Credential;
@@ -64,15 +62,13 @@ async fn run(arguments: Arguments) -> Result<(), TaskError> {
     common::work(host, common::my_leader_coordinator_task).await
 }
 
-fn open(arguments: &Arguments) -> azure_leader_election::Result<CosmosDistributedMutex> {
+fn open(arguments: &Arguments) -> azure_leader_election::Result<Store> {
     let Arguments { endpoint, database, container, election, .. } = arguments;
-    let leaders = CosmosAddress::new(endpoint, database, container)?;
-    match std::env::var("COSMOS_KEY").ok().filter(|key| !key.is_empty()) {
-        Some(key) => CosmosDistributedMutex::with_key(leaders, election, Secret::new(key))?
-            .with_options(CosmosMutexOptions { create: true, ..CosmosMutexOptions::default() }),
-        None => {
-            let credential = common::sign_in(arguments.credential)?;
-            CosmosDistributedMutex::new(leaders, election, credential)
-        }
+    let url: StoreUrl = format!("cosmos+{}/{database}/{container}", endpoint.trim_end_matches('/')).parse()?;
+    let key = std::env::var("COSMOS_KEY").ok().filter(|key| !key.is_empty());
+    let mut options = StoreOptions { cosmos_key: key.map(Into::into), create: true, ..StoreOptions::default() };
+    if url.needs_credential(&options) {
+        options.credential = Some(common::sign_in(arguments.credential)?);
     }
+    url.open(election, options)
 }

@@ -10,7 +10,7 @@
 
 - Run: [`LeaderHost`], [`LeaderHostOptions`], [`Timing`], [`shutdown_signal`]; what the task receives: [`Leadership`].
 - Ask from elsewhere in the process: [`LeaderHost::leadership`], [`LeadershipWatch`].
-- Elect on: [`BlobDistributedMutex`], [`CosmosDistributedMutex`], [`FileMutex`], [`MemoryMutex`], or your own [`DistributedMutex`] or
+- Elect on: any store by its URL, [`Store::from_url`]; or [`BlobDistributedMutex`], [`CosmosDistributedMutex`], [`FileMutex`], [`MemoryMutex`], or your own [`DistributedMutex`] or
   [`document::DocumentStore`].
 - Write: [`FencedBlob`], [`FencedStateBlob`], [`FencedPartition`], [`Fenced`], [`FencingToken`].
 - Watch: [`Status`], [`LeaderEvents`], [`Unhealthy`], [`telemetry`].
@@ -29,6 +29,7 @@ pub mod fuzzing;
 mod laws;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod shared_credential;
+mod store;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod writer;
 
@@ -43,3 +44,4 @@ pub use cosmos::{
 };
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 pub use shared_credential::SharedCredential;
+pub use store::{Store, StoreOptions, StoreUrl};

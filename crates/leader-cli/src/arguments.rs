@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::exit;
-use crate::store_url::hides_nothing;
 
 /// Runs a program only while this machine leads an election; shows who leads; breaks a lead.
 #[derive(Parser)]
@@ -37,7 +37,10 @@ impl Arguments {
                 return 0;
             }
             let text = refusal.render().to_string();
-            let shown = without_secrets(text, given());
+            let mut shown = without_secrets(text, given());
+            if names_no_election(&refusal) {
+                shown.push_str("\n`leader list --store URL` shows the elections of a store.\n");
+            }
             let _ = std::io::Write::write_all(&mut std::io::stderr(), shown.as_bytes());
             exit::USAGE
         })
@@ -49,15 +52,23 @@ fn command() -> clap::Command {
     let empty = VARIABLES.iter().filter(|(_, name)| std::env::var_os(name).is_some_and(|value| value.is_empty()));
     let empty: Vec<_> = empty.map(|(option, _)| *option).collect();
     let mut command = Arguments::command();
-    for action in ["run", "status", "watch", "break"] {
-        command = command.mut_subcommand(action, |mut action| {
-            for option in &empty {
-                action = action.mut_arg(option, |argument| argument.env(None::<&'static str>));
-            }
-            action
+    for action in ["run", "list", "status", "watch", "break"] {
+        command = command.mut_subcommand(action, |action| {
+            action.mut_args(|argument| match empty.contains(&argument.get_id().as_str()) {
+                true => argument.env(None::<&'static str>),
+                false => argument,
+            })
         });
     }
     command
+}
+
+fn names_no_election(refusal: &clap::Error) -> bool {
+    let missing = match (refusal.kind(), refusal.get(ContextKind::InvalidArg)) {
+        (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => missing.as_slice(),
+        _ => &[],
+    };
+    missing.iter().any(|argument| argument.starts_with("--election"))
 }
 
 /// All that was given, on the command line or by the environment.
@@ -77,11 +88,20 @@ fn without_secrets(mut text: String, given: impl Iterator<Item = String>) -> Str
     text
 }
 
+/// Whether a text that was given is too plain to be a secret: an option, a word, a number.
+fn hides_nothing(text: &str) -> bool {
+    const LONGEST: usize = 32;
+    text.len() <= LONGEST && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
 #[derive(Subcommand)]
 pub enum Action {
     /// Run a program, in any language, only while this worker leads
     #[command(after_help = RUN_HELP)]
     Run(Run),
+    /// List the elections of a store, with who leads each
+    #[command(after_help = LIST_HELP)]
+    List(List),
     /// Tell who leads
     #[command(after_help = STATUS_HELP)]
     Status(Status),
@@ -111,20 +131,27 @@ pub enum Action {
     DemoWork,
 }
 
-/// Which election.
+/// Where elections are kept.
 #[derive(Args)]
-pub struct Which {
+pub struct Where {
     /// Where the election is kept: file:/dir, https://ACCOUNT.blob.core.windows.net/CONTAINER,
     /// https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, or an emulator's URL (see `leader --help`)
     #[arg(long, value_name = "URL", env = "LEADER_STORE_URL", hide_env_values = true)]
     // Parsed later on: a refusal by the parser of arguments would show the text, in which a signature may stand.
     pub store: String,
-    /// Its name; all workers of one election share store and name
-    #[arg(long, value_name = "NAME", env = "LEADER_ELECTION", hide_env_values = true)]
-    pub election: String,
     /// How to sign in to Azure. COSMOS_KEY in the environment signs in to Cosmos DB by key, a URL with `?...sig=` by signature
     #[arg(long, value_enum, default_value_t = Credential::DeveloperTools, env = "LEADER_CREDENTIAL", hide_env_values = true)]
     pub credential: Credential,
+}
+
+/// Which election.
+#[derive(Args)]
+pub struct Which {
+    #[command(flatten)]
+    pub place: Where,
+    /// Its name; all workers of one election share store and name
+    #[arg(long, value_name = "NAME", env = "LEADER_ELECTION", hide_env_values = true)]
+    pub election: String,
 }
 
 /// How to sign in to Azure.
@@ -176,6 +203,18 @@ pub struct Run {
 }
 
 #[derive(Args)]
+pub struct List {
+    #[command(flatten)]
+    pub place: Where,
+    /// Of files and Cosmos DB: how long to watch, at most, whether each leader on record still renews [default: not at all]
+    #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true, value_parser = time)]
+    pub wait: Duration,
+    /// How long to wait for an answer of the store
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    pub timeout: Duration,
+}
+
+#[derive(Args)]
 pub struct Status {
     #[command(flatten)]
     pub which: Which,
@@ -203,8 +242,8 @@ pub struct Watch {
 pub struct Break {
     #[command(flatten)]
     pub which: Which,
-    /// How long nobody may lead, so that the leader learns of it [default: the time its lease may still run, which on a blob is
-    /// the most, too]. 0s lets another one lead at once, beside the old leader
+    /// How long nobody may lead, so that the leader learns of it [default: the time its lease may still run, which is the most,
+    /// too]. 0s lets another one lead at once, beside the old leader; a file and Cosmos DB know no other
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub period: Option<Duration>,
     /// Do not ask
@@ -281,8 +320,11 @@ const STATUS_HELP: &str = "\
 Exit codes: 0 somebody leads, or does so on record and was not watched for long enough, which a --wait longer than its lease \
 excludes; 1 nobody leads, or the lead was broken; 2 the lease is held by something that is no worker of the election; others as in `leader --help`.";
 
+const LIST_HELP: &str = "\
+With --json, one object for each election. Exit codes: 0 there are elections; 1 there is none; others as in `leader --help`, also \
+when one of them could not be looked at.";
+
 const BREAK_HELP: &str = "\
-The leader learns of it with its next renewal, and then ends its work. On a blob, the service lets the lease run on for the \
-period, but no longer than it still runs, without renewals. On a file or in Cosmos DB, this command takes \
-the lead itself for the period, with a fencing token of its own, and then frees it; killed meanwhile, it leaves a lease that runs \
-out.";
+The leader learns of it with its next renewal, which is refused, and then ends its work. The lease is not renewed any more, and \
+another worker leads when it has run out: on a blob the service counts that time, or the --period; on a file or in Cosmos DB each \
+waiting worker does. This command ends at once, and says how long that takes.";

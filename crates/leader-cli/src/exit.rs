@@ -1,7 +1,9 @@
 //! How the command ends: the exit codes, and the one sentence that goes with them.
 
+use std::fmt;
+
 use azure_leader_election::{Error, ErrorKind};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::lines;
 
@@ -44,17 +46,32 @@ impl Failure {
         Self { sentence: format!("{what}: {}", self.sentence), ..self }
     }
 
+    pub fn code(&self) -> u8 {
+        self.code
+    }
+
+    pub fn json(&self) -> Value {
+        let Self { code, sentence, causes } = self;
+        json!({ "error": sentence, "causes": causes, "exit_code": code })
+    }
+
     /// Says why, on standard error; returns the exit code.
     pub fn report(self, json: bool, verbose: bool) -> u8 {
-        let Self { code, sentence, causes } = self;
         let stderr = lines::stderr();
         if json {
-            stderr.write(json!({ "error": sentence, "causes": causes, "exit_code": code }).to_string());
+            stderr.write(self.json().to_string());
         } else {
-            stderr.write(format!("leader: {sentence}"));
-            causes.iter().filter(|_| verbose).for_each(|cause| stderr.write(format!("  because: {cause}")));
+            stderr.write(format!("leader: {self}"));
+            self.causes.iter().filter(|_| verbose).for_each(|cause| stderr.write(format!("  because: {cause}")));
         }
-        code
+        self.code
+    }
+}
+
+/// Without the causes.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
     }
 }
 

@@ -16,6 +16,7 @@ mod exit;
 #[cfg(unix)]
 mod guardian;
 mod lines;
+mod list;
 mod observe;
 mod output;
 #[cfg(unix)]
@@ -23,7 +24,6 @@ mod run;
 mod sign_in;
 mod status;
 mod store;
-mod store_url;
 mod watch;
 
 use std::process::ExitCode;
@@ -59,6 +59,7 @@ fn perform(action: Action, json: bool, verbose: bool) -> Result<u8, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
     let outcome = runtime.block_on(async {
         match action {
+            Action::List(arguments) => list::list(arguments, json).await,
             Action::Status(arguments) => status::status(arguments, json).await,
             Action::Watch(arguments) => watch::watch(arguments, json).await,
             Action::Break(arguments) => break_lead::break_lead(arguments, json).await,
@@ -71,8 +72,8 @@ fn perform(action: Action, json: bool, verbose: bool) -> Result<u8, Failure> {
             #[allow(unreachable_patterns)]
             _ => Err(Failure::new(
                 exit::CONFIG,
-                "`leader run` and `leader demo` need a Unix, as they end processes by signals, and the demo the feature `file`; \
-                 status, watch and break work everywhere",
+                "`leader run` and `leader demo` need a Unix, as they end processes by signals; list, status, watch and break work \
+                 everywhere",
             )),
         }
     });

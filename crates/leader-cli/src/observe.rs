@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use azure_leader_election::{Error, ErrorKind, Leader, Version};
+use azure_leader_election::document::{Liveness, Watcher};
+use azure_leader_election::election::Moment;
+use azure_leader_election::{Leader, LeaseState, Observation};
 use serde_json::{Value, json};
 
-use crate::output::{leader_json, words};
+use crate::output::{leader_json, timestamp, words};
 use crate::store::Opened;
 
 /// One look.
@@ -35,6 +37,19 @@ pub enum State {
 }
 
 impl State {
+    /// What a look has shown, and those before it.
+    fn of(seen: &Observation, liveness: Liveness) -> Self {
+        match (seen.state, liveness) {
+            (LeaseState::Free, _) if seen.latest.is_none() => Self::Unknown,
+            (LeaseState::Free, _) => Self::Free,
+            (LeaseState::Foreign, _) => Self::Foreign,
+            (_, Liveness::Lapsed) => Self::Lapsed,
+            (LeaseState::Breaking, _) => Self::Breaking,
+            (_, Liveness::Leads) => Self::Leading,
+            _ => Self::OnRecord,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Leading => "leading",
@@ -50,28 +65,24 @@ impl State {
 
 /// Looks at an election again and again. Of a document store it watches the record, as candidates do, by which it tells a
 /// leader that renews from one that is gone.
-pub struct Watcher<'a> {
+pub struct Observer<'a> {
     opened: &'a Opened,
     limit: Duration,
-    watched: Option<Watched>,
+    watcher: Watcher,
+    begin: Instant,
     last: Option<(Sight, Instant)>,
 }
 
-struct Watched {
-    version: Version,
-    since: Instant,
-    /// It has changed while it was watched.
-    renews: bool,
-}
-
-impl<'a> Watcher<'a> {
+impl<'a> Observer<'a> {
     /// An answer that takes longer than the limit is none.
     pub fn new(opened: &'a Opened, limit: Duration) -> Self {
-        Self { opened, limit, watched: None, last: None }
+        Self { opened, limit, watcher: Watcher::new(), begin: Instant::now(), last: None }
     }
 
     pub async fn look(&mut self) -> azure_leader_election::Result<Sight> {
-        let sight = self.try_look().await?;
+        let seen = self.opened.look(self.limit).await?;
+        let liveness = self.watcher.look(self.now(), &seen);
+        let sight = Sight { state: State::of(&seen, liveness), leader: seen.latest };
         self.last = Some((sight.clone(), Instant::now()));
         Ok(sight)
     }
@@ -83,71 +94,14 @@ impl<'a> Watcher<'a> {
         Some((sight.leader.as_ref().filter(|_| led)?, at.elapsed()))
     }
 
-    async fn try_look(&mut self) -> azure_leader_election::Result<Sight> {
-        // The version first: a record that is renewed in between is older than it is taken for, and no newer.
-        let version = match &self.opened.version {
-            Some(version) => self.within(version()).await?,
-            None => None,
-        };
-        let seen = self.within(self.opened.look()).await?;
-        let state = match (seen.held, &seen.latest) {
-            (true, latest) if self.opened.version.is_some() => {
-                self.watch(version, latest.as_ref().and_then(|leader| leader.lease))
-            }
-            (true, _) if seen.breaking => State::Breaking,
-            // A worker's lease has an end, and whose it is stands on record before anything is done under it.
-            (true, None) => State::Foreign,
-            (true, Some(_)) if seen.endless => State::Foreign,
-            (true, Some(_)) => State::Leading,
-            (false, Some(_)) => State::Free,
-            (false, None) => State::Unknown,
-        };
-        if matches!(state, State::Free | State::Unknown) {
-            self.watched = None;
-        }
-        Ok(Sight { state, leader: seen.latest })
-    }
-
     /// When a leader on record that has not renewed by then is one no more.
     pub fn lapses_in(&self, lease: Duration) -> Duration {
-        let stood_still = self.watched.as_ref().map_or(Duration::ZERO, |watched| watched.since.elapsed());
-        lease.saturating_sub(stood_still)
+        self.watcher.lapses_in(self.now(), lease)
     }
 
-    fn watch(&mut self, version: Option<Version>, lease: Option<Duration>) -> State {
-        let Some(version) = version else { return State::OnRecord };
-        let before = self.watched.take();
-        let watched = match before {
-            Some(watched) if watched.version == version => watched,
-            before => Watched { version, since: Instant::now(), renews: before.is_some() },
-        };
-        let lapsed = lease.is_some_and(|lease| watched.since.elapsed() >= lease);
-        let state = match (lapsed, watched.renews) {
-            (true, _) => State::Lapsed,
-            (false, true) => State::Leading,
-            (false, false) => State::OnRecord,
-        };
-        self.watched = Some(watched);
-        state
+    fn now(&self) -> Moment {
+        Moment::from_origin(self.begin.elapsed())
     }
-
-    async fn within<T>(
-        &self,
-        request: impl Future<Output = azure_leader_election::Result<T>>,
-    ) -> azure_leader_election::Result<T> {
-        within(self.limit, &self.opened.place, request).await
-    }
-}
-
-/// Gives up a request after that time.
-pub async fn within<T>(
-    limit: Duration,
-    place: &crate::store_url::Place,
-    request: impl Future<Output = azure_leader_election::Result<T>>,
-) -> azure_leader_election::Result<T> {
-    tokio::time::timeout(limit, request).await.unwrap_or_else(|_| {
-        Err(Error::new(ErrorKind::Timeout, format!("{place} gave no answer within {}", words(limit))))
-    })
 }
 
 const FOREIGN: &str = "no worker leads: something that is none of them holds the lease; `leader break` ends that";
@@ -159,17 +113,21 @@ pub fn last_seen_in_words((leader, ago): (&Leader, Duration)) -> String {
 }
 
 impl Sight {
-    pub fn json(&self, opened: &Opened) -> Value {
-        let mut object = json!({
-            "election": opened.election,
-            "store": opened.place.to_string(),
-            "state": self.state.name(),
-        });
+    /// Without the election and its store.
+    pub fn json(&self) -> Value {
+        let mut object = json!({ "state": self.state.name() });
         if let (Some(object), Some(Value::Object(leader))) =
             (object.as_object_mut(), self.leader.as_ref().map(leader_json))
         {
             object.extend(leader);
         }
+        object
+    }
+
+    pub fn json_of(&self, opened: &Opened) -> Value {
+        let mut object = self.json();
+        object["election"] = opened.election.as_str().into();
+        object["store"] = opened.store.to_string().into();
         object
     }
 
@@ -201,7 +159,7 @@ impl Sight {
 }
 
 fn details(leader: &Leader) -> String {
-    let since = leader.elected_at.map(|at| format!(", since {}", crate::output::timestamp(at))).unwrap_or_default();
+    let since = leader.elected_at.map(|at| format!(", since {}", timestamp(at))).unwrap_or_default();
     let lease = leader.lease.map(|lease| format!(", lease {}", words(lease))).unwrap_or_default();
     let renews = leader.renew_every.map(|every| format!(", renews every {}", words(every))).unwrap_or_default();
     format!("{since}{lease}{renews}")

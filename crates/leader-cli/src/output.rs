@@ -91,74 +91,48 @@ impl Voice {
             LeaderEvent::Ended { .. } | LeaderEvent::Missed { .. } => *leads = false,
             _ => {}
         }
-        match event {
-            LeaderEvent::Elected { fencing_token } => {
-                self.say("elected", json!({ "fencing_token": fencing_token.get() }), || {
-                    format!("elected, with token {fencing_token}")
-                });
-            }
+        let more = match event {
+            LeaderEvent::Elected { fencing_token }
+            | LeaderEvent::Overrun { fencing_token }
+            | LeaderEvent::GrantedTooLate { fencing_token } => json!({ "fencing_token": fencing_token.get() }),
             LeaderEvent::Stopping { fencing_token, reason } => {
-                self.say("stopping", json!({ "fencing_token": fencing_token.get(), "reason": reason.as_str() }), || {
-                    format!("stopping: {reason}")
-                })
+                json!({ "fencing_token": fencing_token.get(), "reason": reason.as_str() })
             }
-            LeaderEvent::Ended { fencing_token, reason, outcome, detail } => self.say(
-                "ended",
-                json!({
-                    "fencing_token": fencing_token.get(),
-                    "reason": reason.as_str(),
-                    "outcome": outcome.as_str(),
-                    "detail": detail,
-                }),
-                || match detail {
-                    Some(detail) => format!("leads no more: {reason} ({detail})"),
-                    None => format!("leads no more: {reason}"),
-                },
-            ),
-            LeaderEvent::AttemptFailed { operation, error } => self.say(
-                "attempt_failed",
-                json!({ "operation": operation.to_string(), "error": error.to_string(), "causes": exit::causes(error) }),
-                || format!("{operation} failed: {}", exit::sentence(error)),
-            ),
-            LeaderEvent::Overrun { fencing_token } => {
-                self.say("overrun", json!({ "fencing_token": fencing_token.get() }), || {
-                    "the command still runs although its time is up: another worker may lead beside it".to_owned()
-                });
+            LeaderEvent::Ended { fencing_token, reason, outcome, detail } => json!({
+                "fencing_token": fencing_token.get(),
+                "reason": reason.as_str(),
+                "outcome": outcome.as_str(),
+                "detail": detail,
+            }),
+            LeaderEvent::AttemptFailed { operation, error } => {
+                json!({ "operation": operation.to_string(), "error": error.to_string(), "causes": exit::causes(error) })
             }
-            LeaderEvent::GrantedTooLate { fencing_token } => {
-                self.say("granted_too_late", json!({ "fencing_token": fencing_token.get() }), || {
-                    "a grant came too late to be used, and was given back".to_owned()
-                });
-            }
-            LeaderEvent::TokenNotRising { granted, highest } => self.say(
-                "token_not_rising",
-                json!({ "granted": granted.get(), "highest": highest.get() }),
-                || format!("the store has lost data: it granted the token {granted}, which is not above {highest}"),
-            ),
-            LeaderEvent::ForeignLease { lease: Duration::MAX } => {
-                self.say("foreign_lease", json!({ "lease_ms": null, "endless": true }), || {
-                    "the lease is held without end, by something that is no worker of this election; `leader break` ends it"
-                        .to_owned()
-                });
+            LeaderEvent::TokenNotRising { granted, highest } => {
+                json!({ "granted": granted.get(), "highest": highest.get() })
             }
             LeaderEvent::ForeignLease { lease } => {
-                self.say("foreign_lease", json!({ "lease_ms": lease.as_millis(), "endless": false }), || {
-                    format!("another worker holds a lease of {}, which is longer than this one's --lease", words(*lease))
-                });
+                let lease_ms = (*lease != Duration::MAX).then_some(lease.as_millis());
+                json!({ "lease_ms": lease_ms, "endless": lease_ms.is_none() })
             }
-            LeaderEvent::RefusedWithoutLeader => self.say("refused_without_leader", json!({}), || {
-                "the store refuses the lease and names no leader: something that is no worker of this election holds it or writes \
-                 to its record all the time, or a proxy changes what the store answers"
-                    .to_owned()
-            }),
-            LeaderEvent::ReleaseFailed => self.say("release_failed", json!({}), || {
-                "the lease could not be given back: the next worker leads when it has run out".to_owned()
-            }),
-            LeaderEvent::Missed { count } => {
-                self.say("missed", json!({ "count": count }), || format!("{count} events came too fast to be told"));
-            }
-            _ => self.say("other", json!({}), || "an event that this version has no words for".to_owned()),
+            LeaderEvent::Missed { count } => json!({ "count": count }),
+            _ => json!({}),
+        };
+        self.say(event.name(), more, || sentence(event));
+    }
+}
+
+/// That of the library, unless there is more to say of a command.
+fn sentence(event: &LeaderEvent) -> String {
+    match event {
+        LeaderEvent::AttemptFailed { operation, error } => format!("{operation} failed: {}", exit::sentence(error)),
+        LeaderEvent::Overrun { .. } => {
+            "the command still runs although its time is up: another worker may lead beside it".to_owned()
         }
+        LeaderEvent::ForeignLease { lease: Duration::MAX } => format!("{event}; `leader break` ends it"),
+        LeaderEvent::ForeignLease { lease } => {
+            format!("another worker holds a lease of {}, which is longer than this one's --lease", words(*lease))
+        }
+        _ => event.to_string(),
     }
 }
 

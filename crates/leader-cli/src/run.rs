@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use azure_leader_election::{
-    CancellationToken, EndReason, Error, ErrorKind, HolderId, LeaderEvents, LeaderHost, LeaderHostOptions, Timing,
-    TimingOptions,
+    CancellationToken, DistributedMutex, EndReason, Error, ErrorKind, HolderId, LeaderEvents, LeaderHost,
+    LeaderHostOptions, Timing, TimingOptions,
 };
 
 use crate::arguments::Run;
@@ -54,9 +54,9 @@ pub async fn run(arguments: Run, json: bool, verbose: bool) -> Result<u8, Failur
     let shutdown = CancellationToken::new();
     let signals = Signals::listen(&shutdown)?;
     let wait = arguments.wait.map(|time| Wait::new(time, &timing));
-    let mutex = match &wait {
-        Some(wait) => wait.overhear(opened.mutex, opened.version),
-        None => opened.mutex,
+    let mutex: Arc<dyn DistributedMutex> = match &wait {
+        Some(wait) => Arc::new(wait.overhear(opened.store)),
+        None => Arc::new(opened.store),
     };
     let host = LeaderHost::new(mutex).with_options(LeaderHostOptions {
         holder,

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::arguments::Watch;
 use crate::exit::{self, Failure};
-use crate::observe::{Sight, State, Watcher, last_seen_in_words};
+use crate::observe::{Observer, Sight, State, last_seen_in_words};
 use crate::output::{leader_json, timestamp};
 use crate::store::{Opened, Purpose};
 
@@ -21,17 +21,17 @@ pub async fn watch(arguments: Watch, json: bool) -> Result<u8, Failure> {
     let every = arguments.every.max(Duration::from_millis(50));
     let end = arguments.limit.map(|limit| Instant::now() + limit);
     let mut view = View { opened: &opened, json, live: !json && std::io::stdout().is_terminal(), past: Vec::new() };
-    let mut watcher = Watcher::new(&opened, Duration::from_secs(10));
+    let mut observer = Observer::new(&opened, Duration::from_secs(10));
     let mut last: Option<Result<Sight, String>> = None;
     loop {
-        let sight = match watcher.look().await {
+        let sight = match observer.look().await {
             Ok(sight) => Ok(sight),
             // Before there was any answer, something is set up wrongly.
             Err(error) if last.is_none() => return Err(error.into()),
             Err(error) => Err(exit::sentence(&error)),
         };
         let changed = last.as_ref() != Some(&sight);
-        if !view.show(&sight, changed, watcher.last_seen()) {
+        if !view.show(&sight, changed, observer.last_seen()) {
             // Nobody reads any more.
             return Ok(0);
         }
@@ -60,7 +60,7 @@ impl View<'_> {
         };
         let text = if self.json {
             let mut object = match sight {
-                Ok(sight) => sight.json(self.opened),
+                Ok(sight) => sight.json_of(self.opened),
                 Err(error) => json!({
                     "election": self.opened.election,
                     "error": error,
@@ -87,13 +87,13 @@ impl View<'_> {
     }
 
     fn screen(&self, sight: &Result<Sight, String>, sentence: &str, at: &str) -> String {
-        let Opened { election, place, .. } = self.opened;
+        let Opened { election, store } = self.opened;
         let color = match sight.as_ref().map(|sight| sight.state) {
             Ok(State::Leading) => "\x1b[32m",
             Ok(State::OnRecord | State::Breaking) => "\x1b[33m",
             _ => "\x1b[31m",
         };
         let past = self.past.join("\n");
-        format!("{CLEAR}\x1b[1m{election}\x1b[0m in {place}   {at}\n\n{color}{sentence}\x1b[0m\n\n{past}\n")
+        format!("{CLEAR}\x1b[1m{election}\x1b[0m in {store}   {at}\n\n{color}{sentence}\x1b[0m\n\n{past}\n")
     }
 }

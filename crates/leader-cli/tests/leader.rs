@@ -16,6 +16,8 @@ mod ends;
 #[cfg(target_os = "linux")]
 #[path = "leader/foreign.rs"]
 mod foreign;
+#[path = "leader/listing.rs"]
+mod listing;
 #[path = "leader/rig.rs"]
 mod rig;
 #[path = "leader/seeing.rs"]

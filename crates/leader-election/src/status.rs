@@ -125,6 +125,68 @@ pub enum LeaderEvent {
     },
 }
 
+impl LeaderEvent {
+    /// A stable name for logs, as the log has it in its field `event`: `elected`, `stopping`, `ended`, `attempt_failed`, `overrun`,
+    /// `granted_too_late`, `token_not_rising`, `foreign_lease`, `release_failed`, `refused_without_leader`; and `missed`, which the log
+    /// does not have.
+    ///
+    /// ```
+    /// use leader_election::LeaderEvent;
+    ///
+    /// assert_eq!(LeaderEvent::ReleaseFailed.name(), "release_failed");
+    /// ```
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Elected { .. } => "elected",
+            Self::Stopping { .. } => "stopping",
+            Self::Ended { .. } => "ended",
+            Self::AttemptFailed { .. } => "attempt_failed",
+            Self::Overrun { .. } => "overrun",
+            Self::GrantedTooLate { .. } => "granted_too_late",
+            Self::TokenNotRising { .. } => "token_not_rising",
+            Self::ForeignLease { .. } => "foreign_lease",
+            Self::ReleaseFailed => "release_failed",
+            Self::RefusedWithoutLeader => "refused_without_leader",
+            Self::Missed { .. } => "missed",
+        }
+    }
+}
+
+/// A sentence for people, which may change.
+impl fmt::Display for LeaderEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Elected { fencing_token } => write!(f, "elected, with token {fencing_token}"),
+            Self::Stopping { reason, .. } => write!(f, "stopping: {reason}"),
+            Self::Ended { reason, detail: Some(detail), .. } => write!(f, "leads no more: {reason} ({detail})"),
+            Self::Ended { reason, detail: None, .. } => write!(f, "leads no more: {reason}"),
+            Self::AttemptFailed { operation, error } => write!(f, "{operation} failed: {error}"),
+            Self::Overrun { .. } => {
+                f.write_str("the leader's task still runs although its time is up: another worker may lead beside it")
+            }
+            Self::GrantedTooLate { .. } => f.write_str("a grant came too late to be used, and was given back"),
+            Self::TokenNotRising { granted, highest } => {
+                write!(f, "the store has lost data: it granted the token {granted}, which is not above {highest}")
+            }
+            Self::ForeignLease { lease: Duration::MAX } => {
+                f.write_str("the lease is held without end, by something that is no worker of this election")
+            }
+            Self::ForeignLease { lease } => {
+                write!(f, "another worker holds a lease of {lease:?}, which is longer than this one's")
+            }
+            Self::ReleaseFailed => {
+                f.write_str("the lease could not be given back: the next worker leads when it has run out")
+            }
+            Self::RefusedWithoutLeader => f.write_str(
+                "the store refuses the lease and names no leader: something that is no worker of this election holds it or writes to \
+                 its record all the time, or a proxy changes what the store answers",
+            ),
+            Self::Missed { count } => write!(f, "{count} events came too fast to be told"),
+        }
+    }
+}
+
 /// How a leader's task ended.
 ///
 /// ```

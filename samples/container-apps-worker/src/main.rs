@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azure_leader_election::{CancellationToken, DistributedMutex, Error, ErrorKind, LeaderHost, LeaderHostOptions};
+use azure_leader_election::{CancellationToken, Error, ErrorKind, LeaderHost, LeaderHostOptions, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tracing::{error, info};
@@ -39,12 +39,12 @@ async fn main() -> ExitCode {
         Ok(config) => Arc::new(config),
         Err(faults) => return refuse(&faults),
     };
-    let mutex = match open(&config) {
-        Ok(mutex) => mutex,
+    let store = match open(&config) {
+        Ok(store) => store,
         Err(faults) => return refuse(&faults),
     };
     let (telemetry, log) = Telemetry::start(&config);
-    let outcome = run(&config, mutex, telemetry).await;
+    let outcome = run(&config, store, telemetry).await;
     if let Err(error) = &outcome {
         error!(event = "failed", %error, cause = cause(error), "the worker ends");
     }
@@ -54,7 +54,7 @@ async fn main() -> ExitCode {
 }
 
 /// Checks all places before it gives up, as for the other settings.
-fn open(config: &Config) -> Result<Arc<dyn DistributedMutex>, Faults> {
+fn open(config: &Config) -> Result<Store, Faults> {
     let fault = |what: &str, place: &Place, error: Error| format!("the {what} {place} cannot work: {error}");
     let lease = store::open_lease(config).map_err(|error| fault("store", &config.lease_place, error));
     let state = config
@@ -62,15 +62,15 @@ fn open(config: &Config) -> Result<Arc<dyn DistributedMutex>, Faults> {
         .as_ref()
         .map(|place| store::check(place, config).map_err(|error| fault("state", place, error)));
     match (lease, state.transpose()) {
-        (Ok(mutex), Ok(_)) => Ok(mutex),
+        (Ok(store), Ok(_)) => Ok(store),
         (lease, state) => Err([lease.err(), state.err()].into_iter().flatten().collect()),
     }
 }
 
 /// Contends until it is told to end.
-async fn run(config: &Arc<Config>, mutex: Arc<dyn DistributedMutex>, telemetry: Telemetry) -> Result<(), Error> {
+async fn run(config: &Arc<Config>, store: Store, telemetry: Telemetry) -> Result<(), Error> {
     let board = Arc::new(Board::default());
-    let host = LeaderHost::new(mutex).with_options(options(config));
+    let host = LeaderHost::new(store).with_options(options(config));
     let stop_serving = CancellationToken::new();
     let server = serve(config, &host, &board, stop_serving.clone()).await?;
     watch::spawn(&host, &board);

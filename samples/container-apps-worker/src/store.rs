@@ -2,24 +2,23 @@
 
 use std::sync::{Arc, OnceLock};
 
-use azure_core::credentials::{Secret, TokenCredential};
+use azure_core::credentials::TokenCredential;
 use azure_identity::{
     DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
 };
 use azure_leader_election::{
-    BlobDistributedMutex, BlobMutexOptions, CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions, Create,
-    DistributedMutex, Error, ErrorKind, Result, SharedCredential,
+    DistributedMutex, Error, ErrorKind, Result, SharedCredential, Store, StoreOptions, StoreUrl,
 };
 
 use crate::config::{Config, Place};
 use crate::emulator;
 
 /// The lease that all workers contend for; nothing is sent yet.
-pub fn open_lease(config: &Config) -> Result<Arc<dyn DistributedMutex>> {
-    let mutex = open(&config.lease_place, config)?;
+pub fn open_lease(config: &Config) -> Result<Store> {
+    let store = open(&config.lease_place, config)?;
     // Blob leases take 15 to 60 s, for one: better refused before the worker starts.
-    mutex.check_lease(config.timing.lease())?;
-    Ok(mutex)
+    store.check_lease(config.timing.lease())?;
+    Ok(store)
 }
 
 /// Whether the address can be that of a container, and whether there is a way to sign in. The clients that the state is
@@ -29,27 +28,17 @@ pub fn check(place: &Place, config: &Config) -> Result<()> {
     open(place, config).map(drop)
 }
 
-fn open(place: &Place, config: &Config) -> Result<Arc<dyn DistributedMutex>> {
-    let election = config.election.as_str();
-    Ok(match place {
-        Place::Blob { url } if place.is_emulator() => Arc::new(BlobDistributedMutex::for_emulator(url, election)?),
-        Place::Blob { url } => {
-            // The deployment made the container, and the identity has no right to.
-            let options = BlobMutexOptions { create: Create::Blob, ..BlobMutexOptions::default() };
-            Arc::new(BlobDistributedMutex::new(url, election, sign_in(config)?)?.with_options(options)?)
-        }
-        Place::Cosmos { endpoint, database, container } if place.is_emulator() => {
-            let key = Secret::new(emulator::cosmos_key());
-            let options = CosmosMutexOptions { create: true, ..CosmosMutexOptions::default() };
-            let leaders = CosmosAddress::new(endpoint, database, container)?;
-            let mutex = CosmosDistributedMutex::with_key(leaders, election, key)?;
-            Arc::new(mutex.with_options(options)?)
-        }
-        Place::Cosmos { endpoint, database, container } => {
-            let leaders = CosmosAddress::new(endpoint, database, container)?;
-            Arc::new(CosmosDistributedMutex::new(leaders, election, sign_in(config)?)?)
-        }
-    })
+fn open(place: &Place, config: &Config) -> Result<Store> {
+    let url: StoreUrl = place.store_url().parse()?;
+    // Azure's containers were made by the deployment, and the identity has no right to.
+    let mut options = StoreOptions { create: place.is_emulator(), ..StoreOptions::default() };
+    if place.is_emulator() {
+        options.cosmos_key = Some(emulator::cosmos_key().into());
+    }
+    if url.needs_credential(&options) {
+        options.credential = Some(sign_in(config)?);
+    }
+    url.open(&config.election, options)
 }
 
 /// One for the lease and the state: it signs in apart from the requests of both, once for each service.

@@ -29,7 +29,7 @@ pub fn enter(opened: &Opened, above: Option<String>, holder: Option<String>) -> 
 /// Of an election and its store. No secret can be found by it, as its text has none in it.
 fn name_of(opened: &Opened) -> String {
     const NAMESPACE: Uuid = Uuid::from_u128(0x2f60_91c4_8f0b_4d5e_a1d7_63b8_0c95_e42a);
-    Uuid::new_v5(&NAMESPACE, format!("{}\n{}", opened.place.identity(), opened.election).as_bytes())
+    Uuid::new_v5(&NAMESPACE, format!("{}\n{}", opened.store.url().identity(), opened.election).as_bytes())
         .simple()
         .to_string()
 }

@@ -10,12 +10,11 @@ use std::time::{Duration, Instant};
 
 use azure_leader_election::{
     Acquire, AcquireRequest, CancellationToken, Claim, DistributedMutex, Error, Held, LeaderEvent, LeaderEvents,
-    Observation, Operation, Renew, Result, Timing, Version, async_trait,
+    Observation, Operation, Operator, Renew, Result, SideName, SideRecord, Store, Timing, async_trait,
 };
 use tokio::sync::watch;
 
 use crate::exit::{Failure, TRY_AGAIN, UNAVAILABLE};
-use crate::store::ReadVersion;
 
 /// How long a worker waits; ends its run if it does not lead in time.
 pub struct Wait {
@@ -51,13 +50,9 @@ impl Wait {
         }
     }
 
-    /// The same store, whose answers this one hears from now on. `version` is that of a document store.
-    pub fn overhear(
-        &self,
-        store: Arc<dyn DistributedMutex>,
-        version: Option<ReadVersion>,
-    ) -> Arc<dyn DistributedMutex> {
-        Arc::new(Overheard { store, version, until: self.until, lease: self.lease, heard: self.heard.clone() })
+    /// The same store, whose answers this one hears from now on.
+    pub fn overhear(&self, store: Store) -> Overheard {
+        Overheard { store, until: self.until, lease: self.lease, heard: self.heard.clone() }
     }
 
     /// Ends the run when this worker does not lead in time; returns why. `None` when it leads, or has ended for another reason.
@@ -115,13 +110,14 @@ impl Heard {
         }
     }
 
-    /// Takes in that somebody holds the lease; `expires` when the service would not say so of one that has run out.
-    fn note(&mut self, held: &Held, expires: bool, own_lease: Duration) {
+    /// Takes in that somebody holds the lease.
+    fn note(&mut self, held: &Held, own_lease: Duration) {
         // As candidates reckon with it.
         let lease = held.lease.unwrap_or_default().min(Timing::MAX_LEASE).max(own_lease);
         let ends = Instant::now() + lease;
         let changed = self.record.as_ref().map(|record| record.version != held.version);
-        if expires {
+        if held.version.is_none() && self.record.is_none() {
+            // A store that gives no versions would not say so of a lease that has run out.
             self.leads_until = Some(ends);
         } else if held.version.is_some() && changed != Some(false) {
             // One that is seen for the first time may have stood still for long.
@@ -133,9 +129,8 @@ impl Heard {
 }
 
 /// A store whose answers are heard by a [`Wait`].
-struct Overheard {
-    store: Arc<dyn DistributedMutex>,
-    version: Option<ReadVersion>,
+pub struct Overheard {
+    store: Store,
     until: Option<Instant>,
     lease: Duration,
     heard: watch::Sender<Heard>,
@@ -147,10 +142,10 @@ impl Overheard {
     async fn look(&self) -> Result<Option<Held>> {
         let time_is_up = self.until.is_some_and(|until| Instant::now() >= until);
         let record = self.heard.borrow().record.clone().filter(|_| time_is_up);
-        let (Some(record), Some(read_version)) = (record, &self.version) else { return Ok(None) };
+        let Some(record) = record else { return Ok(None) };
         // A record that was deleted names nobody any more.
-        let version: Option<Version> = read_version().await?;
-        Ok(version.map(|version| Held { version: Some(version), ..record }))
+        let seen = self.store.observe().await?;
+        Ok(seen.version.map(|version| record.with_version(Some(version))))
     }
 
     fn note(&self, answer: &Acquire) {
@@ -161,7 +156,7 @@ impl Overheard {
                 Acquire::Granted(_) => {
                     *heard = Heard { answered: true, free_from: Some(Instant::now()), ..Heard::default() };
                 }
-                Acquire::Held(held) => heard.note(held, self.version.is_none(), self.lease),
+                Acquire::Held(held) => heard.note(held, self.lease),
             }
         });
     }
@@ -170,9 +165,9 @@ impl Overheard {
 #[async_trait]
 impl DistributedMutex for Overheard {
     async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
-        let (claim, lapsed) = (request.claim, request.lapsed);
+        let lapsed = request.lapsed;
         // What was to replace the lapsed record may have been carried out without an answer: it is then this worker's own.
-        let looked = if claim.unsettled && lapsed.is_some() { None } else { self.look().await? };
+        let looked = if request.unsettled && lapsed.is_some() { None } else { self.look().await? };
         let answer = match looked.filter(|held| held.version.as_ref() != lapsed) {
             Some(held) => Acquire::Held(held),
             None => self.store.try_acquire(request).await?,
@@ -199,6 +194,14 @@ impl DistributedMutex for Overheard {
 
     fn check_lease(&self, lease: Duration) -> Result<()> {
         self.store.check_lease(lease)
+    }
+
+    fn operator(&self) -> Option<Arc<dyn Operator>> {
+        self.store.operator()
+    }
+
+    fn side(&self, name: SideName) -> Option<Arc<dyn SideRecord>> {
+        self.store.side(name)
     }
 
     async fn changed(&self) {

@@ -33,6 +33,8 @@ impl<S: DocumentStore> Operator for DocumentOperator<S> {
                 return Ok(Duration::ZERO);
             }
             let (record, free_in) = match period {
+                // Written anew, it would have to stand still for a whole lease once more.
+                None if seen.record.is_broken() => return Ok(seen.record.lease),
                 Some(_) => (seen.record.released(&self.sources), Duration::ZERO),
                 None => (seen.record.broken(&self.sources), seen.record.lease),
             };

@@ -11,7 +11,7 @@ use super::LeaderEvent;
 /// it lost, and then the oldest that are left.
 ///
 /// ```
-/// use leader_election::{CancellationToken, LeaderEvent, LeaderHost, MemoryMutex};
+/// use leader_election::{CancellationToken, LeaderHost, MemoryMutex};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> leader_election::Result<()> {
@@ -19,11 +19,7 @@ use super::LeaderEvent;
 /// let mut events = host.events();
 /// tokio::spawn(async move {
 ///     while let Some(event) = events.recv().await {
-///         match event {
-///             LeaderEvent::Elected { fencing_token } => println!("elected with fencing token {fencing_token}"),
-///             LeaderEvent::Missed { count } => println!("{count} events were missed"),
-///             other => println!("{other:?}"),
-///         }
+///         println!("{event}");
 ///     }
 /// });
 /// # host.run_one_term(CancellationToken::new(), async |_leader| ()).await?;

@@ -23,7 +23,7 @@ pub(super) struct Log {
 
 /// An event with the fields that all have.
 macro_rules! tell {
-    ($level:ident, $log:expr, $event:literal, $($rest:tt)+) => {
+    ($level:ident, $log:expr, $event:expr, $($rest:tt)+) => {
         // Without a span: election and holder stand in the event, and once is enough.
         $level!(
             target: TARGET,
@@ -82,13 +82,13 @@ impl Log {
             LeaderEvent::Elected { fencing_token } => {
                 self.term = Some(*fencing_token);
                 self.failures.clear();
-                tell!(info, self, "elected", fencing_token = fencing_token.get(), "elected");
+                tell!(info, self, event.name(), fencing_token = fencing_token.get(), "elected");
             }
             LeaderEvent::Stopping { fencing_token, reason } => {
                 tell!(
                     info,
                     self,
-                    "stopping",
+                    event.name(),
                     fencing_token = fencing_token.get(),
                     reason = reason.as_str(),
                     "leader task cancelled"
@@ -99,42 +99,38 @@ impl Log {
                 let (fencing_token, detail) = (fencing_token.get(), detail.as_deref());
                 let (wished, reason, outcome) = (is_wished(*reason, *outcome), reason.as_str(), outcome.as_str());
                 if wished {
-                    tell!(info, self, "ended", fencing_token, reason, outcome, detail, "leadership ended");
+                    tell!(info, self, event.name(), fencing_token, reason, outcome, detail, "leadership ended");
                 } else {
-                    tell!(warn, self, "ended", fencing_token, reason, outcome, detail, "leadership ended");
+                    tell!(warn, self, event.name(), fencing_token, reason, outcome, detail, "leadership ended");
                 }
             }
             LeaderEvent::AttemptFailed { operation, error } => self.note_failure(now, *operation, error),
             LeaderEvent::Overrun { fencing_token } => {
                 let fencing_token = fencing_token.get();
-                tell!(error, self, "overrun", fencing_token, "leader task still runs after its abortion");
+                tell!(error, self, event.name(), fencing_token, "leader task still runs after its abortion");
             }
             LeaderEvent::GrantedTooLate { fencing_token } => {
                 let fencing_token = fencing_token.get();
-                tell!(info, self, "granted_too_late", fencing_token, "grant not used: too late, or shutting down");
+                tell!(info, self, event.name(), fencing_token, "grant not used: too late, or shutting down");
             }
             LeaderEvent::TokenNotRising { granted, highest } => tell!(
                 error,
                 self,
-                "token_not_rising",
+                event.name(),
                 granted = granted.get(),
                 highest = highest.get(),
                 "the store granted a fencing token that is not above the last: it has lost data"
             ),
-            LeaderEvent::ForeignLease { lease } => tell!(
-                warn,
-                self,
-                "foreign_lease",
-                ?lease,
-                "another worker holds a longer lease than is configured here"
-            ),
+            LeaderEvent::ForeignLease { lease } => {
+                tell!(warn, self, event.name(), ?lease, "another worker holds a longer lease than is configured here")
+            }
             LeaderEvent::ReleaseFailed => {
-                tell!(warn, self, "release_failed", "release not delivered; the lease runs out by itself");
+                tell!(warn, self, event.name(), "release not delivered; the lease runs out by itself");
             }
             LeaderEvent::RefusedWithoutLeader => tell!(
                 warn,
                 self,
-                "refused_without_leader",
+                event.name(),
                 "the store refused the lease three times in a row and names no leader: something else holds or changes the \
                  record"
             ),

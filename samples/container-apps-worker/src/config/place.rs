@@ -52,6 +52,14 @@ impl Place {
         }
     }
 
+    /// As the library reads it, which is told what the deployment has said by another variable.
+    pub fn store_url(&self) -> String {
+        match self {
+            Self::Blob { .. } => format!("blob+{self}"),
+            Self::Cosmos { .. } => format!("cosmos+{self}"),
+        }
+    }
+
     /// Whether it is an emulator on this machine, which has a well-known key.
     pub fn is_emulator(&self) -> bool {
         match self {

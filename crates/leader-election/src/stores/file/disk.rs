@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::errors::{Doing, corrupt, failure};
+use super::name;
 use super::wire::{self, Rest};
 use crate::document::{Record, Written};
 use crate::error::{Error, ErrorKind, Result};
@@ -82,6 +83,19 @@ impl Disk {
             None
         };
         self.read_whole().map(Attempt::Done)
+    }
+
+    /// The elections whose records are in the directory, in order.
+    pub(super) fn elections(&self) -> Result<Attempt<Vec<String>>> {
+        let failed = |error| self.failure(Doing::Reading, error);
+        let mut elections = Vec::new();
+        for entry in fs::read_dir(&self.directory).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            let election = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            elections.extend(election.filter(|election| name::check(election).is_ok()).map(str::to_owned));
+        }
+        elections.sort_unstable();
+        Ok(Attempt::Done(elections))
     }
 
     /// Writes the first record, unless there is one.
@@ -213,6 +227,20 @@ fn version(content: &[u8]) -> Result<Version> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn elections_are_listed_by_their_records_and_nothing_else_is() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for file in ["nightly.json", "billing.eu.json", "billing.lock", "draft.draft", "notes.txt", ".json", "a b.json"]
+        {
+            fs::write(directory.path().join(file), "{}").expect("written");
+        }
+        let disk = Disk::new(directory.path().to_owned(), "any");
+        let Attempt::Done(elections) = disk.elections().expect("listed") else { panic!("no lock is needed") };
+        assert_eq!(elections, ["billing.eu", "nightly"]);
+        let absent = Disk::new(directory.path().join("absent"), "any");
+        assert_eq!(absent.elections().err().expect("no directory").kind(), ErrorKind::NotFound);
+    }
 
     #[test]
     fn who_writes_under_a_deleted_lock_file_does_not_say_that_it_is_done() {

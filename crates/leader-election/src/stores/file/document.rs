@@ -100,6 +100,10 @@ impl DocumentStore for LeaderFile {
         self.blocking(move |disk| disk.replace(&version, &text)).await
     }
 
+    async fn elections(&self) -> Result<Vec<String>> {
+        self.blocking(|disk| disk.elections()).await
+    }
+
     /// Any that a host can have, in the milliseconds that the record counts in.
     fn check_lease(&self, lease: Duration) -> Result<()> {
         let countable = lease.subsec_nanos().is_multiple_of(1_000_000);

@@ -1,0 +1,126 @@
+//! Any store, by its URL.
+
+mod address;
+mod advice;
+mod blob;
+mod cosmos;
+mod file;
+mod given;
+mod options;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use leader_election::{
+    Acquire, AcquireRequest, Claim, DistributedMutex, Observation, Operator, Renew, Result, SideName, SideRecord,
+    async_trait,
+};
+
+pub use address::StoreUrl;
+pub use options::StoreOptions;
+
+/// An election in the store that a URL names: for programs whose users choose the store.
+///
+/// | URL | Store | Sign in by |
+/// |---|---|---|
+/// | `file:DIRECTORY` | a directory on a disk of this machine: [`FileMutex`](crate::FileMutex) | – |
+/// | `https://ACCOUNT.blob.core.windows.net/CONTAINER` | a container of blobs: `BlobDistributedMutex` | `StoreOptions::credential`, or `?SIGNATURE` in the URL |
+/// | `https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER` | a container of Cosmos DB: `CosmosDistributedMutex` | `StoreOptions::credential` or `cosmos_key` |
+/// | `http://127.0.0.1:10000/devstoreaccount1/CONTAINER` | the emulator Azurite on this machine | – |
+/// | `emulator+http://HOST:PORT/devstoreaccount1/CONTAINER` | Azurite on another host, for tests | – |
+/// | `http://127.0.0.1:8081/DATABASE/CONTAINER` | the emulator of Cosmos DB on this machine | `StoreOptions::cosmos_key` |
+///
+/// Where host and port do not tell blobs from Cosmos DB, the scheme does: `blob+https://…`, `cosmos+https://…`, `blob+http://…`,
+/// `cosmos+http://…`. A container of Cosmos DB may also be written `/dbs/DATABASE/colls/CONTAINER`.
+///
+/// It is a [`DistributedMutex`] with all that the store behind it offers; clones share that. `Debug` and `Display` show no
+/// signature and no key. No environment variable is read.
+///
+/// ```
+/// use azure_leader_election::{LeaderHost, Store, StoreOptions};
+///
+/// # let directory = tempfile::tempdir()?;
+/// let url = format!("file:{}", directory.path().display());
+/// let store = Store::from_url(&url, "nightly-billing", StoreOptions::default())?;
+/// assert_eq!(store.to_string(), url);
+/// let host = LeaderHost::new(store);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Store {
+    url: StoreUrl,
+    mutex: Arc<dyn DistributedMutex>,
+}
+
+impl Store {
+    /// The election of this name in the store at `url`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting), with what to write instead: for a text that is no URL of a store, an
+    /// election that the store cannot name, a credential that is missing, and a store whose feature this program was built without.
+    /// The text is not quoted, as a secret may stand anywhere in it.
+    pub fn from_url(url: &str, election: &str, options: StoreOptions) -> Result<Self> {
+        url.parse::<StoreUrl>()?.open(election, options)
+    }
+
+    /// Where the election is kept.
+    #[must_use]
+    pub fn url(&self) -> &StoreUrl {
+        &self.url
+    }
+}
+
+/// The URL, without its query.
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.url.fmt(f)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.mutex).finish()
+    }
+}
+
+#[async_trait]
+impl DistributedMutex for Store {
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        self.mutex.try_acquire(request).await
+    }
+
+    async fn renew(&self, claim: &Claim) -> Result<Renew> {
+        self.mutex.renew(claim).await
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<()> {
+        self.mutex.release(claim).await
+    }
+
+    async fn observe(&self) -> Result<Observation> {
+        self.mutex.observe().await
+    }
+
+    fn election(&self) -> &str {
+        self.mutex.election()
+    }
+
+    fn check_lease(&self, lease: Duration) -> Result<()> {
+        self.mutex.check_lease(lease)
+    }
+
+    fn operator(&self) -> Option<Arc<dyn Operator>> {
+        self.mutex.operator()
+    }
+
+    fn side(&self, name: SideName) -> Option<Arc<dyn SideRecord>> {
+        self.mutex.side(name)
+    }
+
+    async fn changed(&self) {
+        self.mutex.changed().await;
+    }
+}

@@ -1,0 +1,54 @@
+//! By what right a store is opened.
+
+use std::fmt;
+
+#[cfg(feature = "cosmos")]
+use azure_core::credentials::Secret;
+
+#[cfg(any(feature = "blob", feature = "cosmos"))]
+use crate::shared_credential::SharedCredential;
+
+/// What a URL does not say of a store: by what right to open it, and what to create.
+///
+/// All is absent by default, which is enough for a directory, an emulator of blobs, and a URL with a signature. `Debug` tells of
+/// each secret only whether there is one.
+///
+/// ```
+/// use azure_leader_election::{Store, StoreOptions};
+///
+/// let url = "https://myaccount.documents.azure.com/workers/leaders";
+/// let refusal = Store::from_url(url, "nightly-billing", StoreOptions::default()).unwrap_err();
+/// assert!(refusal.to_string().contains("StoreOptions::credential"));
+///
+/// let by_key = StoreOptions { cosmos_key: Some("a2V5".into()), ..StoreOptions::default() };
+/// assert!(!format!("{by_key:?}").contains("a2V5"));
+/// let store = Store::from_url(url, "nightly-billing", by_key)?;
+/// # Ok::<(), azure_leader_election::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct StoreOptions {
+    /// Signs in with Entra ID: to blobs, unless the URL carries a signature, and to Cosmos DB, unless there is a
+    /// [key](Self::cosmos_key). Share one among all stores of a process. Default: none.
+    #[cfg(any(feature = "blob", feature = "cosmos"))]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "blob", feature = "cosmos"))))]
+    pub credential: Option<SharedCredential>,
+    /// The account key of Cosmos DB, without anything round it; it comes before the [credential](Self::credential). Other stores
+    /// ignore it. Default: none.
+    #[cfg(feature = "cosmos")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cosmos")))]
+    pub cosmos_key: Option<Secret>,
+    /// Whether whoever contends creates the container of blobs when it is absent, and by key the database and container of Cosmos
+    /// DB. An election's own blob, document or directory is created in any case. Default: `false`.
+    pub create: bool,
+}
+
+impl fmt::Debug for StoreOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("StoreOptions");
+        #[cfg(any(feature = "blob", feature = "cosmos"))]
+        shown.field("credential", &self.credential.is_some());
+        #[cfg(feature = "cosmos")]
+        shown.field("cosmos_key", &self.cosmos_key.is_some());
+        shown.field("create", &self.create).finish()
+    }
+}
