@@ -9,8 +9,8 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use azure_leader_election::{
-    BlobDistributedMutex, BlobMutexOptions, CancellationToken, CosmosDistributedMutex, DistributedMutex, LeaderHost,
-    Leadership, MemoryMutex, TaskError,
+    BlobDistributedMutex, BlobMutexOptions, CancellationToken, CosmosAddress, CosmosDistributedMutex, DistributedMutex,
+    LeaderHost, Leadership, MemoryMutex, TaskError,
 };
 
 const SIGNED: &str = "https://acct.blob.core.windows.net/leases?sv=2025-01-01&sig=c2lnbmF0dXJl";
@@ -62,7 +62,8 @@ fn ready(mutex: BlobDistributedMutex) -> BlobDistributedMutex {
 
 fn cosmos() -> CosmosDistributedMutex {
     let endpoint = "https://acct.documents.azure.com/";
-    CosmosDistributedMutex::with_key(endpoint, "workers", "leaders", "nightly", "a2V5".into()).expect("valid")
+    let leaders = CosmosAddress::new(endpoint, "workers", "leaders").expect("valid");
+    CosmosDistributedMutex::with_key(leaders, "nightly", "a2V5".into()).expect("valid")
 }
 
 #[divan::bench(sample_size = 1, sample_count = 50)]

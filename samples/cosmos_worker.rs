@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use azure_core::credentials::Secret;
 use azure_leader_election::{
-    CosmosDistributedMutex, CosmosMutexOptions, HolderId, LeaderHost, LeaderHostOptions, TaskError, Timing,
-    TimingOptions,
+    CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions, HolderId, LeaderHost, LeaderHostOptions, TaskError,
+    Timing, TimingOptions,
 };
 use clap::Parser;
 use common::Credential;
@@ -66,12 +66,13 @@ async fn run(arguments: Arguments) -> Result<(), TaskError> {
 
 fn open(arguments: &Arguments) -> azure_leader_election::Result<CosmosDistributedMutex> {
     let Arguments { endpoint, database, container, election, .. } = arguments;
+    let leaders = CosmosAddress::new(endpoint, database, container)?;
     match std::env::var("COSMOS_KEY").ok().filter(|key| !key.is_empty()) {
-        Some(key) => CosmosDistributedMutex::with_key(endpoint, database, container, election, Secret::new(key))?
+        Some(key) => CosmosDistributedMutex::with_key(leaders, election, Secret::new(key))?
             .with_options(CosmosMutexOptions { create: true, ..CosmosMutexOptions::default() }),
         None => {
             let credential = common::sign_in(arguments.credential)?;
-            CosmosDistributedMutex::new(endpoint, database, container, election, credential)
+            CosmosDistributedMutex::new(leaders, election, credential)
         }
     }
 }

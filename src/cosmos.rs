@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod address;
 pub(crate) mod connection;
+mod documents;
 pub(crate) mod errors;
 #[cfg(test)]
 mod generated;
@@ -11,5 +12,6 @@ pub(crate) mod laws;
 mod lease;
 mod writer;
 
+pub use address::CosmosAddress;
 pub use lease::{CosmosDistributedMutex, CosmosMutexOptions};
 pub use writer::{CommittedBatch, FencedPartition, RefusedOperation};

@@ -38,6 +38,8 @@ pub use leader_election::*;
 #[cfg(feature = "blob")]
 pub use blob::{BlobContent, BlobDistributedMutex, BlobMutexOptions, Create, FencedBlob, FencedStateBlob};
 #[cfg(feature = "cosmos")]
-pub use cosmos::{CommittedBatch, CosmosDistributedMutex, CosmosMutexOptions, FencedPartition, RefusedOperation};
+pub use cosmos::{
+    CommittedBatch, CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions, FencedPartition, RefusedOperation,
+};
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 pub use shared_credential::SharedCredential;

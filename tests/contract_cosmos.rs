@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use azure_core::credentials::Secret;
 use azure_leader_election::contract::Fixture;
-use azure_leader_election::{CosmosDistributedMutex, CosmosMutexOptions, DistributedMutex, async_trait};
+use azure_leader_election::{CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions, DistributedMutex, async_trait};
 use testbed::cosmos::{Emulator, EmulatorOptions, EmulatorToken, KEY, VercelServer};
 use testbed::names;
 
@@ -19,6 +19,8 @@ use testbed::names;
 enum Account {
     EmulatorByKey,
     EmulatorByToken,
+    /// By a client of the caller's, with the SDK's own retries.
+    EmulatorByClient,
     Vercel,
 }
 
@@ -55,13 +57,14 @@ impl Fixture for Cosmos {
     }
 
     async fn open(&self, election: &String) -> Arc<dyn DistributedMutex> {
+        let leaders = |endpoint: &str| CosmosAddress::new(endpoint, DATABASE, CONTAINER).expect("valid");
         let with_key = |endpoint: &str| {
-            CosmosDistributedMutex::with_key(endpoint, DATABASE, CONTAINER, election, Secret::new(KEY)).expect("valid")
+            CosmosDistributedMutex::with_key(leaders(endpoint), election, Secret::new(KEY)).expect("valid")
         };
         let mutex = match self.0 {
             Account::EmulatorByKey => match external() {
                 Some((endpoint, key)) => {
-                    CosmosDistributedMutex::with_key(&endpoint, DATABASE, CONTAINER, election, Secret::new(key))
+                    CosmosDistributedMutex::with_key(leaders(&endpoint), election, Secret::new(key))
                         .and_then(|mutex| mutex.with_options(create()))
                         .expect("valid")
                 }
@@ -69,8 +72,11 @@ impl Fixture for Cosmos {
             },
             Account::EmulatorByToken => {
                 let credential = Arc::new(EmulatorToken::DataContributor);
-                CosmosDistributedMutex::new(&emulator().endpoint(), DATABASE, CONTAINER, election, credential)
-                    .expect("valid")
+                CosmosDistributedMutex::new(leaders(&emulator().endpoint()), election, credential).expect("valid")
+            }
+            Account::EmulatorByClient => {
+                let client = emulator().container(DATABASE, CONTAINER).await;
+                CosmosDistributedMutex::from_container_client(client, election).expect("valid")
             }
             Account::Vercel => {
                 with_key(&VercelServer::shared().await.endpoint()).with_options(create()).expect("valid")
@@ -104,6 +110,10 @@ impl Fixture for Cosmos {
 
 mod on_the_emulator_with_a_key {
     azure_leader_election::contract_tests!(super::Cosmos(super::Account::EmulatorByKey); flavor = "multi_thread");
+}
+
+mod on_the_emulator_with_a_client_of_the_callers {
+    azure_leader_election::contract_tests!(super::Cosmos(super::Account::EmulatorByClient); flavor = "multi_thread");
 }
 
 mod on_the_emulator_with_a_token {

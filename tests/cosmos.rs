@@ -9,12 +9,12 @@ use std::time::Duration;
 use azure_core::credentials::Secret;
 use azure_data_cosmos_driver::in_memory_emulator::{ConsistencyLevel, WriteMode};
 use azure_leader_election::{
-    CancellationToken, CosmosDistributedMutex, CosmosMutexOptions, DistributedMutex, Error, ErrorKind, LeaderHost,
-    LeaderHostOptions, Renew, Timing, TimingOptions,
+    CancellationToken, CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions, DistributedMutex, Error, ErrorKind,
+    LeaderHost, LeaderHostOptions, Renew, Timing, TimingOptions,
 };
 use serde_json::{Value, json};
 use testbed::cosmos::election::{
-    CONTAINER, DATABASE, ELECTION, acquire, claim, emulator, mutex, refused, release, renew,
+    CONTAINER, DATABASE, ELECTION, acquire, address, claim, emulator, mutex, refused, release, renew,
 };
 use testbed::cosmos::{EmulatorOptions, EmulatorToken, KEY, Kind};
 
@@ -30,7 +30,7 @@ async fn an_account_with_two_write_regions_is_refused_before_any_write() {
 
     let options = CosmosMutexOptions { accept_multiple_write_regions: true, ..Default::default() };
     let accepted = mutex(&emulator).with_options(options).unwrap();
-    acquire(&accepted, &mut claim("a")).await;
+    acquire(&accepted, &claim("a")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,8 +38,8 @@ async fn a_second_write_region_that_is_switched_on_under_a_leader_stops_it() {
     let emulator = emulator(EmulatorOptions { regions: &["East US", "West US"], ..Default::default() });
     let options = CosmosMutexOptions { recheck_every: Duration::from_secs(1), ..Default::default() };
     let mutex = mutex(&emulator).with_options(options).unwrap();
-    let mut leading = claim("a");
-    acquire(&mutex, &mut leading).await;
+    let leading = claim("a");
+    acquire(&mutex, &leading).await;
     emulator.store().set_write_mode(WriteMode::Multi);
     let told = loop {
         match mutex.renew(&leading).await {
@@ -61,13 +61,13 @@ async fn invariant_2_a_forced_failover_under_strong_consistency_repeats_no_token
         ..Default::default()
     });
     let mutex = mutex(&emulator);
-    let mut first = claim("a");
-    let before = acquire(&mutex, &mut first).await.fencing_token;
+    let first = claim("a");
+    let before = acquire(&mutex, &first).await.fencing_token;
     emulator.fail_over_to("West US");
     // The same mutex finds the region that took over, and the lease is still its own.
     assert_eq!(renew(&mutex, &first).await, Renew::Renewed);
     release(&mutex, &first).await;
-    assert!(acquire(&mutex, &mut claim("b")).await.fencing_token > before, "tokens rise over a failover");
+    assert!(acquire(&mutex, &claim("b")).await.fencing_token > before, "tokens rise over a failover");
 }
 
 /// A host with a short lease gives up each attempt long before the client would, and nobody hears how it went.
@@ -75,8 +75,8 @@ async fn invariant_2_a_forced_failover_under_strong_consistency_repeats_no_token
 async fn a_client_that_never_answers_in_time_is_made_anew() {
     let emulator = emulator(EmulatorOptions::default());
     let mutex = mutex(&emulator);
-    let mut leading = claim("a");
-    acquire(&mutex, &mut leading).await;
+    let leading = claim("a");
+    acquire(&mutex, &leading).await;
     let connected = emulator.requests("GET", Kind::Account);
     emulator.hang();
     for _ in 0..10 {
@@ -93,7 +93,7 @@ async fn a_client_that_never_answers_in_time_is_made_anew() {
 async fn a_document_that_cannot_be_understood_is_one_clear_error_and_stays_as_it_is() {
     let emulator = emulator(EmulatorOptions::default());
     let mutex = mutex(&emulator);
-    acquire(&mutex, &mut claim("a")).await;
+    acquire(&mutex, &claim("a")).await;
     let good = emulator.document(DATABASE, CONTAINER, ELECTION).unwrap();
     let ten_years = 10_u64 * 365 * 24 * 3600 * 1000;
     for (field, value) in [
@@ -130,8 +130,8 @@ async fn a_document_that_cannot_be_understood_is_one_clear_error_and_stays_as_it
 async fn a_renewal_is_one_request_and_keeps_what_others_have_put_into_the_document() {
     let emulator = emulator(EmulatorOptions::default());
     let mutex = mutex(&emulator);
-    let mut claim = claim("a");
-    acquire(&mutex, &mut claim).await;
+    let claim = claim("a");
+    acquire(&mutex, &claim).await;
     let mut document = emulator.document(DATABASE, CONTAINER, ELECTION).unwrap();
     document["team"] = json!("billing");
     emulator.put_document(DATABASE, CONTAINER, &document);
@@ -162,8 +162,8 @@ async fn a_renewal_is_one_request_and_keeps_what_others_have_put_into_the_docume
 async fn a_renewal_without_an_answer_is_repeated_by_a_write_of_its_own() {
     let emulator = emulator(EmulatorOptions::default());
     let mutex = mutex(&emulator);
-    let mut claim = claim("a");
-    acquire(&mutex, &mut claim).await;
+    let claim = claim("a");
+    acquire(&mutex, &claim).await;
     emulator.lose_next_responses("PUT", 1);
     let lost = mutex.renew(&claim).await;
     assert!(lost.as_ref().is_err_and(Error::is_transient), "{lost:?}");
@@ -176,9 +176,9 @@ async fn a_renewal_without_an_answer_is_repeated_by_a_write_of_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_set_up_wrongly_is_one_clear_error_at_once() {
     let emulator = emulator(EmulatorOptions::default());
-    let endpoint = emulator.endpoint();
     let with_token = |container: &str, token| {
-        CosmosDistributedMutex::new(&endpoint, DATABASE, container, ELECTION, Arc::new(token)).unwrap()
+        let container = CosmosAddress::new(&emulator.endpoint(), DATABASE, container).unwrap();
+        CosmosDistributedMutex::new(container, ELECTION, Arc::new(token)).unwrap()
     };
     let missing = start(with_token("absent", EmulatorToken::DataContributor)).await;
     assert_eq!(missing.kind(), ErrorKind::NotFound);
@@ -192,7 +192,7 @@ async fn whatever_is_set_up_wrongly_is_one_clear_error_at_once() {
     assert_eq!(reader.kind(), ErrorKind::Denied);
 
     let wrong_key = Secret::new("c29tZSBvdGhlciBrZXksIG9mIHRoZSByaWdodCBsZW5ndGgsIGJ1dCBub3QgdGhpcyBhY2NvdW50J3M=");
-    let wrong = CosmosDistributedMutex::with_key(&endpoint, DATABASE, CONTAINER, ELECTION, wrong_key).unwrap();
+    let wrong = CosmosDistributedMutex::with_key(address(&emulator), ELECTION, wrong_key).unwrap();
     let wrong = start(wrong).await;
     assert_eq!(wrong.kind(), ErrorKind::Denied);
     assert!(shown(&wrong).contains("key"), "{wrong}");
@@ -229,9 +229,9 @@ async fn start(mutex: CosmosDistributedMutex) -> Error {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_leader_document_lives_for_ever_whatever_the_containers_default_or_somebody_says() {
     let emulator = emulator(EmulatorOptions::default());
-    let (mutex, mut leader) = (mutex(&emulator), claim("a"));
+    let (mutex, leader) = (mutex(&emulator), claim("a"));
     let ttl = || emulator.document(DATABASE, CONTAINER, ELECTION).expect("there is one")["ttl"].clone();
-    acquire(&mutex, &mut leader).await;
+    acquire(&mutex, &leader).await;
     assert_eq!(ttl(), json!(-1), "elected");
     let mut document = emulator.document(DATABASE, CONTAINER, ELECTION).expect("there is one");
     document["ttl"] = json!(60);
@@ -257,8 +257,8 @@ async fn a_container_with_another_partition_key_is_refused_by_name_and_nothing_i
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_near_the_highest_is_refused_before_anybody_is_granted_one_above_it() {
     let emulator = emulator(EmulatorOptions::default());
-    let (mutex, mut leader) = (mutex(&emulator), claim("a"));
-    acquire(&mutex, &mut leader).await;
+    let (mutex, leader) = (mutex(&emulator), claim("a"));
+    acquire(&mutex, &leader).await;
     release(&mutex, &leader).await;
     let mut document = emulator.document(DATABASE, CONTAINER, ELECTION).expect("there is one");
     document["fencingToken"] = json!((1_u64 << 53) - 2);

@@ -22,8 +22,8 @@ async fn a_crowd_elects(emulator: &Emulator, contenders: usize, terms: usize) {
         let (mutex, leading, tokens) = (mutex(emulator), Arc::clone(&leading), Arc::clone(&tokens));
         crowd.spawn(async move {
             for _ in 0..terms {
-                let mut claim = claim(&format!("contender-{contender}"));
-                let grant = acquire(&mutex, &mut claim).await;
+                let claim = claim(&format!("contender-{contender}"));
+                let grant = acquire(&mutex, &claim).await;
                 assert_eq!(leading.fetch_add(1, Ordering::SeqCst), 0, "one winner at a time");
                 tokens.lock().unwrap().push(grant.fencing_token);
                 leading.fetch_sub(1, Ordering::SeqCst);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use azure_core::credentials::Secret;
 use azure_core::hmac::hmac_sha256;
+use azure_core::http::Url;
 use azure_core::time::{OffsetDateTime, parse_rfc7231, to_rfc7231};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -45,12 +46,12 @@ pub(super) struct Account {
 
 impl Account {
     /// Asks the account.
-    pub(super) async fn fetch(address: &Address, access: &Access) -> Result<Self> {
+    pub(super) async fn fetch(endpoint: &Url, address: &Address, access: &Access) -> Result<Self> {
         let date = to_rfc7231(&OffsetDateTime::now_utc());
         let authorization = access.authorization(&date).await?;
         let client = client().await?;
         let response = client
-            .get(address.endpoint().clone())
+            .get(endpoint.clone())
             .header("authorization", authorization)
             .header("x-ms-date", date)
             .header("x-ms-version", "2020-07-15")

@@ -19,7 +19,7 @@ use tracing::warn;
 
 use super::CosmosMutexOptions;
 use super::account::{Access, Account};
-use super::address::Address;
+use super::address::{Address, CosmosAddress};
 use super::errors;
 use leader_election::{Error, ErrorKind, Result, kit::TARGET, kit::service_time};
 
@@ -45,6 +45,8 @@ struct Silence {
 }
 
 struct Setup {
+    container: CosmosAddress,
+    /// For errors.
     address: Address,
     access: Access,
     options: CosmosMutexOptions,
@@ -68,14 +70,11 @@ enum State {
 }
 
 impl Connection {
-    pub(super) fn new(address: Address, access: Access, options: CosmosMutexOptions) -> Self {
-        let setup =
-            Setup { address, access, options, refused: AtomicBool::new(false), told: std::sync::Mutex::default() };
+    /// To the container that the election `address` is held in.
+    pub(super) fn new(container: CosmosAddress, address: Address, access: Access, options: CosmosMutexOptions) -> Self {
+        let (refused, told) = (AtomicBool::new(false), std::sync::Mutex::default());
+        let setup = Setup { container, address, access, options, refused, told };
         Self { setup: Arc::new(setup), state: Mutex::default(), silence: std::sync::Mutex::default() }
-    }
-
-    pub(super) fn address(&self) -> &Address {
-        &self.setup.address
     }
 
     /// What the service's clock shows now at the least, in milliseconds since 1970: a document that was written long ago does
@@ -123,15 +122,13 @@ impl Connection {
         }
     }
 
-    /// Notes how a call went, and turns its error into ours.
-    pub(super) async fn failed(&self, doing: &str, error: &CosmosError) -> Error {
-        let explained = errors::explain(doing, &self.setup.address, error);
+    /// Notes how a call went that failed so.
+    pub(super) async fn failed(&self, explained: &Error) {
         if explained.kind() != ErrorKind::Unreachable {
             self.answered();
         } else if self.silence().calls >= REBUILD_AFTER {
             *self.state.lock().await = State::Idle;
         }
-        explained
     }
 
     pub(super) fn answered(&self) {
@@ -169,8 +166,8 @@ impl Setup {
             warn!(
                 target: TARGET,
                 event = "account_can_lose_terms",
-                election = self.address.election,
-                account = self.address.host(),
+                election = self.address.id,
+                account = self.container.host(),
                 regions = account.regions,
                 consistency = account.consistency,
                 "a forced failover of this account can lose the latest term; use Strong consistency, or one region"
@@ -188,7 +185,7 @@ impl Setup {
             }
             Ok(_) => {}
             Err(error) => {
-                let election = &self.address.election;
+                let election = &self.address.id;
                 warn!(target: TARGET, event = "account_not_checked", election, %error, "the account's write regions could not be checked again");
             }
         }
@@ -197,7 +194,7 @@ impl Setup {
     /// What outlives an attempt must not hang for ever.
     async fn bounded<T>(&self, connecting: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::time::timeout(CONNECT_LIMIT, connecting).await.unwrap_or_else(|_| {
-            let host = self.address.host();
+            let host = self.container.host();
             Err(Error::new(
                 ErrorKind::Timeout,
                 format!("signing in and connecting to {host} took over {CONNECT_LIMIT:?}"),
@@ -206,7 +203,7 @@ impl Setup {
     }
 
     async fn check(&self) -> Result<Account> {
-        let account = Account::fetch(&self.address, &self.access).await?;
+        let account = Account::fetch(self.container.url(), &self.address, &self.access).await?;
         if let Some(server_ms) = account.server_ms {
             *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some((server_ms, Instant::now()));
         }
@@ -219,7 +216,7 @@ impl Setup {
             format!(
                 "the Cosmos DB account {:?} has several write regions: writes in two of them can both succeed, and two \
                  workers would lead. Turn multi-region writes off, or use an account of its own with one write region",
-                self.address.host()
+                self.container.host()
             ),
         )
     }
@@ -236,7 +233,7 @@ impl Setup {
             .build()
             .map_err(failed)?;
         let runtime = CosmosRuntime::builder().with_connection_pool(pool).build().await.map_err(failed)?;
-        let endpoint = self.address.endpoint().as_str().parse().map_err(failed)?;
+        let endpoint = self.container.endpoint().parse().map_err(failed)?;
         let account = match &self.access {
             Access::Key(key) => {
                 AccountReference::with_authentication_key(endpoint, Secret::new(key.secret().to_owned()))
@@ -254,7 +251,7 @@ impl Setup {
     }
 
     async fn open(&self, client: &CosmosClient) -> Result<ContainerClient> {
-        let (database, container) = (self.address.database.clone(), self.address.container.clone());
+        let (database, container) = (self.container.database().to_owned(), self.container.container().to_owned());
         let opened = client.database_client(database.clone()).container_client(container.clone(), None).await;
         match opened {
             Err(error) if error.status().is_not_found() && self.options.create => {}
@@ -317,9 +314,11 @@ mod tests {
     /// Such as one that starts a program.
     #[tokio::test(start_paused = true)]
     async fn a_sign_in_that_hangs_is_given_up() {
-        let address = Address::new("https://acct.documents.azure.com", "db", "leases", "nightly").expect("valid");
+        let address = crate::cosmos::laws::place();
+        let container = address.container.clone().expect("as given");
         let credential = SharedCredential::with_runtime(Arc::new(Hangs), tokio::runtime::Handle::current());
-        let connection = Connection::new(address, Access::Credential(credential), CosmosMutexOptions::default());
+        let connection =
+            Connection::new(container, address, Access::Credential(credential), CosmosMutexOptions::default());
         for _ in 0..3 {
             let attempt = tokio::time::timeout(CONNECT_LIMIT / 2, connection.container()).await;
             if let Ok(outcome) = attempt {

@@ -58,14 +58,13 @@ pub(super) fn status(
         }
         403 => format!(
             "; give the identity the data-plane role Cosmos DB Built-in Data Contributor (`az cosmosdb sql role \
-             assignment create`; a role of Azure's access control does not do) on {}/{}, and check the account's \
-             network rules",
-            address.database, address.container
+             assignment create`; a role of Azure's access control does not do) on {}, and check the account's network rules",
+            address.place()
         ),
         404 => format!(
-            "; there is no container {:?} in a database {:?}: create it with partition key /id, by Bicep or by `az \
-             cosmosdb sql container create`, or set `create` with an account key",
-            address.container, address.database
+            "; {} does not exist: create it with partition key /id, by Bicep or by `az cosmosdb sql container create`, or set \
+             `create` with an account key",
+            address.place()
         ),
         _ => String::new(),
     };
@@ -83,9 +82,8 @@ pub(super) fn wrong_partition_key(address: &Address, has: Option<&str>) -> Error
     Error::new(
         ErrorKind::InvalidSetting,
         format!(
-            "the container {:?} in the database {:?} needs the partition key /id, and has {has}: name a container that has /id, or \
-             create one for elections alone",
-            address.container, address.database
+            "{} needs the partition key /id, and has {has}: name a container that has /id, or create one for elections alone",
+            address.place()
         ),
     )
 }
@@ -97,12 +95,12 @@ pub(super) fn silence(doing: &str, address: &Address, error: &(dyn StdError + 's
     let (kind, why) = if is_unknown_host(&text) {
         (
             ErrorKind::NotFound,
-            format!("there is no host {:?}: check the account's name in the endpoint", address.host()),
+            format!("there is no host {}: check the account's name in the endpoint", address.server()),
         )
     } else if text.contains("certificate") {
-        (ErrorKind::Refused, format!("{:?} could not be reached", address.authority()))
+        (ErrorKind::Refused, format!("{} could not be reached", address.server()))
     } else {
-        (ErrorKind::Unreachable, format!("{:?} gave no answer ({})", address.authority(), cause.root()))
+        (ErrorKind::Unreachable, format!("{} gave no answer ({})", address.server(), cause.root()))
     };
     let advice = advice(&text).map(|advice| format!("; {advice}")).unwrap_or_default();
     Error::new(kind, format!("{doing} {address} failed: {why}{advice}")).with_source(cause)
@@ -111,14 +109,24 @@ pub(super) fn silence(doing: &str, address: &Address, error: &(dyn StdError + 's
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cosmos::laws;
 
     #[test]
     fn a_document_that_does_not_fit_the_partition_key_is_said_to_need_another_container() {
-        let address =
-            Address::new("https://acct.documents.azure.com/", "workers", "leaders", "nightly").expect("valid");
+        let address = laws::place();
         let error = status("creating", &address, 400, Some(1001), None);
         assert_eq!(error.kind(), ErrorKind::InvalidSetting);
         assert!(error.to_string().contains("needs the partition key /id"), "{error}");
         assert!(!status("creating", &address, 400, None, None).to_string().contains("partition key"));
+    }
+
+    #[test]
+    fn what_is_said_of_a_callers_client_names_no_container_that_is_not_known() {
+        let address = Address::of_election(None, "nightly").expect("valid");
+        for status in [400, 403, 404, 503] {
+            let error = self::status("reading", &address, status, None, None);
+            let shown = "reading \"nightly\" in the container of your client failed: HTTP";
+            assert!(error.to_string().starts_with(shown), "{error}");
+        }
     }
 }

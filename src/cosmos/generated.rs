@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::laws;
 use crate::laws::strategies::{number, parsed_url, text, time, url};
-use leader_election::{FencingToken, HolderId, document::Record};
+use leader_election::{FencingToken, HolderId, LeaderData, document::Record};
 
 /// Any JSON, of a few levels.
 fn value() -> impl Strategy<Value = Value> {
@@ -44,7 +44,8 @@ fn document() -> impl Strategy<Value = Value> {
         prop_oneof![4 => any::<u32>().prop_map(Value::from), 1 => any::<u64>().prop_map(Value::from), 1 => value()];
     let ours = (schema, name(), name(), mark(), mark(), token, digits(), digits(), digits(), when(), when(), ts);
     let strangers = prop::collection::hash_map("[a-zA-Z_]{0,8}", value(), 0..3);
-    (ours, strangers, prop::option::weighted(0.1, 0..12_usize)).prop_map(|(ours, strangers, left_out)| {
+    let told = prop::option::of(prop_oneof![6 => text().prop_map(Value::from), 1 => value()]);
+    (ours, told, strangers, prop::option::weighted(0.1, 0..12_usize)).prop_map(|(ours, told, strangers, left_out)| {
         let (schema, holder, previous, claim, write, token, lease, renew, renewals, elected, renewed, ts) = ours;
         let mut document: Map<String, Value> = strangers.into_iter().collect();
         let fields = [
@@ -61,6 +62,7 @@ fn document() -> impl Strategy<Value = Value> {
             ("renewedAt", renewed),
             ("_ts", ts),
         ];
+        document.extend(told.map(|told| ("data".to_owned(), told)));
         for (number, (name, value)) in fields.into_iter().enumerate() {
             if left_out != Some(number) {
                 document.insert(name.to_owned(), value);
@@ -88,18 +90,29 @@ fn clock() -> impl Strategy<Value = Option<SystemTime>> {
     }))
 }
 
+fn data() -> impl Strategy<Value = Option<LeaderData>> {
+    prop::option::of(".{1,300}".prop_map(|text| LeaderData::new(text).expect("of 1,200 bytes at the most")))
+}
+
 prop_compose! {
     fn record()(
         holder in holder(), previous in holder(), claim in "[0-9a-f]{32}", write in "[0-9a-f]{32}",
         token in 1..=FencingToken::MAX, lease in 0..=3_600_000_u64, rhythm in 0..=3_600_000_u64, renewals in any::<u64>(),
-        elected_at in clock(), renewed_at in clock(),
+        elected_at in clock(), renewed_at in clock(), data in data(),
     ) -> Record {
-        Record {
-            holder, previous, claim, write, renewals, elected_at, renewed_at,
-            fencing_token: FencingToken::new(token).expect("in range"),
-            lease: Duration::from_millis(lease),
-            renew_every: Duration::from_millis(rhythm),
-        }
+        let mut record = laws::record();
+        record.holder = holder;
+        record.previous = previous;
+        record.claim = claim;
+        record.write = write;
+        record.fencing_token = FencingToken::new(token).expect("in range");
+        record.lease = Duration::from_millis(lease);
+        record.renew_every = Duration::from_millis(rhythm);
+        record.renewals = renewals;
+        record.elected_at = elected_at;
+        record.renewed_at = renewed_at;
+        record.data = data;
+        record
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use azure_data_cosmos::{CosmosError, CosmosStatus};
 use serde_json::Value;
 
-use super::address::Address;
+use super::address::{Address, CosmosAddress};
 use super::errors;
 use super::lease::wire::{self, NAMES};
 use crate::laws::{CANARY, presentable};
@@ -41,6 +41,16 @@ pub(crate) fn document(document: Value) {
     round_trip(&stored.record, &document);
 }
 
+/// A record, to be changed.
+#[cfg(test)]
+pub(crate) fn record() -> Record {
+    let document = serde_json::json!({
+        "schemaVersion": 1, "holder": "worker-7", "previousHolder": "", "claim": "7", "write": "1", "fencingToken": 7,
+        "leaseMs": 3_000, "renewEveryMs": 1_000, "renewals": 4, "electedAt": "1970-01-01T00:00:00Z", "renewedAt": null,
+    });
+    wire::read(version(), document).expect("readable").record
+}
+
 /// A record is read back as it was written, and what else stands in the document stays, but for what the service writes.
 pub(crate) fn round_trip(record: &Record, before: &Value) {
     let rest = before.as_object().cloned().unwrap_or_default();
@@ -55,7 +65,9 @@ pub(crate) fn round_trip(record: &Record, before: &Value) {
 
 /// An address that is accepted names one account and shows no more; all else is refused by name.
 pub(crate) fn address(endpoint: &str, database: &str, container: &str, election: &str) {
-    let address = match Address::new(endpoint, database, container, election) {
+    let container_address = CosmosAddress::new(endpoint, database, container);
+    let address = container_address.and_then(|container| Address::of_election(Some(container), election));
+    let address = match address {
         Ok(address) => address,
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::InvalidSetting);
@@ -64,8 +76,9 @@ pub(crate) fn address(endpoint: &str, database: &str, container: &str, election:
             return presentable(&error);
         }
     };
-    let url = address.endpoint();
-    let loopback = ["localhost", "127.0.0.1", "[::1]"].contains(&address.host());
+    let account = address.container.as_ref().expect("as given");
+    let url = account.url();
+    let loopback = ["localhost", "127.0.0.1", "[::1]"].contains(&account.host());
     assert!(url.scheme() == "https" || (url.scheme() == "http" && loopback), "{url}");
     assert!(!url.as_str().contains(['?', '#', '@']) && url.path() == "/", "{url}");
     for name in [database, container, election] {
@@ -107,6 +120,7 @@ pub(crate) fn silence(status: u16, text: &str) {
     assert!(!explained.to_string().contains(CANARY));
 }
 
-fn place() -> Address {
-    Address::new("https://acct.documents.azure.com/", "workers", "leaders", "nightly").expect("valid")
+pub(crate) fn place() -> Address {
+    let container = CosmosAddress::new("https://acct.documents.azure.com/", "workers", "leaders").expect("valid");
+    Address::of_election(Some(container), "nightly").expect("valid")
 }

@@ -1,26 +1,30 @@
 //! A leader document in Azure Cosmos DB.
 
 mod document;
+mod side;
+mod signed_in;
 pub(crate) mod wire;
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use azure_core::credentials::Secret;
+use azure_data_cosmos::clients::ContainerClient;
 
 use crate::cosmos::account::Access;
-use crate::cosmos::address::Address;
+use crate::cosmos::address::{Address, CosmosAddress};
 use crate::cosmos::connection::Connection;
+use crate::cosmos::documents::Documents;
 use crate::shared_credential::SharedCredential;
 use document::LeaderDocument;
 use leader_election::{
-    Acquire, AcquireRequest, Claim, DistributedMutex, Error, Observation, Renew, Result, document::DocumentMutex,
-    kit::on_request_threads, kit::patience,
+    Acquire, AcquireRequest, Claim, DistributedMutex, Error, Observation, Operator, Renew, Result, SideName,
+    SideRecord, document::DocumentMutex, kit::OnRequestThreads,
 };
 use leader_election_http::tls;
+use signed_in::SignedIn;
 
 /// Elects on a document in Azure Cosmos DB, under optimistic concurrency.
 ///
@@ -42,32 +46,35 @@ use leader_election_http::tls;
 ///
 /// ```no_run
 /// use azure_identity::ManagedIdentityCredential;
-/// use azure_leader_election::CosmosDistributedMutex;
+/// use azure_leader_election::{CosmosAddress, CosmosDistributedMutex};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let mutex = CosmosDistributedMutex::new(
-///     "https://myaccount.documents.azure.com/",
-///     "workers",
-///     "leaders",
-///     "nightly-billing",
-///     ManagedIdentityCredential::new(None)?,
-/// )?;
+/// let leaders = CosmosAddress::new("https://myaccount.documents.azure.com/", "workers", "leaders")?;
+/// let mutex = CosmosDistributedMutex::new(leaders, "nightly-billing", ManagedIdentityCredential::new(None)?)?;
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
 pub struct CosmosDistributedMutex {
     address: Address,
-    access: Access,
-    document: Arc<DocumentMutex<LeaderDocument>>,
+    way: Way,
+    election: OnRequestThreads<SignedIn<DocumentMutex<LeaderDocument>>>,
+}
+
+/// How the container is reached.
+#[derive(Clone)]
+enum Way {
+    Own(CosmosAddress, Access),
+    Callers(ContainerClient),
 }
 
 /// Settings of a [`CosmosDistributedMutex`] that are rarely needed.
 ///
 /// ```
-/// use azure_leader_election::{CosmosDistributedMutex, CosmosMutexOptions};
+/// use azure_leader_election::{CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions};
 ///
-/// let mutex = CosmosDistributedMutex::with_key("http://127.0.0.1:8081/", "workers", "leaders", "nightly", "a2V5".into())?
+/// let leaders = CosmosAddress::new("http://127.0.0.1:8081/", "workers", "leaders")?;
+/// let mutex = CosmosDistributedMutex::with_key(leaders, "nightly", "a2V5".into())?
 ///     .with_options(CosmosMutexOptions { create: true, ..CosmosMutexOptions::default() })?;
 /// # Ok::<(), azure_leader_election::Error>(())
 /// ```
@@ -92,71 +99,92 @@ impl Default for CosmosMutexOptions {
 }
 
 impl CosmosDistributedMutex {
-    /// The document `election` in the container of that database, with an Entra ID credential.
+    /// The document `election` in the container, with an Entra ID credential.
     ///
     /// `credential` is any `Arc` of a `TokenCredential`, which this mutex then signs in by on a thread of its own, apart from
     /// its requests; or a [`SharedCredential`], which several elections share.
     ///
     /// # Errors
-    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for an endpoint or a name that cannot be. Nothing is sent yet.
-    pub fn new(
-        endpoint: &str,
-        database: &str,
-        container: &str,
-        election: &str,
-        credential: impl Into<SharedCredential>,
-    ) -> Result<Self> {
-        let address = Address::new(endpoint, database, container, election)?;
-        Self::open(address, Access::Credential(credential.into()), CosmosMutexOptions::default())
+    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for a name that cannot be: 1 to 255 characters without `/`, `\`, `?`,
+    /// `#` and control characters, not ending in `.wish`, `.runs` or `.terms`. Nothing is sent yet.
+    pub fn new(container: CosmosAddress, election: &str, credential: impl Into<SharedCredential>) -> Result<Self> {
+        let way = Way::Own(container, Access::Credential(credential.into()));
+        Self::open(way, election, CosmosMutexOptions::default())
     }
 
-    /// As [`new`](Self::new), with an account key. Plain HTTP is accepted on loopback, for an emulator.
+    /// As [`new`](Self::new), with an account key.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn with_key(endpoint: &str, database: &str, container: &str, election: &str, key: Secret) -> Result<Self> {
-        let address = Address::new(endpoint, database, container, election)?;
-        Self::open(address, Access::Key(key), CosmosMutexOptions::default())
+    pub fn with_key(container: CosmosAddress, election: &str, key: Secret) -> Result<Self> {
+        Self::open(Way::Own(container, Access::Key(key)), election, CosmosMutexOptions::default())
+    }
+
+    /// With a container client that you have made, and with its settings: its transport, its retries, its credential.
+    ///
+    /// Requests are sent on the runtime that calls: a [`LeaderHost`](crate::LeaderHost) calls from its threads for requests. A client
+    /// that other runtimes use too would tie the renewals to those, so make one for elections alone. Let it repeat nothing, hedge
+    /// nothing, and give up a request after a few seconds; attempts are bounded all the same. Let its credential be a
+    /// [`SharedCredential`], or signing in counts as part of each attempt. Reads ask for the latest committed version, whatever the
+    /// client's default is.
+    ///
+    /// A client does not tell of its account, so two things are **up to you**:
+    /// - The account must have one write region. With several, two workers can lead, and nothing here notices; the other
+    ///   constructors look at it before the first write and every [five minutes](CosmosMutexOptions::recheck_every).
+    /// - After a forced failover a client can go on asking the lost region. The other constructors make theirs anew.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn from_container_client(client: ContainerClient, election: &str) -> Result<Self> {
+        Self::open(Way::Callers(client), election, CosmosMutexOptions::default())
     }
 
     /// Replaces the options.
     ///
     /// # Errors
-    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) when something is to be created without an account key.
+    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) when something is to be created without an account key, and for a mutex
+    /// with a [client of your own](Self::from_container_client), to which none of the options applies.
     pub fn with_options(self, options: CosmosMutexOptions) -> Result<Self> {
-        Self::open(self.address, self.access, options)
-    }
-
-    fn open(address: Address, access: Access, options: CosmosMutexOptions) -> Result<Self> {
-        if options.create && !matches!(access, Access::Key(_)) {
+        if let Way::Callers(_) = self.way {
             return Err(Error::setting(
-                "`create` takes an account key: with Entra ID, create the database and the container by Bicep or by `az \
-                 cosmosdb sql container create`",
+                "a container client of your own is used as it is: create the container and check the account's write regions \
+                 yourself",
             ));
         }
-        if options.recheck_every < Duration::from_secs(1) {
-            return Err(Error::setting("recheck_every must be at least 1 s"));
-        }
-        // It takes long, once for the process, and is not for the thread that renews; connecting tells of its failure.
-        let _ = tls::prepare();
-        let connection = Connection::new(address.clone(), access.clone(), options);
-        let document = Arc::new(DocumentMutex::new(LeaderDocument::new(connection)));
-        Ok(Self { address, access, document })
+        Self::open(self.way, &self.address.id, options)
     }
 
-    /// Sends the request once the access token is there, for which it waits for so long at most.
-    async fn send<T, F>(&self, patience: Duration, request: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-    {
-        let access = self.access.clone();
-        let request = async move {
-            access.signed_in(patience).await?;
-            request.await
+    fn open(way: Way, election: &str, options: CosmosMutexOptions) -> Result<Self> {
+        let (address, access, documents) = match &way {
+            Way::Own(container, access) => {
+                check(&options, access)?;
+                let address = Address::of_election(Some(container.clone()), election)?;
+                // It takes long, once for the process, and is not for the thread that renews; connecting tells of its failure.
+                let _ = tls::prepare();
+                let connection = Connection::new(container.clone(), address.clone(), access.clone(), options);
+                (address, Some(access.clone()), Documents::own(connection))
+            }
+            Way::Callers(client) => (Address::of_election(None, election)?, None, Documents::of_client(client.clone())),
         };
-        on_request_threads(request).await?
+        let document = DocumentMutex::new(LeaderDocument::new(documents, address.clone()));
+        let election = OnRequestThreads::new(SignedIn::new(access, document));
+        // A client of the caller's may be bound to another runtime than that of the requests.
+        let election = if matches!(way, Way::Callers(_)) { election.in_place() } else { election };
+        Ok(Self { address, way, election })
     }
+}
+
+fn check(options: &CosmosMutexOptions, access: &Access) -> Result<()> {
+    if options.create && !matches!(access, Access::Key(_)) {
+        return Err(Error::setting(
+            "`create` takes an account key: with Entra ID, create the database and the container by Bicep or by `az \
+             cosmosdb sql container create`",
+        ));
+    }
+    if options.recheck_every < Duration::from_secs(1) {
+        return Err(Error::setting("recheck_every must be at least 1 s"));
+    }
+    Ok(())
 }
 
 impl fmt::Debug for CosmosDistributedMutex {
@@ -168,36 +196,35 @@ impl fmt::Debug for CosmosDistributedMutex {
 #[async_trait]
 impl DistributedMutex for CosmosDistributedMutex {
     async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
-        let (claim, lapsed) = (request.claim, request.lapsed);
-        let (document, claim, lapsed) = (Arc::clone(&self.document), claim.clone(), lapsed.cloned());
-        let (floor, data) = (request.floor, request.data.cloned());
-        self.send(patience::within_an_attempt(claim.lease), async move {
-            let request = AcquireRequest::new(&claim).with_lapsed(lapsed.as_ref());
-            document.try_acquire(request.with_floor(floor).with_data(data.as_ref())).await
-        })
-        .await
+        self.election.try_acquire(request).await
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
-        let (document, claim) = (Arc::clone(&self.document), claim.clone());
-        self.send(patience::within_an_attempt(claim.lease), async move { document.renew(&claim).await }).await
+        self.election.renew(claim).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<()> {
-        let (document, claim) = (Arc::clone(&self.document), claim.clone());
-        self.send(patience::within_an_attempt(claim.lease), async move { document.release(&claim).await }).await
+        self.election.release(claim).await
     }
 
     async fn observe(&self) -> Result<Observation> {
-        let document = Arc::clone(&self.document);
-        self.send(patience::OF_A_LOOK, async move { document.observe().await }).await
+        self.election.observe().await
     }
 
     fn election(&self) -> &str {
-        &self.address.election
+        &self.address.id
     }
 
     fn check_lease(&self, lease: Duration) -> Result<()> {
-        self.document.check_lease(lease)
+        self.election.check_lease(lease)
+    }
+
+    fn operator(&self) -> Option<Arc<dyn Operator>> {
+        self.election.operator()
+    }
+
+    /// The document `ELECTION.NAME` in the same container; `None` where that would be longer than the 1,023 bytes that an id can have.
+    fn side(&self, name: SideName) -> Option<Arc<dyn SideRecord>> {
+        self.election.side(name)
     }
 }

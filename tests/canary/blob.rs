@@ -9,7 +9,7 @@ use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions}
 use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport, Url};
 use azure_core::time::OffsetDateTime;
 use azure_leader_election::{
-    BlobDistributedMutex, BlobMutexOptions, CancellationToken, Claim, ClaimId, CosmosDistributedMutex,
+    BlobDistributedMutex, BlobMutexOptions, CancellationToken, Claim, ClaimId, CosmosAddress, CosmosDistributedMutex,
     DistributedMutex, FencedBlob, FencedStateBlob, FencingToken, HolderId, LeaderHost, LeaderHostOptions,
 };
 use azure_storage_blob::BlobContainerClient;
@@ -279,6 +279,7 @@ fn no_key_is_shown_by_a_connection_string_that_is_given_for_a_url() {
     let token = || Arc::new(CanaryToken("eyJCanary.Of-The_Bearer.Token47"));
     let (blobs, documents) = ("https://acct.blob.core.windows.net/leases", "https://acct.documents.azure.com/");
     let container = BlobContainerClient::new(Url::parse(blobs).expect("a URL"), None, None).expect("a client");
+    let leaders = CosmosAddress::new(documents, "workers", "leaders").expect("valid");
     for text in [
         format!("DefaultEndpointsProtocol=https;AccountName=acct;AccountKey={key};EndpointSuffix=core.windows.net"),
         format!("AccountKey={key}"),
@@ -295,8 +296,7 @@ fn no_key_is_shown_by_a_connection_string_that_is_given_for_a_url() {
             BlobDistributedMutex::new(&text, "nightly", token()).err(),
             BlobDistributedMutex::from_sas_url(&text, "nightly").err(),
             BlobDistributedMutex::for_emulator(&text, "nightly").err(),
-            CosmosDistributedMutex::new(&text, "workers", "leaders", "nightly", token()).err(),
-            CosmosDistributedMutex::with_key(&text, "workers", "leaders", "nightly", "a2V5".into()).err(),
+            CosmosAddress::new(&text, "workers", "leaders").err(),
         ] {
             show(&refused.expect("refused"));
         }
@@ -305,9 +305,9 @@ fn no_key_is_shown_by_a_connection_string_that_is_given_for_a_url() {
         for refused in [
             BlobDistributedMutex::new(blobs, &name, token()).err(),
             FencedBlob::new(&container, &name, FencingToken::new(7).expect("in range")).err(),
-            CosmosDistributedMutex::new(documents, &name, "leaders", "nightly", token()).err(),
-            CosmosDistributedMutex::new(documents, "workers", &name, "nightly", token()).err(),
-            CosmosDistributedMutex::new(documents, "workers", "leaders", &name, token()).err(),
+            CosmosAddress::new(documents, &name, "leaders").err(),
+            CosmosAddress::new(documents, "workers", &name).err(),
+            CosmosDistributedMutex::new(leaders.clone(), &name, token()).err(),
             HolderId::new(&name).err(),
         ] {
             show(&refused.expect("refused"));

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::base64;
-use azure_leader_election::{ClaimId, CosmosDistributedMutex, CosmosMutexOptions, FencedPartition, FencingToken};
+use azure_leader_election::{
+    ClaimId, CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions, FencedPartition, FencingToken,
+};
 use serde_json::json;
 
 use crate::blob::{CanaryToken, drive, host, lease_id};
@@ -78,17 +80,20 @@ async fn refused_in_every_way(key: &str, token: &'static str, mut secrets: Vec<S
             if late { refuses_from_the_second_on(number, asked, echo) } else { refuse(number, asked, echo) }
         };
         let service = Service::start(refuse).await;
-        let endpoint = format!("http://127.0.0.1:{}/", service.port);
-        let with_key =
-            CosmosDistributedMutex::with_key(&endpoint, "workers", "leaders", "nightly", key.to_owned().into());
+        let leaders = leaders(&format!("http://127.0.0.1:{}/", service.port));
+        let with_key = CosmosDistributedMutex::with_key(leaders.clone(), "nightly", key.to_owned().into());
         let token = Arc::new(CanaryToken(token));
-        let with_token = CosmosDistributedMutex::new(&endpoint, "workers", "leaders", "nightly", token);
+        let with_token = CosmosDistributedMutex::new(leaders, "nightly", token);
         let (with_key, with_token) = (with_key.expect("valid"), with_token.expect("valid"));
         // Some of it is tried for long, and says the same again.
         let both = async { tokio::join!(drive(&with_key, LEASE, id), drive(&with_token, LEASE, id)) };
         let _ = tokio::time::timeout(Duration::from_secs(3), both).await;
     }
     assert_hidden(&secrets);
+}
+
+fn leaders(endpoint: &str) -> CosmosAddress {
+    CosmosAddress::new(endpoint, "workers", "leaders").expect("valid")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,17 +109,17 @@ async fn no_secret_is_shown_where_there_is_no_account() {
         "http://127.0.0.1:1/".into(),
         "https://no-such-account.invalid/".into(),
     ] {
-        let mutex = CosmosDistributedMutex::with_key(&endpoint, "workers", "leaders", "nightly", key.clone().into());
+        let mutex = CosmosDistributedMutex::with_key(leaders(&endpoint), "nightly", key.clone().into());
         let mutex = mutex.expect("valid");
         drive(&mutex, LEASE, id).await;
         host(mutex).await;
     }
     // A key that is none, and one that somebody has put into the wrong place.
     let fine = "https://acct.documents.azure.com/";
-    let broken = CosmosDistributedMutex::with_key(fine, "workers", "leaders", "nightly", format!("{key}!").into());
+    let broken = CosmosDistributedMutex::with_key(leaders(fine), "nightly", format!("{key}!").into());
     drive(&broken.expect("not looked at yet"), LEASE, id).await;
     for endpoint in [format!("{fine}?key={key}"), format!("AccountEndpoint={fine};AccountKey={key};")] {
-        let refused = CosmosDistributedMutex::with_key(&endpoint, "workers", "leaders", "nightly", key.clone().into());
+        let refused = CosmosAddress::new(&endpoint, "workers", "leaders");
         show(&refused.expect_err("refused"));
     }
     assert_hidden(&secrets);
@@ -130,15 +135,13 @@ async fn no_key_is_shown_where_all_is_well() {
     let options = CosmosMutexOptions { create: true, ..CosmosMutexOptions::default() };
     show_debug(&options);
     let mutex = |election| {
-        CosmosDistributedMutex::with_key(&emulator.endpoint(), "workers", "leaders", election, KEY.into())
-            .expect("valid")
+        CosmosDistributedMutex::with_key(leaders(&emulator.endpoint()), election, KEY.into()).expect("valid")
     };
     let first = mutex("nightly").with_options(options).expect("valid");
     drive(&first, LEASE, id).await;
     host(mutex("hourly")).await;
     let signed_in = EmulatorToken::DataContributor;
-    let with_token =
-        CosmosDistributedMutex::new(&emulator.endpoint(), "workers", "leaders", "daily", Arc::new(signed_in));
+    let with_token = CosmosDistributedMutex::new(leaders(&emulator.endpoint()), "daily", Arc::new(signed_in));
     drive(&with_token.expect("valid"), LEASE, id).await;
     secrets.push(Secret::new("access token", "token-DataContributor"));
 

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use crate::moody::{Mood, Moody, Phase};
 use crate::seen::{Seen, Time, judge};
 use testbed::cosmos::EmulatorOptions;
-use testbed::cosmos::election::{CONTAINER, DATABASE, emulator};
+use testbed::cosmos::election::{address, emulator};
 
 /// The wrapper asks for a new token at half of it, the credential itself within each request from then on.
 const LIFE: Duration = Duration::from_secs(44);
@@ -21,12 +21,12 @@ async fn a_slow_or_failing_credential_costs_no_lead_on_cosmos_db_while_the_token
     let mut cases = JoinSet::new();
     for phase in [Phase::Start, Phase::Refresh] {
         for mood in Mood::ALL {
-            let endpoint = emulator.endpoint();
+            let leaders = address(&emulator);
             cases.spawn(async move {
                 let credential = Moody::new(mood, phase, "token-DataContributor", LIFE, KEPT);
                 let shared = SharedCredential::new(credential.clone());
                 let election = format!("{phase:?}-{mood:?}");
-                let mutex = CosmosDistributedMutex::new(&endpoint, DATABASE, CONTAINER, &election, shared).unwrap();
+                let mutex = CosmosDistributedMutex::new(leaders, &election, shared).unwrap();
                 let host = LeaderHost::new(mutex);
                 let events = host.events();
                 let shutdown = CancellationToken::new();

@@ -7,8 +7,8 @@ use azure_core::credentials::Secret;
 use azure_core::http::{RequestContent, Url};
 use azure_data_cosmos::clients::ContainerClient;
 use azure_leader_election::{
-    BlobDistributedMutex, CosmosDistributedMutex, DistributedMutex, Error, ErrorKind, FencedBlob, FencedPartition,
-    FencingToken, Result, TaskError,
+    BlobDistributedMutex, CosmosAddress, CosmosDistributedMutex, DistributedMutex, Error, ErrorKind, FencedBlob,
+    FencedPartition, FencingToken, Result, TaskError,
 };
 use azure_storage_blob::{BlobClient, BlobContainerClient};
 use clap::{Args, ValueEnum};
@@ -49,7 +49,8 @@ impl Place {
         Ok(match self.store {
             Store::Blob => Arc::new(BlobDistributedMutex::for_emulator(&self.url, &format!("lease-{}", self.name))?),
             Store::Cosmos => {
-                Arc::new(CosmosDistributedMutex::with_key(&self.url, DATABASE, "leaders", &self.name, key())?)
+                let leaders = CosmosAddress::new(&self.url, DATABASE, "leaders")?;
+                Arc::new(CosmosDistributedMutex::with_key(leaders, &self.name, key())?)
             }
         })
     }

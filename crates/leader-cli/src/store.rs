@@ -151,7 +151,8 @@ fn cosmos(
     which: &Which,
     purpose: Purpose,
 ) -> Result<azure_leader_election::CosmosDistributedMutex, Failure> {
-    use azure_leader_election::{CosmosDistributedMutex, CosmosMutexOptions};
+    use azure_leader_election::{CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions};
+    let container = CosmosAddress::new(endpoint, database, container)?;
     // Secret stores like to end it with a line of its own.
     Ok(match environment("COSMOS_KEY").map(|key| key.trim().to_owned()) {
         Some(key) if key.contains("AccountKey=") || key.contains("AccountEndpoint=") => {
@@ -162,12 +163,11 @@ fn cosmos(
         }
         Some(key) => {
             let options = CosmosMutexOptions { create: purpose == Purpose::Contend, ..CosmosMutexOptions::default() };
-            CosmosDistributedMutex::with_key(endpoint, database, container, &which.election, key.into())?
-                .with_options(options)?
+            CosmosDistributedMutex::with_key(container, &which.election, key.into())?.with_options(options)?
         }
         None => {
             let credential = crate::sign_in::sign_in(which.credential)?;
-            CosmosDistributedMutex::new(endpoint, database, container, &which.election, credential)?
+            CosmosDistributedMutex::new(container, &which.election, credential)?
         }
     })
 }

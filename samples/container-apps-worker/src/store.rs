@@ -7,8 +7,8 @@ use azure_identity::{
     DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
 };
 use azure_leader_election::{
-    BlobDistributedMutex, BlobMutexOptions, CosmosDistributedMutex, CosmosMutexOptions, Create, DistributedMutex,
-    Error, ErrorKind, Result, SharedCredential,
+    BlobDistributedMutex, BlobMutexOptions, CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions, Create,
+    DistributedMutex, Error, ErrorKind, Result, SharedCredential,
 };
 
 use crate::config::{Config, Place};
@@ -41,11 +41,13 @@ fn open(place: &Place, config: &Config) -> Result<Arc<dyn DistributedMutex>> {
         Place::Cosmos { endpoint, database, container } if place.is_emulator() => {
             let key = Secret::new(emulator::cosmos_key());
             let options = CosmosMutexOptions { create: true, ..CosmosMutexOptions::default() };
-            let mutex = CosmosDistributedMutex::with_key(endpoint, database, container, election, key)?;
+            let leaders = CosmosAddress::new(endpoint, database, container)?;
+            let mutex = CosmosDistributedMutex::with_key(leaders, election, key)?;
             Arc::new(mutex.with_options(options)?)
         }
         Place::Cosmos { endpoint, database, container } => {
-            Arc::new(CosmosDistributedMutex::new(endpoint, database, container, election, sign_in(config)?)?)
+            let leaders = CosmosAddress::new(endpoint, database, container)?;
+            Arc::new(CosmosDistributedMutex::new(leaders, election, sign_in(config)?)?)
         }
     })
 }

@@ -9,7 +9,7 @@ use azure_storage_blob::models::{
     BlobClientBreakLeaseOptions, BlobClientBreakLeaseResultHeaders, BlobContainerClientListBlobsOptions, BlobItem,
     ListBlobsIncludeItem,
 };
-use futures::Stream;
+use futures_core::Stream;
 
 use super::requests::LeaseBlob;
 use super::{BlobDistributedMutex, Create, wire};

@@ -1,87 +1,34 @@
 //! The leader document as a document store: read, create, replace.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use azure_core::http::Etag;
-use azure_data_cosmos::CosmosError;
-use azure_data_cosmos::clients::ContainerClient;
-use azure_data_cosmos::models::ItemResponse;
-use azure_data_cosmos::options::{ItemWriteOptions, Precondition};
-use serde_json::Value;
 
+use super::side::SideDocument;
 use super::wire::{self, Rest};
-use crate::cosmos::connection::Connection;
-use crate::cosmos::errors;
+use crate::cosmos::address::Address;
+use crate::cosmos::documents::Documents;
 use leader_election::{
-    Error, ErrorKind, Result, Timing, Version,
-    document::{DocumentStore, Record, Stored, Written},
+    Error, Result, SideName, SideRecord, Timing, Written,
+    document::{DocumentStore, Record, Stored},
 };
-use leader_election_http::etag::strong;
 
 pub(super) struct LeaderDocument {
-    connection: Connection,
-    /// The container's partition key was seen to be the right one.
-    partitioned_by_id: AtomicBool,
+    documents: Arc<Documents>,
+    address: Address,
 }
 
 impl LeaderDocument {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, partitioned_by_id: AtomicBool::new(false) }
-    }
-
-    /// Looks at the container before the first document is created: under another partition key it could not be written, or not
-    /// be found again.
-    async fn check_partition_key(&self, container: &ContainerClient) -> Result<()> {
-        if self.partitioned_by_id.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let properties = match container.read(None).await {
-            Ok(response) => response.into_model().ok(),
-            // Who may not see them may still write.
-            Err(error) if errors::kind(u16::from(error.status().status_code())) == ErrorKind::Denied => None,
-            Err(error) => return Err(self.connection.failed("reading the container of", &error).await),
-        };
-        self.connection.answered();
-        let paths = properties.map(|properties| properties.partition_key.paths().join(", "));
-        match paths.filter(|paths| paths != "/id") {
-            Some(paths) => Err(errors::wrong_partition_key(self.connection.address(), Some(&paths))),
-            None => {
-                self.partitioned_by_id.store(true, Ordering::Release);
-                Ok(())
-            }
-        }
-    }
-
-    fn id(&self) -> &str {
-        &self.connection.address().election
-    }
-
-    fn version(&self, response: &ItemResponse) -> Result<Version> {
-        let etag = response.headers().etag().map(ToString::to_string).unwrap_or_default();
-        Version::new(strong(&etag))
-    }
-
-    async fn written(&self, outcome: std::result::Result<ItemResponse, CosmosError>, doing: &str) -> Result<Written> {
-        match outcome {
-            Ok(response) => {
-                self.connection.answered();
-                self.version(&response).map(Written::Done)
-            }
-            Err(error) if error.status().is_conflict() || error.status().is_precondition_failed() => {
-                self.connection.answered();
-                Ok(Written::Conflict)
-            }
-            Err(error) => Err(self.connection.failed(doing, &error).await),
-        }
+    pub(super) fn new(documents: Documents, address: Address) -> Self {
+        Self { documents: Arc::new(documents), address }
     }
 }
 
 impl fmt::Debug for LeaderDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LeaderDocument").field(&self.connection.address().to_string()).finish()
+        f.debug_tuple("LeaderDocument").field(&self.address.to_string()).finish()
     }
 }
 
@@ -90,48 +37,39 @@ impl DocumentStore for LeaderDocument {
     type Rest = Rest;
 
     async fn read(&self) -> Result<Option<Stored<Rest>>> {
-        let container = self.connection.container().await?;
-        let response = match container.read_item(self.id().to_owned(), self.id(), None).await {
-            Ok(response) => response,
-            // A missing container says the same; creating the document then tells them apart.
-            Err(error) if error.status().is_not_found() => {
-                self.connection.answered();
-                return Ok(None);
-            }
-            Err(error) => return Err(self.connection.failed("reading", &error).await),
-        };
-        self.connection.answered();
-        let version = self.version(&response)?;
-        let document: Value = response.into_model().map_err(|_| {
-            Error::new(
-                ErrorKind::CorruptRecord,
-                format!("{} is no JSON; nothing was changed", self.connection.address()),
-            )
-        })?;
-        let mut stored = wire::read(version, document)?;
-        let asked = self.connection.server_ms();
-        stored.server_ms = Some(stored.server_ms.unwrap_or_default().max(asked));
-        Ok(Some(stored))
+        let Some(document) = self.documents.read(&self.address).await? else { return Ok(None) };
+        let stored = wire::read(document.version, document.content)?;
+        let server_ms = stored.server_ms.unwrap_or_default().max(self.documents.server_ms());
+        Ok(Some(stored.with_server_ms(Some(server_ms))))
     }
 
     async fn create(&self, record: &Record) -> Result<Written> {
-        let container = self.connection.container().await?;
-        self.check_partition_key(&container).await?;
-        let document = wire::write(self.id(), record, &Rest::new());
-        let outcome = container.create_item(self.id().to_owned(), self.id(), &document, None).await;
-        self.written(outcome, "creating").await
+        let document = wire::write(&self.address.id, record, &Rest::new());
+        self.documents.create(&self.address, &document).await
     }
 
     async fn replace(&self, seen: &Stored<Rest>, record: &Record) -> Result<Written> {
-        let container = self.connection.container().await?;
-        let document = wire::write(self.id(), record, &seen.rest);
-        let etag = Etag::from(seen.version.as_str().to_owned());
-        let options = ItemWriteOptions::default().with_precondition(Precondition::if_match(etag));
-        match container.replace_item(self.id().to_owned(), self.id(), &document, Some(options)).await {
-            // Deleted meanwhile: reading it again tells what is there now.
-            Err(error) if error.status().is_not_found() => Ok(Written::Conflict),
-            outcome => self.written(outcome, "writing").await,
-        }
+        let document = wire::write(&self.address.id, record, &seen.rest);
+        self.documents.replace(&self.address, &seen.version, &document).await
+    }
+
+    /// By a query that reads every partition of the container. It takes the data action `executeQuery`, which the role *Cosmos DB
+    /// Built-in Data Contributor* holds.
+    async fn elections(&self) -> Result<Vec<String>> {
+        let ids = self.documents.ids_of_those_with(&wire::MARKS, &self.address).await?;
+        // Whatever somebody else has put there under a name that no election can have.
+        let mut names: Vec<_> = ids.into_iter().filter(|id| Address::of_election(None, id).is_ok()).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn side(&self, name: SideName) -> Option<Arc<dyn SideRecord>> {
+        let address = self.address.beside(name)?;
+        Some(Arc::new(SideDocument { documents: Arc::clone(&self.documents), address }))
+    }
+
+    fn election(&self) -> &str {
+        &self.address.id
     }
 
     /// Any that a host can have, in the milliseconds that the document counts in.

@@ -23,7 +23,7 @@ const RENEWED_AT: &str = "renewedAt";
 const TTL: &str = "ttl";
 const FOR_EVER: i64 = -1;
 /// The fields that are ours.
-pub(crate) const NAMES: [&str; 13] = [
+pub(crate) const NAMES: [&str; 14] = [
     "id",
     TTL,
     "schemaVersion",
@@ -37,7 +37,10 @@ pub(crate) const NAMES: [&str; 13] = [
     "renewals",
     ELECTED_AT,
     RENEWED_AT,
+    "data",
 ];
+/// By these a leader document is told from all others, those beside it among them.
+pub(crate) const MARKS: [&str; 2] = ["fencingToken", "leaseMs"];
 
 /// The document to write: ours, and what else was there.
 pub(crate) fn write(id: &str, record: &Record, rest: &Rest) -> Value {
@@ -96,33 +99,15 @@ fn corrupt(name: &str, what: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use leader_election::{ClaimId, HolderId};
-
     use super::*;
+    use crate::cosmos::laws;
 
-    fn record() -> Record {
-        Record {
-            holder: Some(HolderId::new("worker-7").expect("valid")),
-            previous: None,
-            claim: ClaimId::from_u128(7).fingerprint(),
-            write: "1".to_owned(),
-            fencing_token: FencingToken::new(7).expect("valid"),
-            lease: Duration::from_secs(3),
-            renew_every: Duration::from_secs(1),
-            renewals: 4,
-            elected_at: Some(SystemTime::UNIX_EPOCH),
-            renewed_at: None,
-        }
+    fn written() -> Value {
+        write("nightly", &laws::record(), &Rest::new())
     }
 
     fn version() -> Version {
         Version::new("\"1\"").expect("valid")
-    }
-
-    fn written() -> Value {
-        write("nightly", &record(), &Rest::new())
     }
 
     #[test]
@@ -132,7 +117,7 @@ mod tests {
         document["_ts"] = json!(1_700_000_000);
         document["ttl"] = json!(60);
         let stored = read(version(), document).expect("readable");
-        assert_eq!(stored.record, record());
+        assert_eq!(stored.record, laws::record());
         assert_eq!(stored.server_ms, Some(1_700_000_000_999));
         let again = write("nightly", &stored.record, &stored.rest);
         assert_eq!(again["team"]["name"], "billing");
@@ -157,6 +142,9 @@ mod tests {
             ("holder", json!(7)),
             ("claim", json!("x".repeat(1000))),
             ("renewals", json!(-1)),
+            ("data", json!(7)),
+            ("data", json!("")),
+            ("data", json!("x".repeat(4_097))),
             ("electedAt", json!("yesterday")),
             ("renewedAt", json!(12)),
             ("schemaVersion", json!(0)),
@@ -168,7 +156,7 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::CorruptRecord);
             assert!(error.to_string().contains(name), "{name}: {value} -> {error}");
         }
-        for name in NAMES.iter().filter(|name| !["id", TTL].contains(name)) {
+        for name in NAMES.iter().filter(|name| !["id", TTL, "data"].contains(name)) {
             let mut document = written();
             document.as_object_mut().expect("an object").remove(*name);
             assert!(read(version(), document).expect_err("half a document").to_string().contains(name));
@@ -176,6 +164,15 @@ mod tests {
         for document in [json!([]), json!("text"), json!(7), Value::Null] {
             assert!(read(version(), document).expect_err("no object").to_string().contains("no JSON object"));
         }
+    }
+
+    #[test]
+    fn what_an_earlier_leader_told_others_is_not_kept_for_the_next() {
+        let mut document = written();
+        document["data"] = json!("http://10.0.0.7:8080");
+        let before = read(version(), document).expect("readable");
+        assert_eq!(before.record.data.as_ref().expect("told").as_str(), "http://10.0.0.7:8080");
+        assert_eq!(write("nightly", &laws::record(), &before.rest).get("data"), None);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use azure_core::credentials::Secret;
 use azure_leader_election::{
-    Acquire, Claim, CosmosDistributedMutex, DistributedMutex, Error, Grant, HolderId, Renew, Result,
+    Acquire, AcquireRequest, Claim, CosmosAddress, CosmosDistributedMutex, DistributedMutex, Error, Grant, HolderId,
+    Renew, Result,
 };
 
 use super::{Emulator, EmulatorOptions, KEY};
@@ -20,10 +21,14 @@ pub fn emulator(options: EmulatorOptions) -> Emulator {
     emulator
 }
 
+/// The container that the elections are held in.
+pub fn address(emulator: &Emulator) -> CosmosAddress {
+    CosmosAddress::new(&emulator.endpoint(), DATABASE, CONTAINER).expect("valid")
+}
+
 /// A mutex with a connection of its own, as from another process.
 pub fn mutex(emulator: &Emulator) -> CosmosDistributedMutex {
-    CosmosDistributedMutex::with_key(&emulator.endpoint(), DATABASE, CONTAINER, ELECTION, Secret::new(KEY))
-        .expect("valid")
+    CosmosDistributedMutex::with_key(address(emulator), ELECTION, Secret::new(KEY)).expect("valid")
 }
 
 pub fn claim(holder: &str) -> Claim {
@@ -31,14 +36,15 @@ pub fn claim(holder: &str) -> Claim {
 }
 
 /// Repeats an acquire as a host does: transient failures make the claim unsettled.
-pub async fn acquire(mutex: &CosmosDistributedMutex, claim: &mut Claim) -> Grant {
+pub async fn acquire(mutex: &CosmosDistributedMutex, claim: &Claim) -> Grant {
+    let mut unsettled = false;
     loop {
-        match mutex.try_acquire(claim.into()).await {
+        match mutex.try_acquire(AcquireRequest::new(claim).with_unsettled(unsettled)).await {
             Ok(Acquire::Granted(grant)) => return grant,
             Ok(Acquire::Held(_)) => {}
             Err(error) => {
                 assert!(error.is_transient(), "contention and faults are no refusal: {error}");
-                claim.unsettled = true;
+                unsettled = true;
             }
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -11,7 +11,7 @@ use crate::timing::Timing;
 use crate::token::FencingToken;
 
 /// The fields that are ours.
-pub(super) const NAMES: [&str; 11] = [
+pub(super) const NAMES: [&str; 12] = [
     "schemaVersion",
     "holder",
     "previousHolder",
@@ -23,6 +23,7 @@ pub(super) const NAMES: [&str; 11] = [
     "renewals",
     ELECTED_AT,
     RENEWED_AT,
+    "data",
 ];
 
 /// Whatever content is read is within bounds and can be written again, as a renewal does; of all else is said what is wrong, with
