@@ -12,7 +12,7 @@ const HEAD: &str = "\
 Each patch here breaks one thing; `cargo test --test planted_faults -- --ignored --nocapture` applies one at a time to a copy of
 the crate, and every test that a patch names must find it. Made by `FAULTS_TABLE=write cargo test --test planted_faults`, which
 also fails when a patch is not found by both the model and the simulator (or the exploration of the core) and does not say why.
-`tests/invariants.rs` sees that a patch is planted for every invariant. The numbers are those of `crates/leader-election/src/election.rs`.
+`tests/repository/invariants.rs` sees that a patch is planted for every invariant. The numbers are those of `crates/leader-election/src/election.rs`.
 
 ";
 

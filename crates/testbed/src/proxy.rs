@@ -321,7 +321,7 @@ impl Way {
 
 /// Azurite does not look at the condition of `Set Blob Tags`, by which the service refuses an older leader's that comes late; with
 /// Azurite it would lower the fence. So this one is never late: it arrives at once, once, or not at all. What comes of a late one
-/// is tested on the oracle, in `tests/fencing_blob/strict.rs`.
+/// is tested on the oracle, in `tests/azure/fencing_blob/strict.rs`.
 fn is_unconditional(head: &Parts) -> bool {
     head.method == Method::PUT && head.uri.query().is_some_and(|query| query.contains("comp=tags"))
 }

@@ -1,7 +1,5 @@
 //! Many contenders for one document in Microsoft's emulator of Cosmos DB, under faults.
 
-#![allow(clippy::expect_used, clippy::unwrap_used)]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

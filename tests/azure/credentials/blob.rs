@@ -7,8 +7,8 @@ use azure_leader_election::{
 };
 use tokio::runtime::Handle;
 
-use crate::moody::{Mood, Moody, Phase};
-use crate::seen::{Seen, Time, judge};
+use crate::credentials::moody::{Mood, Moody, Phase};
+use crate::credentials::seen::{Seen, Time, judge};
 use testbed::oracle::network::Network;
 
 /// Below five minutes: the SDK judges a token by the wall clock, which stands still here, and asks for a new one within each

@@ -1,8 +1,6 @@
 //! The Cosmos DB store against Microsoft's emulator: accounts that must not be used, a failover, documents that strangers
 //! wrote, answers that get lost.
 
-#![allow(clippy::expect_used, clippy::unwrap_used)]
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,7 +1,5 @@
 //! Documents in Cosmos DB that refuse older leaders, on Microsoft's emulator.
 
-#![allow(clippy::expect_used, clippy::unwrap_used)]
-
 use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;

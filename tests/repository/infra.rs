@@ -2,11 +2,7 @@
 //!
 //! This is no Bicep compiler, and so no proof that it deploys.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "infra/bicep.rs"]
 mod bicep;
-#[path = "infra/safety.rs"]
 mod safety;
 
 use std::collections::BTreeSet;

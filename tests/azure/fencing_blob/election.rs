@@ -5,7 +5,7 @@ use azure_leader_election::{Acquire, AcquireRequest, ErrorKind};
 use azure_leader_election::{BlobDistributedMutex, Claim, DistributedMutex, FencedBlob, FencingToken, HolderId};
 use std::time::Duration;
 
-use crate::{Bench, assert_fenced, names};
+use super::{Bench, assert_fenced, names};
 use testbed::azurite::Azurite;
 use testbed::operator;
 

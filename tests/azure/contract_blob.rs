@@ -1,8 +1,6 @@
 //! The blob store passes the contract suite on Azurite: with the shared key over HTTP, with a shared access signature,
 //! and with a bearer token over HTTPS, which is how it authenticates in production.
 
-#![allow(clippy::expect_used, clippy::unwrap_used)]
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use azure_core::stream::BytesStream;
 use azure_leader_election::{ErrorKind, FencedBlob};
 use azure_storage_blob::models::{BlobTag, BlobTags, BlockBlobClientUploadOptions};
 
-use crate::{Bench, assert_fenced, assert_kind, text, token};
+use super::{Bench, assert_fenced, assert_kind, text, token};
 use testbed::azurite::Azurite;
 use testbed::mischief::Fate;
 

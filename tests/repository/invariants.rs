@@ -4,11 +4,7 @@
 //! All of it is read as text, so that whoever looks for an invariant finds the same by `grep -rn "// Invariant 4"`. The files are
 //! found by the names of their folders, `src` and `tests`, wherever in the repository these stand.
 
-#![allow(clippy::expect_used)]
-
-#[path = "invariants/files.rs"]
 mod files;
-#[path = "invariants/reading.rs"]
 mod reading;
 
 use std::collections::BTreeSet;

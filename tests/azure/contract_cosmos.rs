@@ -3,8 +3,6 @@
 //! With `LEADER_COSMOS_ENDPOINT` and `LEADER_COSMOS_KEY` set, the tests `with_a_key` run on that account instead of the
 //! in-memory emulator: on the emulator's Docker image, for one.
 
-#![allow(clippy::expect_used, clippy::unwrap_used)]
-
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 

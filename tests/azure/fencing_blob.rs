@@ -1,20 +1,11 @@
 //! Blobs that refuse older leaders, on Azurite.
 
-#![allow(clippy::expect_used, clippy::unwrap_used)]
-
-#[path = "fencing_blob/append.rs"]
 mod append;
-#[path = "fencing_blob/blob.rs"]
 mod blob;
-#[path = "fencing_blob/election.rs"]
 mod election;
-#[path = "fencing_blob/opened.rs"]
 mod opened;
-#[path = "fencing_blob/repeated.rs"]
 mod repeated;
-#[path = "fencing_blob/state.rs"]
 mod state;
-#[path = "fencing_blob/strict.rs"]
 mod strict;
 
 use std::sync::Arc;

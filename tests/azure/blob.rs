@@ -1,8 +1,5 @@
 //! The blob store and the host together, against Azurite: many contenders, a server that stops, operators that meddle.
 
-#![allow(clippy::expect_used, clippy::unwrap_used)]
-
-#[path = "blob/late.rs"]
 mod late;
 
 use std::sync::Arc;

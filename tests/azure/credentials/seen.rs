@@ -8,7 +8,7 @@ use std::time::Duration;
 use azure_leader_election::{EndReason, LeaderEvent, LeaderEvents};
 use tokio::time::Instant;
 
-use crate::moody::{Mood, Moody, Phase};
+use crate::credentials::moody::{Mood, Moody, Phase};
 
 #[derive(Debug)]
 pub struct Seen {

@@ -7,7 +7,7 @@ use azure_leader_election::{ErrorKind, FencedBlob};
 use azure_storage_blob::BlobContainerClient;
 use azure_storage_blob::models::BlockBlobClientUploadOptions;
 
-use crate::{assert_fenced, text, token};
+use super::{assert_fenced, text, token};
 use testbed::mischief::{Fate, Mischief};
 use testbed::oracle::server::Server;
 

@@ -2,7 +2,7 @@
 
 use azure_leader_election::ErrorKind;
 
-use crate::{Bench, assert_fenced, assert_kind, text};
+use super::{Bench, assert_fenced, assert_kind, text};
 use testbed::mischief::Fate;
 
 #[tokio::test]

@@ -11,8 +11,8 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::moody::{Mood, Moody, Phase};
-use crate::seen::{Seen, Time, judge};
+use crate::credentials::moody::{Mood, Moody, Phase};
+use crate::credentials::seen::{Seen, Time, judge};
 use testbed::cosmos::{Emulator, EmulatorOptions, signed_in};
 use testbed::oracle::network::Network;
 

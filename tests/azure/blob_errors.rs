@@ -1,7 +1,5 @@
 //! Whatever is set up wrongly is one clear error, at once, that names the setting or the right, with no secret in it.
 
-#![allow(clippy::expect_used, clippy::unwrap_used)]
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use azure_core::http::{ClientOptions, RequestContent, Url};
 use azure_leader_election::{FencedBlob, FencedStateBlob};
 use azure_storage_blob::{BlobContainerClient, BlobContainerClientOptions};
 
-use crate::{text, token};
+use super::{text, token};
 use testbed::names;
 use testbed::oracle::message::Request;
 use testbed::oracle::network::{Fate, Network};

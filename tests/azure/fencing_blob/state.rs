@@ -4,7 +4,7 @@ use azure_core::http::RequestContent;
 use azure_leader_election::{ErrorKind, FencedStateBlob};
 use azure_storage_blob::models::BlockBlobClientUploadOptions;
 
-use crate::{Bench, assert_fenced, assert_kind, text, token};
+use super::{Bench, assert_fenced, assert_kind, text, token};
 use testbed::mischief::Fate;
 
 async fn open(bench: &Bench, number: u64) -> azure_leader_election::Result<FencedStateBlob> {

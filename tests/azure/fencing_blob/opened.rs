@@ -6,7 +6,7 @@ use std::time::Duration;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_leader_election::{ErrorKind, FencedBlob, FencedStateBlob, SharedCredential};
 
-use crate::{assert_fenced, assert_kind, text, token};
+use super::{assert_fenced, assert_kind, text, token};
 use testbed::azurite::Azurite;
 use testbed::names;
 

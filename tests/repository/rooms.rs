@@ -3,9 +3,6 @@
 //! The picture in `ARCHITECTURE.md` lists the modules of `crates/leader-election/src` from top to bottom. A room uses rooms on lower
 //! lines, and none on its own line or above; so there is no circle. `-- --nocapture` prints who uses whom.
 
-#![allow(clippy::expect_used)]
-
-#[path = "rooms/uses.rs"]
 mod uses;
 
 use std::collections::BTreeMap;

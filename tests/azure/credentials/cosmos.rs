@@ -5,8 +5,8 @@ use std::time::Duration;
 use azure_leader_election::{CancellationToken, CosmosDistributedMutex, LeaderHost, SharedCredential};
 use tokio::task::JoinSet;
 
-use crate::moody::{Mood, Moody, Phase};
-use crate::seen::{Seen, Time, judge};
+use crate::credentials::moody::{Mood, Moody, Phase};
+use crate::credentials::seen::{Seen, Time, judge};
 use testbed::cosmos::EmulatorOptions;
 use testbed::cosmos::election::{address, emulator};
 

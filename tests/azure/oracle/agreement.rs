@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::differences::{DIFFERENCES, Difference};
-use crate::rows::{self, A, B, C, Call, ETAG, Operation, State, Step, WAIT};
+use crate::oracle::differences::{DIFFERENCES, Difference};
+use crate::oracle::rows::{self, A, B, C, Call, ETAG, Operation, State, Step, WAIT};
 use testbed::azurite::Azurite;
 use testbed::oracle::message::{Request, Response};
 use testbed::oracle::network::Network;

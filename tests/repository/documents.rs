@@ -1,13 +1,8 @@
 //! The documents: every link leads somewhere, no example hides a line, every test that is named exists, and the public enums are as
 //! their rule says.
 
-#![allow(clippy::expect_used, clippy::unwrap_used)]
-
-#[path = "documents/growth.rs"]
 mod growth;
-#[path = "documents/links.rs"]
 mod links;
-#[path = "documents/names.rs"]
 mod names;
 
 use std::collections::BTreeSet;
