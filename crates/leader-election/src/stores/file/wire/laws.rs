@@ -4,14 +4,15 @@
 
 use serde_json::Value;
 
-use super::{ELECTED_AT, RENEWED_AT, Rest, read, write};
+use super::{Rest, read, write};
 use crate::claim::HolderId;
 use crate::document::Record;
+use crate::document::json::{ELECTED_AT, RENEWED_AT};
 use crate::timing::Timing;
 use crate::token::FencingToken;
 
 /// The fields that are ours.
-pub(super) const NAMES: [&str; 11] = [
+pub(super) const NAMES: [&str; 12] = [
     "schemaVersion",
     "holder",
     "previousHolder",
@@ -21,6 +22,7 @@ pub(super) const NAMES: [&str; 11] = [
     "leaseMs",
     "renewEveryMs",
     "renewals",
+    "data",
     ELECTED_AT,
     RENEWED_AT,
 ];
