@@ -151,7 +151,7 @@ impl SecretSource for Source {
         let scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
         let token = self.credential.get_token(&scopes, None).await.map_err(|error| failed(&error))?;
         let good_until = Some(SystemTime::from(token.expires_on));
-        Ok(Secret { user: None, text: token.token.secret().into(), good_until })
+        Ok(Secret::new(token.token.secret()).with_good_until(good_until))
     }
 }
 
