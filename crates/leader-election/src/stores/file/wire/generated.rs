@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Rest, laws, write};
 use crate::claim::HolderId;
 use crate::document::Record;
+use crate::port::LeaderData;
 use crate::token::FencingToken;
 
 /// Any JSON, of a few levels, with the numbers and texts at which a reader's bounds are.
@@ -44,14 +45,18 @@ fn time() -> impl Strategy<Value = Option<SystemTime>> {
     prop::option::of((0..253_402_300_800_000_u64).prop_map(|ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms)))
 }
 
+fn data() -> impl Strategy<Value = Option<LeaderData>> {
+    prop::option::of("(\\PC|\\pC){1,64}".prop_map(|text| LeaderData::new(text).expect("valid")))
+}
+
 prop_compose! {
     fn record()(
         holder in holder(), previous in holder(), claim in "[0-9a-f]{32}", write in "[0-9a-f]{32}",
         token in 1..=FencingToken::MAX, lease in 0..=3_600_000_u64, rhythm in 0..=3_600_000_u64, renewals in any::<u64>(),
-        elected_at in time(), renewed_at in time(),
+        elected_at in time(), renewed_at in time(), data in data(),
     ) -> Record {
         Record {
-            holder, previous, claim, write, renewals, elected_at, renewed_at,
+            holder, previous, claim, write, renewals, elected_at, renewed_at, data,
             fencing_token: FencingToken::new(token).expect("in range"),
             lease: Duration::from_millis(lease),
             renew_every: Duration::from_millis(rhythm),
