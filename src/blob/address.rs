@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use azure_core::http::Url;
 
-use leader_election::{Error, Result};
+use leader_election::{Error, Result, SideName};
 
 /// The URL of a container and the name of a blob in it. Displays without the URL's query, where a signature may stand.
 #[derive(Clone)]
@@ -85,6 +85,13 @@ impl Address {
         check_container(&url)?;
         check_blob(blob_name)?;
         Ok(Self { container_url: url, blob_name: blob_name.to_owned(), emulator })
+    }
+
+    /// The record of that name beside the one whose blob this is.
+    pub(super) fn beside(&self, side: SideName) -> Result<Self> {
+        let blob_name = format!("{}.{side}", self.blob_name);
+        check_blob(&blob_name)?;
+        Ok(Self { blob_name, ..self.clone() })
     }
 
     pub(super) fn container_url(&self) -> &Url {
@@ -228,6 +235,11 @@ fn check_blob(name: &str) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Whether a blob of this name can be an election's.
+pub(super) fn is_blob_name(name: &str) -> bool {
+    check_blob(name).is_ok()
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -69,6 +69,18 @@ pub(super) fn container_is_missing(address: &Address, error: &azure_core::Error)
     Error::new(ErrorKind::NotFound, message)
 }
 
+/// The container's blobs may not be listed, which takes one more permission of a signature than to lead.
+pub(super) fn listing_is_denied(address: &Address, error: &azure_core::Error) -> Error {
+    let message = format!(
+        "listing the elections beside {address} failed: HTTP {}{}; it takes the right to list the blobs of the container {:?}: the \
+         role Storage Blob Data Contributor or Reader, or a signature of the container with the permission list (l)",
+        answer(error).map(|(status, code)| format!("{} {}", u16::from(status), printable(code))).unwrap_or_default(),
+        request_id(error),
+        address.container()
+    );
+    Error::new(ErrorKind::Denied, message)
+}
+
 /// Two looks in a row show the same version, and the service refuses it.
 pub(super) fn versions_are_rewritten(address: &Address) -> Error {
     let message = format!(

@@ -10,7 +10,7 @@ use super::laws;
 use super::lease::wire::Metadata;
 use crate::laws::CANARY;
 use crate::laws::strategies::{number, parsed_url, text, time, url};
-use leader_election::{Claim, FencingToken, HolderId};
+use leader_election::{Claim, FencingToken, HolderId, LeaderData};
 
 /// Records that are right but for a part or two.
 fn metadata() -> impl Strategy<Value = Metadata> {
@@ -18,9 +18,10 @@ fn metadata() -> impl Strategy<Value = Metadata> {
     let millis = || prop_oneof![3 => (0..90_000_000_u64).prop_map(|millis| millis.to_string()), 1 => number()];
     let token = prop_oneof![2 => (1..=FencingToken::MAX).prop_map(|token| token.to_string()), 1 => number()];
     let claim = prop_oneof![3 => "[0-9a-f]{32}", 1 => text()];
-    let values = (holder, token, claim, time(), millis(), millis());
-    (values, 0..64_u8, any::<bool>(), prop::collection::hash_map("[a-z]{1,8}", text(), 0..3)).prop_map(
-        |((holder, token, claim, elected, lease, renew), present, capitals, mut metadata)| {
+    let data = prop_oneof![3 => "[ -~]{1,40}", 2 => "base64:[A-Za-z0-9+/]{0,12}={0,2}", 1 => text()];
+    let values = (holder, token, claim, time(), millis(), millis(), data);
+    (values, 0..128_u8, any::<bool>(), prop::collection::hash_map("[a-z]{1,8}", text(), 0..3)).prop_map(
+        |((holder, token, claim, elected, lease, renew, data), present, capitals, mut metadata)| {
             let ours = [
                 ("leaderholder", holder),
                 ("leadertoken", token),
@@ -28,9 +29,10 @@ fn metadata() -> impl Strategy<Value = Metadata> {
                 ("leaderelected", elected),
                 ("leaderleasems", lease),
                 ("leaderrenewms", renew),
+                ("leaderdata", data),
             ];
-            // All of them as a rule.
-            let present = if present < 48 { 63 } else { present };
+            // All of them as a rule, and what the leader tells in every other.
+            let present = if present < 96 { 63 | (present & 1) << 6 } else { present };
             for (bit, (name, value)) in ours.into_iter().enumerate() {
                 if present & (1 << bit) != 0 {
                     metadata.insert(if capitals { name.to_uppercase() } else { name.to_owned() }, value);
@@ -39,6 +41,12 @@ fn metadata() -> impl Strategy<Value = Metadata> {
             metadata
         },
     )
+}
+
+/// What leaders tell: addresses, JSON, and anything.
+fn data() -> impl Strategy<Value = String> {
+    let any = text().prop_filter("1 to 4,096 bytes", |text| LeaderData::new(text).is_ok());
+    prop_oneof![3 => "[ -~]{1,60}", 1 => "(base64:)?[A-Za-z=]{1,12}", 1 => "\\PC{1,1024}", 3 => any]
 }
 
 fn blob_name() -> impl Strategy<Value = String> {
@@ -61,13 +69,15 @@ proptest! {
         token in 1..=FencingToken::MAX,
         seconds in 0..253_402_300_800_i64,
         lease in 15..=60_u64,
+        data in prop::option::of(data()),
         before in metadata(),
     ) {
         let claim = Claim::new(HolderId::new(holder).expect("valid"), Duration::from_secs(lease));
         // The record counts in milliseconds.
         let claim = Claim { renew_every: Duration::from_millis(lease * 333), ..claim };
         let server_time = OffsetDateTime::from_unix_timestamp(seconds).expect("before the year 10000");
-        laws::round_trip(&claim, FencingToken::new(token).expect("in range"), server_time, &before);
+        let data = data.map(|data| LeaderData::new(data).expect("valid"));
+        laws::round_trip(&claim, data.as_ref(), FencingToken::new(token).expect("in range"), server_time, &before);
     }
 
     #[test]

@@ -17,13 +17,13 @@ use super::address::Address;
 use super::errors;
 use super::lease::wire::{Metadata, Record};
 use crate::laws::{CANARY, presentable};
-use leader_election::{Claim, Error, ErrorKind, FencingToken, HolderId, Result};
+use leader_election::{Claim, Error, ErrorKind, FencingToken, HolderId, LeaderData, Result};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Whatever metadata is read as a record is within bounds, and a term can follow it; all else is an error that names the key.
 pub(crate) fn metadata(metadata: &Metadata) {
-    let present = metadata.keys().any(|name| is_ours(name));
+    let present = metadata.keys().any(|name| is_ours(name) || name.eq_ignore_ascii_case("leaderside"));
     let record = match Record::read(metadata) {
         Ok(None) => return assert!(!present, "half a record is no new beginning: {metadata:?}"),
         Ok(Some(record)) => record,
@@ -37,6 +37,7 @@ pub(crate) fn metadata(metadata: &Metadata) {
     assert!(present && HolderId::new(leader.holder.as_str()).is_ok());
     assert!((1..=FencingToken::MAX).contains(&leader.fencing_token.get()));
     assert!(leader.lease.is_some_and(|lease| lease <= DAY) && leader.renew_every.is_some_and(|rhythm| rhythm <= DAY));
+    assert!(leader.data.as_ref().is_none_or(|data| (1..=LeaderData::MAX).contains(&data.as_str().len())));
     match FencingToken::next(Some(leader.fencing_token), 0) {
         Ok(next) => assert!(next > leader.fencing_token),
         Err(_) => assert_eq!(leader.fencing_token.get(), FencingToken::MAX, "there is none above it"),
@@ -44,18 +45,31 @@ pub(crate) fn metadata(metadata: &Metadata) {
 }
 
 /// The record of a new term is read back as it was written, over whatever stood there; all else in the metadata stays.
-pub(crate) fn round_trip(claim: &Claim, token: FencingToken, server_time: OffsetDateTime, before: &Metadata) {
-    let record = Record::new(claim, token, server_time);
+pub(crate) fn round_trip(
+    claim: &Claim,
+    data: Option<&LeaderData>,
+    token: FencingToken,
+    server_time: OffsetDateTime,
+    before: &Metadata,
+) {
+    // One of another's side records is refused, whatever else stands in it.
+    let mut before = before.clone();
+    before.retain(|name, _| !name.eq_ignore_ascii_case("leaderside"));
+    let record = Record::new(claim, data, token, server_time);
     let mut metadata = before.clone();
     record.write(&mut metadata);
     let read = Record::read(&metadata).expect("readable").expect("present");
     assert_eq!(read, record);
     assert_eq!(read.leader.elected_at, Some(SystemTime::from(server_time)));
+    assert_eq!(read.leader.data.as_ref(), data);
     for (name, value) in &metadata {
         if is_ours(name) {
             // Or it would not come through as a header.
             assert!(
-                value.bytes().all(|byte| byte.is_ascii_graphic()) && !value.contains(&claim.id.expose()),
+                value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+                    && value.trim() == value
+                    && !value.contains("  ")
+                    && !value.contains(&claim.id.expose()),
                 "{value}"
             );
         } else {
@@ -63,7 +77,7 @@ pub(crate) fn round_trip(claim: &Claim, token: FencingToken, server_time: Offset
         }
     }
     let strangers = before.keys().filter(|name| !is_ours(name)).count();
-    assert_eq!(metadata.len(), strangers + 6);
+    assert_eq!(metadata.len(), strangers + 6 + usize::from(data.is_some()));
 }
 
 /// An address that is accepted leads to that blob and nowhere else, and shows no signature; all else is refused by name.
@@ -166,6 +180,7 @@ pub(crate) fn silence(kind: SdkKind, text: &str) {
 }
 
 fn is_ours(name: &str) -> bool {
-    let names = ["leaderholder", "leadertoken", "leaderclaim", "leaderelected", "leaderleasems", "leaderrenewms"];
+    let names =
+        ["leaderholder", "leadertoken", "leaderclaim", "leaderelected", "leaderleasems", "leaderrenewms", "leaderdata"];
     names.contains(&name.to_ascii_lowercase().as_str())
 }

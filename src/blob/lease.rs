@@ -1,10 +1,12 @@
 //! A lease on an Azure blob.
 
+mod data;
+mod operator;
 mod requests;
+mod side;
 pub(crate) mod wire;
 
 use std::fmt;
-use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,21 +18,27 @@ use crate::blob::address::Address;
 use crate::blob::transport::{self, Access};
 use crate::shared_credential::SharedCredential;
 use leader_election::{
-    Acquire, AcquireRequest, Claim, DistributedMutex, Error, Observation, Renew, Result, kit::on_request_threads,
-    kit::patience,
+    Acquire, AcquireRequest, Claim, DistributedMutex, Error, Observation, Operator, Renew, Result, SideName,
+    SideRecord, kit::OnRequestThreads,
 };
 use leader_election_http::tls;
 use requests::LeaseBlob;
+use side::BlobSide;
 
 /// Elects on the lease of an Azure blob.
 ///
 /// The lease's id is the claim's; the term, its holder, the time of election and the rhythm of renewals stand in the
-/// blob's metadata. A standby looks with `HEAD` and asks for the lease only when it is free, so that waiting costs one
+/// blob's metadata, as does what the leader tells others. A standby looks with `HEAD` and asks for the lease only when it is free, so that waiting costs one
 /// cheap read per poll and leaves no errors in the account's logs. The blob is empty, is never deleted, and should be
 /// used for nothing else. See [Lease Blob](https://learn.microsoft.com/rest/api/storageservices/lease-blob).
 ///
 /// Blob leases last 15 to 60 whole seconds. The identity needs to read and write blobs in the container: the role
-/// *Storage Blob Data Contributor*, scoped to that container, is enough.
+/// *Storage Blob Data Contributor*, scoped to that container, is enough, also for an [`Operator`] and for the
+/// [records beside the election](DistributedMutex::side), which are blobs `<election>.<name>` in that container. Elections must
+/// therefore not be named so: `nightly.wish`, `nightly.runs` and `nightly.terms` are refused.
+///
+/// What a leader [tells others](crate::LeaderData) shares the 8 KiB of the blob's metadata with whatever other tools keep
+/// there. Printable ASCII can be read there as it is; all else is in Base64.
 ///
 /// Requests are sent from threads of the crate's own, whichever runtime calls; no secret is in `Debug`, errors or traces.
 ///
@@ -53,7 +61,7 @@ pub struct BlobDistributedMutex {
     access: Access,
     options: BlobMutexOptions,
     /// Made on first use, when it is settled by which options; one that could not be made is tried again.
-    blob: Arc<Mutex<Option<Arc<LeaseBlob>>>>,
+    blob: Arc<Mutex<Option<OnRequestThreads<LeaseBlob>>>>,
 }
 
 /// Settings of a [`BlobDistributedMutex`] that are rarely needed.
@@ -99,17 +107,18 @@ impl BlobDistributedMutex {
     /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for a URL or a name that cannot be. Nothing is sent yet.
     pub fn new(container_url: &str, blob_name: &str, credential: impl Into<SharedCredential>) -> Result<Self> {
         let address = Address::azure(container_url, blob_name, false)?;
-        Ok(Self::open(address, Access::Credential(credential.into())))
+        Self::open(address, Access::Credential(credential.into()))
     }
 
     /// As [`new`](Self::new), with a container URL that carries a shared access signature. It needs the permissions
-    /// read, write and create on the blobs of the container; then the container itself must exist.
+    /// read, write and create on the blobs of the container; then the container itself must exist. To list the elections takes the
+    /// permission list as well.
     ///
     /// # Errors
     /// As [`new`](Self::new); also when the URL carries no signature.
     pub fn from_sas_url(container_sas_url: &str, blob_name: &str) -> Result<Self> {
         let address = Address::azure(container_sas_url, blob_name, true)?;
-        Ok(Self::open(address, Access::Url))
+        Self::open(address, Access::Url)
     }
 
     /// For the Azurite emulator on this machine, such as `http://127.0.0.1:10000/devstoreaccount1/leases`; the only
@@ -121,7 +130,7 @@ impl BlobDistributedMutex {
     pub fn for_emulator(container_url: &str, blob_name: &str) -> Result<Self> {
         let address = Address::emulator(container_url, blob_name)?;
         let access = Access::of_emulator(&address);
-        Ok(Self::open(address, access))
+        Self::open(address, access)
     }
 
     /// As [`for_emulator`](Self::for_emulator), for an emulator on another host, such as `http://azurite:10000/devstoreaccount1/leases`
@@ -134,7 +143,7 @@ impl BlobDistributedMutex {
     pub fn for_emulator_elsewhere(container_url: &str, blob_name: &str) -> Result<Self> {
         let address = Address::emulator_elsewhere(container_url, blob_name)?;
         let access = if address.has_query() { Access::Url } else { Access::EmulatorKey };
-        Ok(Self::open(address, access))
+        Self::open(address, access)
     }
 
     /// With a container client that you have made, and with its settings: its transport, its retries, its credential.
@@ -146,7 +155,7 @@ impl BlobDistributedMutex {
     /// As [`new`](Self::new).
     pub fn from_container_client(client: BlobContainerClient, blob_name: &str) -> Result<Self> {
         let address = Address::of_client(client.url(), blob_name)?;
-        Ok(Self::open(address, Access::Client(Arc::new(client))))
+        Self::open(address, Access::Client(Arc::new(client)))
     }
 
     /// Replaces the options.
@@ -163,62 +172,32 @@ impl BlobDistributedMutex {
         Ok(Self { options, blob: Arc::default(), ..self })
     }
 
-    /// Breaks the lease, whoever holds it: an operator's force, which takes no more rights than to lead. Returns after what
-    /// time the lease is free.
-    ///
-    /// The leader learns of it with its next renewal, which is refused. With `None` nobody else can lead before the lease would
-    /// have run out by itself, so the leader has stopped by then, whatever happens. With a shorter `period`, or zero, another
-    /// worker can lead beside the old leader until that has noticed; only fencing at the resource then keeps the old one out. A
-    /// period longer than the lease still runs has no effect. A lease without end, which other tools can take, is broken at
-    /// once by `None`.
-    ///
-    /// # Errors
-    /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) unless the period is 0 to 60 whole seconds; otherwise those of
-    /// [`observe`](DistributedMutex::observe). It is no error when nobody holds the lease.
-    pub async fn break_lease(&self, period: Option<Duration>) -> Result<Duration> {
-        let period = period.map(break_seconds).transpose()?;
-        let blob = self.blob()?;
-        self.send(patience::OF_A_LOOK, async move { blob.break_lease(period).await }).await
-    }
-
-    fn open(address: Address, access: Access) -> Self {
+    fn open(address: Address, access: Access) -> Result<Self> {
+        SideName::check_election(address.blob_name())?;
         // What takes long is done here, and not on the thread that renews; once for the process. Its failure is told by the
         // first request, unless a transport of the caller's stands in by then.
         if !matches!(access, Access::Client(_)) {
             let _ = tls::prepare();
         }
-        Self { address, access, options: BlobMutexOptions::default(), blob: Arc::default() }
+        Ok(Self { address, access, options: BlobMutexOptions::default(), blob: Arc::default() })
     }
 
-    fn blob(&self) -> Result<Arc<LeaseBlob>> {
+    fn blob(&self) -> Result<OnRequestThreads<LeaseBlob>> {
         let mut made = self.blob.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(blob) = &*made {
-            return Ok(Arc::clone(blob));
+            return Ok(blob.clone());
         }
-        let transport = match (&self.options.transport, &self.access) {
-            (None, Access::Client(_)) => None,
-            (None, _) => Some(transport::own(&self.address)?),
-            (Some(own), _) => Some(own.clone()),
+        let (transport, is_callers) = match (&self.options.transport, &self.access) {
+            (None, Access::Client(_)) => (None, true),
+            (None, _) => (Some(transport::own(&self.address)?), false),
+            (Some(own), _) => (Some(own.clone()), true),
         };
         let container = self.access.container_client(&self.address, transport)?;
-        let blob = LeaseBlob::new(container, self.address.clone(), self.options.create);
-        Ok(Arc::clone(made.insert(Arc::new(blob))))
-    }
-
-    /// Sends the request once the access token is there, for which it waits for so long at most.
-    async fn send<T, F>(&self, patience: Duration, request: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-    {
-        let access = self.access.clone();
-        let request = async move {
-            access.signed_in(patience).await?;
-            request.await
-        };
-        // A transport of the caller's, or a client, may be bound to another runtime than that of the requests.
-        let own = self.options.transport.is_none() && !matches!(self.access, Access::Client(_));
-        if own { on_request_threads(request).await? } else { request.await }
+        let blob = LeaseBlob::new(container, self.address.clone(), self.access.clone(), self.options.create);
+        let blob = OnRequestThreads::new(blob);
+        // A transport or a client of the caller's may be bound to another runtime than that of the requests.
+        let blob = if is_callers { blob.in_place() } else { blob };
+        Ok(made.insert(blob).clone())
     }
 }
 
@@ -231,27 +210,19 @@ impl fmt::Debug for BlobDistributedMutex {
 #[async_trait]
 impl DistributedMutex for BlobDistributedMutex {
     async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
-        let (blob, claim, unsettled) = (self.blob()?, request.claim.clone(), request.unsettled);
-        let seconds = lease_seconds(claim.lease)?;
-        self.send(patience::within_an_attempt(claim.lease), async move {
-            blob.try_acquire(AcquireRequest::new(&claim).with_unsettled(unsettled), seconds).await
-        })
-        .await
+        self.blob()?.try_acquire(request).await
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
-        let (blob, id) = (self.blob()?, claim.id);
-        self.send(patience::within_an_attempt(claim.lease), async move { blob.renew(id).await }).await
+        self.blob()?.renew(claim).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<()> {
-        let (blob, id) = (self.blob()?, claim.id);
-        self.send(patience::within_an_attempt(claim.lease), async move { blob.release(id).await }).await
+        self.blob()?.release(claim).await
     }
 
     async fn observe(&self) -> Result<Observation> {
-        let blob = self.blob()?;
-        self.send(patience::OF_A_LOOK, async move { blob.observe().await }).await
+        self.blob()?.observe().await
     }
 
     fn election(&self) -> &str {
@@ -261,6 +232,14 @@ impl DistributedMutex for BlobDistributedMutex {
     fn check_lease(&self, lease: Duration) -> Result<()> {
         lease_seconds(lease).map(drop)
     }
+
+    fn operator(&self) -> Option<Arc<dyn Operator>> {
+        Some(Arc::new(self.clone()))
+    }
+
+    fn side(&self, name: SideName) -> Option<Arc<dyn SideRecord>> {
+        Some(Arc::new(BlobSide { mutex: self.clone(), name }))
+    }
 }
 
 /// The service takes 15 to 60 whole seconds.
@@ -268,13 +247,5 @@ fn lease_seconds(lease: Duration) -> Result<i32> {
     match i32::try_from(lease.as_secs()) {
         Ok(seconds @ 15..=60) if lease.subsec_nanos() == 0 => Ok(seconds),
         _ => Err(Error::setting(format!("lease must be 15 to 60 whole seconds on a blob, not {lease:?}"))),
-    }
-}
-
-/// The service takes 0 to 60 whole seconds.
-fn break_seconds(period: Duration) -> Result<i32> {
-    match i32::try_from(period.as_secs()) {
-        Ok(seconds @ 0..=60) if period.subsec_nanos() == 0 => Ok(seconds),
-        _ => Err(Error::setting(format!("the break period must be 0 to 60 whole seconds on a blob, not {period:?}"))),
     }
 }

@@ -9,8 +9,9 @@ use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions}
 use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport, Url};
 use azure_core::time::OffsetDateTime;
 use azure_leader_election::{
-    BlobDistributedMutex, BlobMutexOptions, CancellationToken, Claim, ClaimId, CosmosAddress, CosmosDistributedMutex,
-    DistributedMutex, FencedBlob, FencedStateBlob, FencingToken, HolderId, LeaderHost, LeaderHostOptions,
+    AcquireRequest, BlobDistributedMutex, BlobMutexOptions, CancellationToken, Claim, ClaimId, CosmosAddress,
+    CosmosDistributedMutex, DistributedMutex, FencedBlob, FencedStateBlob, FencingToken, HolderId, LeaderHost,
+    LeaderHostOptions,
 };
 use azure_storage_blob::BlobContainerClient;
 
@@ -69,10 +70,10 @@ pub fn lease_id(id: ClaimId) -> Secret {
 
 /// Everything that a mutex can be asked for.
 pub async fn drive(mutex: &dyn DistributedMutex, lease: Duration, id: ClaimId) {
-    let mut claim = Claim { id, ..Claim::new(HolderId::new("canary").expect("valid"), lease) };
+    let mut claim = Claim::new(HolderId::new("canary").expect("valid"), lease);
+    claim.id = id;
     for unsettled in [false, true] {
-        claim.unsettled = unsettled;
-        match mutex.try_acquire((&claim).into()).await {
+        match mutex.try_acquire(AcquireRequest::new(&claim).with_unsettled(unsettled)).await {
             Ok(acquire) => show_debug(&acquire),
             Err(error) => show(&error),
         }

@@ -1,15 +1,17 @@
 //! The requests to the lease blob.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use azure_core::http::headers::{HeaderName, Headers};
 use azure_core::http::{Etag, RequestContent};
 use azure_core::time::{OffsetDateTime, parse_rfc7231};
 use azure_storage_blob::models::{
-    BlobClientAcquireLeaseOptions, BlobClientAcquireLeaseResultHeaders, BlobClientBreakLeaseOptions,
-    BlobClientBreakLeaseResultHeaders, BlobClientGetPropertiesResultHeaders, BlobClientRenewLeaseResultHeaders,
-    BlobClientSetMetadataOptions, BlobClientUploadOptions, LeaseDuration, LeaseState as ServiceState,
+    BlobClientAcquireLeaseOptions, BlobClientAcquireLeaseResultHeaders, BlobClientGetPropertiesResultHeaders,
+    BlobClientRenewLeaseResultHeaders, BlobClientSetMetadataOptions, BlobClientUploadOptions, LeaseDuration,
+    LeaseState as ServiceState,
 };
 use azure_storage_blob::{BlobClient, BlobContainerClient};
 
@@ -18,18 +20,23 @@ use super::wire::{Metadata, Record};
 use crate::blob::address::Address;
 use crate::blob::errors::{self, Refusal};
 use crate::blob::etag::strong_etag;
+use crate::blob::transport::Access;
 use leader_election::{
-    Acquire, AcquireRequest, Claim, ClaimId, Error, ErrorKind, FencingToken, Grant, Held, LeaseState, Loss,
-    Observation, Renew, Result,
-    kit::{record::next_token, service_time},
+    Acquire, AcquireRequest, Claim, ClaimId, DistributedMutex, Error, ErrorKind, FencingToken, Grant, Held, LeaseState,
+    Loss, Observation, Renew, Result,
+    kit::{patience, record::next_token, service_time},
 };
+
+/// How long a request for whoever calls from outside may take.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// The blob whose lease is the mutex.
 pub(super) struct LeaseBlob {
-    container: Arc<BlobContainerClient>,
-    blob: BlobClient,
-    address: Address,
-    create: Create,
+    pub(super) container: Arc<BlobContainerClient>,
+    pub(super) blob: BlobClient,
+    pub(super) address: Address,
+    pub(super) access: Access,
+    pub(super) create: Create,
 }
 
 /// What a `HEAD` shows.
@@ -43,23 +50,24 @@ struct Properties {
 }
 
 impl LeaseBlob {
-    pub(super) fn new(container: Arc<BlobContainerClient>, address: Address, create: Create) -> Self {
+    pub(super) fn new(container: Arc<BlobContainerClient>, address: Address, access: Access, create: Create) -> Self {
         let blob = container.blob_client(address.blob_name());
-        Self { container, blob, address, create }
+        Self { container, blob, address, access, create }
     }
 
     /// Looks, takes the lease if it is free, and writes the new term's record. Only then is the lease granted.
-    pub(super) async fn try_acquire(&self, request: AcquireRequest<'_>, lease_seconds: i32) -> Result<Acquire> {
+    async fn acquire(&self, request: AcquireRequest<'_>, lease_seconds: i32) -> Result<Acquire> {
         let claim = request.claim;
         let seen = match self.properties().await? {
             Some(seen) => seen,
             None => self.create().await?,
         };
-        if !seen.is_free() && !request.unsettled {
+        if !seen.is_free() && !request.unsettled && !seen.is_of(claim)? {
             return seen.held().map(Acquire::Held);
         }
         // Before the lease is taken: a record that cannot be followed must not cost anybody a lease.
-        seen.next_token(seen.server_ms.unwrap_or_default())?;
+        let token = seen.next_token(seen.server_ms.unwrap_or_default(), request.floor)?;
+        Record::new(claim, request.data, token, OffsetDateTime::UNIX_EPOCH).check_room(&seen.metadata)?;
 
         let id = claim.id.expose();
         // Only over what was read. A duplicate of this request that comes late would prolong the lease of this very id, also when
@@ -86,7 +94,7 @@ impl LeaseBlob {
             ));
         }
         let server_time = server_time(response.headers())?;
-        self.write_record(claim, server_time, seen).await
+        self.write_record(request, server_time, seen).await
     }
 
     /// The service refuses the version that a look has shown a moment ago. Somebody took the lease, wrote a record, and perhaps
@@ -99,7 +107,7 @@ impl LeaseBlob {
         }
     }
 
-    pub(super) async fn renew(&self, id: ClaimId) -> Result<Renew> {
+    async fn renew_lease(&self, id: ClaimId) -> Result<Renew> {
         let id = id.expose();
         match self.blob.renew_lease(id.clone(), None).await {
             Ok(response) => {
@@ -118,7 +126,7 @@ impl LeaseBlob {
         }
     }
 
-    pub(super) async fn release(&self, id: ClaimId) -> Result<()> {
+    async fn release_lease(&self, id: ClaimId) -> Result<()> {
         match self.blob.release_lease(id.expose(), None).await {
             Ok(_) => Ok(()),
             // Whatever the service says of a lease that is not ours: it is not ours.
@@ -127,21 +135,8 @@ impl LeaseBlob {
         }
     }
 
-    pub(super) async fn break_lease(&self, period: Option<i32>) -> Result<Duration> {
-        let options = BlobClientBreakLeaseOptions { break_period: period, ..Default::default() };
-        match self.blob.break_lease(Some(options)).await {
-            Ok(response) => {
-                let seconds = response.lease_time().ok().flatten().unwrap_or_default();
-                Ok(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
-            }
-            // There is no lease, or not even a blob.
-            Err(error) if errors::refusal(&error).is_some() => Ok(Duration::ZERO),
-            Err(error) => Err(self.failed("breaking the lease of", &error)),
-        }
-    }
-
     /// A blob that nobody has created yet is one that nobody leads from.
-    pub(super) async fn observe(&self) -> Result<Observation> {
+    async fn look(&self) -> Result<Observation> {
         let Some(seen) = self.properties().await? else { return Ok(Observation::default()) };
         let latest = Record::read(&seen.metadata)?.map(|record| record.leader);
         let state = match seen.state {
@@ -185,15 +180,7 @@ impl LeaseBlob {
         }
         match self.create_blob().await {
             Err(error) if errors::is_absent_container(&error) && self.create == Create::ContainerAndBlob => {
-                match self.container.create(None).await {
-                    Err(error) if errors::is_denied(&error) => {
-                        return Err(errors::container_is_missing(&self.address, &error));
-                    }
-                    Err(error) if errors::refusal(&error) != Some(Refusal::Exists) => {
-                        return Err(self.failed("creating the container of", &error));
-                    }
-                    _ => {}
-                }
+                self.create_container().await?;
                 self.create_blob().await.map_err(|error| self.failed("creating", &error))?;
             }
             Err(error) => return Err(self.failed("creating", &error)),
@@ -202,6 +189,16 @@ impl LeaseBlob {
         self.properties().await?.ok_or_else(|| {
             Error::new(ErrorKind::Unavailable, format!("{} was created, and deleted at once by somebody", self.address))
         })
+    }
+
+    pub(super) async fn create_container(&self) -> Result<()> {
+        match self.container.create(None).await {
+            Err(error) if errors::is_denied(&error) => Err(errors::container_is_missing(&self.address, &error)),
+            Err(error) if errors::refusal(&error) != Some(Refusal::Exists) => {
+                Err(self.failed("creating the container of", &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn create_blob(&self) -> azure_core::Result<()> {
@@ -215,17 +212,28 @@ impl LeaseBlob {
     }
 
     /// Writes the record of the new term, under the lease and over the very record that was read.
-    async fn write_record(&self, claim: &Claim, server_time: OffsetDateTime, mut seen: Properties) -> Result<Acquire> {
-        let fingerprint = claim.id.fingerprint();
+    async fn write_record(
+        &self,
+        request: AcquireRequest<'_>,
+        server_time: OffsetDateTime,
+        mut seen: Properties,
+    ) -> Result<Acquire> {
+        let claim = request.claim;
         // A second round is for a write whose answer was lost, a third for a stranger who writes metadata.
         for _ in 0..3 {
-            let stored = Record::read(&seen.metadata)?;
-            if let Some(own) = stored.filter(|record| record.claim == fingerprint) {
-                return Ok(granted(claim, own.leader.fencing_token));
-            }
-            let token = seen.next_token(millis(server_time)?)?;
+            let own = seen.record_of(claim)?.filter(|own| request.is_above_floor(own.leader.fencing_token));
+            let record = match own {
+                Some(own) if own.leader.data.as_ref() == request.data => {
+                    return Ok(granted(claim, own.leader.fencing_token));
+                }
+                Some(own) => Record { leader: own.leader.with_data(request.data.cloned()), ..own },
+                None => {
+                    Record::new(claim, request.data, seen.next_token(millis(server_time)?, request.floor)?, server_time)
+                }
+            };
+            let token = record.leader.fencing_token;
             let mut metadata = seen.metadata;
-            Record::new(claim, token, server_time).write(&mut metadata);
+            record.write(&mut metadata);
             let options = BlobClientSetMetadataOptions {
                 if_match: Some(seen.etag),
                 lease_id: Some(claim.id.expose()),
@@ -249,7 +257,15 @@ impl LeaseBlob {
         ))
     }
 
-    fn failed(&self, doing: &str, error: &azure_core::Error) -> Error {
+    /// For whoever calls from outside; a host bounds its attempts itself.
+    pub(super) async fn bounded<T>(&self, doing: &str, request: impl Future<Output = T>) -> Result<T> {
+        tokio::time::timeout(LIMIT, request).await.map_err(|_| {
+            let message = format!("{doing} {} had no answer within {} s", self.address, LIMIT.as_secs());
+            Error::new(ErrorKind::Timeout, message)
+        })
+    }
+
+    pub(super) fn failed(&self, doing: &str, error: &azure_core::Error) -> Error {
         errors::explain(doing, &self.address, error)
     }
 }
@@ -260,15 +276,55 @@ impl Properties {
     }
 
     /// What a term after this one is granted.
-    fn next_token(&self, server_ms: u64) -> Result<FencingToken> {
+    fn next_token(&self, server_ms: u64, floor: Option<FencingToken>) -> Result<FencingToken> {
         let on_record = Record::read(&self.metadata)?.map(|record| record.leader.fencing_token);
-        next_token(on_record, server_ms, None, "the blob's metadata")
+        next_token(on_record, server_ms, floor, "the blob's metadata")
+    }
+
+    /// The record, if it is this claim's.
+    fn record_of(&self, claim: &Claim) -> Result<Option<Record>> {
+        Ok(Record::read(&self.metadata)?.filter(|record| record.claim == claim.id.fingerprint()))
+    }
+
+    fn is_of(&self, claim: &Claim) -> Result<bool> {
+        self.record_of(claim).map(|record| record.is_some())
     }
 
     fn held(&self) -> Result<Held> {
         let leader = Record::read(&self.metadata)?.map(|record| record.leader);
         let lease = if self.endless { Some(Duration::MAX) } else { leader.as_ref().and_then(|leader| leader.lease) };
         Ok(leader.map_or_else(Held::by_unknown, Held::by).with_lease(lease))
+    }
+}
+
+/// Each request waits for the access token first, if one is needed and not there.
+#[async_trait]
+impl DistributedMutex for LeaseBlob {
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        let seconds = super::lease_seconds(request.claim.lease)?;
+        self.access.signed_in(patience::within_an_attempt(request.claim.lease)).await?;
+        self.acquire(request, seconds).await
+    }
+
+    async fn renew(&self, claim: &Claim) -> Result<Renew> {
+        self.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
+        self.renew_lease(claim.id).await
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<()> {
+        self.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
+        self.release_lease(claim.id).await
+    }
+
+    async fn observe(&self) -> Result<Observation> {
+        self.access.signed_in(patience::OF_A_LOOK).await?;
+        self.look().await
+    }
+}
+
+impl fmt::Debug for LeaseBlob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LeaseBlob").field(&self.address.to_string()).finish()
     }
 }
 

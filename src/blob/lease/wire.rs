@@ -6,8 +6,10 @@ use std::time::{Duration, SystemTime};
 use azure_core::time::{OffsetDateTime, parse_rfc3339, to_rfc3339};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::data;
 use leader_election::{
-    Claim, Error, ErrorKind, FencingToken, HolderId, InvalidFencingToken, Leader, Result, kit::record::begin_anew,
+    Claim, Error, ErrorKind, FencingToken, HolderId, InvalidFencingToken, Leader, LeaderData, Result,
+    kit::record::begin_anew,
 };
 
 pub(crate) type Metadata = HashMap<String, String>;
@@ -29,19 +31,34 @@ const CLAIM: &str = "leaderclaim";
 const ELECTED: &str = "leaderelected";
 const LEASE: &str = "leaderleasems";
 const RENEW: &str = "leaderrenewms";
-const NAMES: [&str; 6] = [HOLDER, TOKEN, CLAIM, ELECTED, LEASE, RENEW];
+/// Of a leader that tells something.
+const DATA: &str = "leaderdata";
+const NAMES: [&str; 7] = [HOLDER, TOKEN, CLAIM, ELECTED, LEASE, RENEW, DATA];
+
+/// Of a record beside an election's, and the number of the write that made it what it is.
+pub(super) const SIDE: &str = "leaderside";
+
+/// The most bytes that a blob's metadata may have, names and values together. See
+/// [Setting metadata](https://learn.microsoft.com/rest/api/storageservices/setting-and-retrieving-properties-and-metadata-for-blob-resources).
+const MOST: usize = 8_192;
 
 /// What needs no encoding in a header's value.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 impl Record {
     /// The record of a new term.
-    pub(crate) fn new(claim: &Claim, fencing_token: FencingToken, server_time: OffsetDateTime) -> Self {
+    pub(crate) fn new(
+        claim: &Claim,
+        data: Option<&LeaderData>,
+        fencing_token: FencingToken,
+        server_time: OffsetDateTime,
+    ) -> Self {
         Self {
             leader: Leader::new(claim.holder.clone(), fencing_token)
                 .with_elected_at(Some(server_time.into()))
                 .with_lease(Some(claim.lease))
-                .with_renew_every(Some(claim.renew_every)),
+                .with_renew_every(Some(claim.renew_every))
+                .with_data(data.cloned()),
             claim: claim.id.fingerprint(),
         }
     }
@@ -55,6 +72,14 @@ impl Record {
         // The service gives names back in the case they were written in over HTTP/1.1; proxies may not.
         let lower: HashMap<String, &str> =
             metadata.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.trim())).collect();
+        if lower.contains_key(SIDE) {
+            return Err(Error::new(
+                ErrorKind::CorruptRecord,
+                format!(
+                    "the blob's metadata {SIDE} says that it is a record beside another election's: name this one otherwise"
+                ),
+            ));
+        }
         if NAMES.iter().all(|name| !lower.contains_key(*name)) {
             return Ok(None);
         }
@@ -71,10 +96,15 @@ impl Record {
             .map_err(|error: InvalidFencingToken| corrupt(TOKEN, "is unreadable").with_source(error))?;
         let elected = parse_rfc3339(text(ELECTED)?).map_err(|_| corrupt(ELECTED, "is no RFC 3339 time"))?;
         let claim = text(CLAIM)?.to_owned();
+        let told = match lower.get(DATA) {
+            Some(text) => Some(data::decode(text).ok_or_else(|| corrupt(DATA, "is nothing that a leader tells"))?),
+            None => None,
+        };
         let leader = Leader::new(holder, fencing_token)
             .with_elected_at(Some(SystemTime::from(elected)))
             .with_lease(Some(duration(LEASE)?))
-            .with_renew_every(Some(duration(RENEW)?));
+            .with_renew_every(Some(duration(RENEW)?))
+            .with_data(told);
         Ok(Some(Self { leader, claim }))
     }
 
@@ -91,7 +121,31 @@ impl Record {
             (LEASE.to_owned(), millis(self.leader.lease)),
             (RENEW.to_owned(), millis(self.leader.renew_every)),
         ]);
+        metadata.extend(self.leader.data.as_ref().map(|told| (DATA.to_owned(), data::encode(told))));
     }
+
+    /// Whether there is room for the record in the metadata.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`](ErrorKind::InvalidSetting).
+    pub(crate) fn check_room(&self, metadata: &Metadata) -> Result<()> {
+        let mut written = metadata.clone();
+        self.write(&mut written);
+        let length: usize = written.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if length > MOST {
+            return Err(Error::setting(format!(
+                "the leader's record would make the lease blob's metadata {length} bytes long, and 8,192 are the most: tell less \
+                 in the leader's data, or remove what others keep in this metadata"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Whether this is the metadata of a blob that somebody led from.
+pub(super) fn is_election(metadata: &Metadata) -> bool {
+    let has = |wanted: &str| metadata.keys().any(|name| name.eq_ignore_ascii_case(wanted));
+    NAMES.into_iter().any(has) && !has(SIDE)
 }
 
 fn millis(name: &str, text: &str) -> Result<Duration> {
@@ -121,7 +175,8 @@ mod tests {
     fn record() -> Record {
         let holder = HolderId::new("a worker/7 %41").expect("valid");
         let claim = Claim::new(holder, Duration::from_secs(15));
-        Record::new(&claim, FencingToken::new(7).expect("valid"), OffsetDateTime::UNIX_EPOCH)
+        let data = LeaderData::new("http://größe:8080").expect("valid");
+        Record::new(&claim, Some(&data), FencingToken::new(7).expect("valid"), OffsetDateTime::UNIX_EPOCH)
     }
 
     fn written() -> Metadata {
@@ -146,7 +201,7 @@ mod tests {
 
     #[test]
     fn invariant_14_whatever_is_missing_or_unreadable_is_an_error_that_names_it() {
-        for name in NAMES {
+        for name in NAMES.into_iter().filter(|name| *name != DATA) {
             let mut metadata = written();
             metadata.remove(name);
             let error = Record::read(&metadata).expect_err("half a record");
@@ -168,6 +223,10 @@ mod tests {
             (LEASE, "184467440737095516150"),
             (RENEW, "soon"),
             (ELECTED, "yesterday"),
+            (DATA, ""),
+            (DATA, "Größe"),
+            (DATA, "base64:/w=="),
+            (DATA, &"x".repeat(LeaderData::MAX + 1)),
         ] {
             let mut metadata = written();
             metadata.insert(name.to_owned(), value.to_owned());
@@ -177,11 +236,43 @@ mod tests {
     }
 
     #[test]
+    fn a_leader_that_tells_nothing_leaves_nothing_of_what_another_told() {
+        let mut metadata = written();
+        let claim = Claim::new(HolderId::new("a").expect("valid"), Duration::from_secs(15));
+        let token = FencingToken::new(8).expect("valid");
+        Record::new(&claim, None, token, OffsetDateTime::UNIX_EPOCH).write(&mut metadata);
+        let read = Record::read(&metadata).expect("readable").expect("present");
+        assert_eq!(read.leader.data, None);
+    }
+
+    #[test]
+    fn the_longest_data_has_room_beside_the_longest_name_but_not_beside_as_much_of_others() {
+        let claim = Claim::new(HolderId::new("%".repeat(128)).expect("valid"), Duration::from_secs(60));
+        let data = LeaderData::new("ü".repeat(LeaderData::MAX / 2)).expect("valid");
+        let token = FencingToken::new(FencingToken::MAX).expect("valid");
+        let record = Record::new(&claim, Some(&data), token, OffsetDateTime::UNIX_EPOCH);
+        record.check_room(&written()).expect("there is room");
+        let strangers = Metadata::from([("team".to_owned(), "x".repeat(3_000))]);
+        let error = record.check_room(&strangers).expect_err("no room");
+        assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+        assert!(error.to_string().contains("8,192"), "{error}");
+    }
+
+    #[test]
+    fn a_record_beside_another_elections_is_no_election() {
+        let mut metadata = Metadata::from([("LeaderSide".to_owned(), "1".to_owned())]);
+        assert_eq!(Record::read(&metadata).expect_err("no election").kind(), ErrorKind::CorruptRecord);
+        assert!(!is_election(&metadata) && !is_election(&Metadata::new()) && is_election(&written()));
+        metadata.extend(written());
+        assert!(!is_election(&metadata));
+    }
+
+    #[test]
     fn the_lease_id_is_not_in_the_record() {
         let claim = Claim::new(HolderId::new("a").expect("valid"), Duration::from_secs(15));
         let mut metadata = Metadata::new();
         let token = FencingToken::new(1).expect("valid");
-        Record::new(&claim, token, OffsetDateTime::UNIX_EPOCH).write(&mut metadata);
+        Record::new(&claim, None, token, OffsetDateTime::UNIX_EPOCH).write(&mut metadata);
         assert!(metadata.values().all(|value| !value.contains(&claim.id.expose())));
     }
 }
