@@ -53,12 +53,8 @@ impl DocumentStore for MemoryDocument {
 
     async fn read(&self) -> Result<Option<Stored<()>>> {
         let state = self.state();
-        Ok(state.document.clone().map(|(version, record)| Stored {
-            version,
-            record,
-            server_ms: Some(state.written_ms),
-            rest: (),
-        }))
+        let stored = |(version, record)| Stored::new(version, record).with_server_ms(Some(state.written_ms));
+        Ok(state.document.clone().map(stored))
     }
 
     async fn create(&self, record: &Record) -> Result<Written> {
@@ -70,5 +66,13 @@ impl DocumentStore for MemoryDocument {
         let mut state = self.state();
         let matches = state.document.as_ref().is_some_and(|(version, _)| *version == seen.version);
         Ok(if matches { self.put(&mut state, record) } else { Written::Conflict })
+    }
+
+    fn election(&self) -> &str {
+        "nightly"
+    }
+
+    async fn elections(&self) -> Result<Vec<String>> {
+        Ok(vec!["nightly".to_owned()])
     }
 }
