@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use azure_leader_election::{
-    HolderId, LeaderHost, LeaderHostOptions, Store, StoreOptions, StoreUrl, TaskError, Timing, TimingOptions,
+    HolderId, LeaderHost, LeaderHostOptions, Store, StoreOptions, TaskError, Timing, TimingOptions,
 };
 use clap::Parser;
 use common::Credential;
@@ -63,10 +63,8 @@ async fn run(arguments: Arguments) -> Result<(), TaskError> {
 }
 
 fn open(arguments: &Arguments) -> azure_leader_election::Result<Store> {
-    let url: StoreUrl = arguments.container_url.parse()?;
-    let mut options = StoreOptions { create: !arguments.no_create, ..StoreOptions::default() };
-    if url.needs_credential(&options) {
-        options.credential = Some(common::sign_in(arguments.credential)?);
-    }
-    url.open(&arguments.blob, options)
+    // Asked for a token by a store that needs one, and by no other.
+    let credential = Some(common::sign_in(arguments.credential)?);
+    let options = StoreOptions { credential, create: !arguments.no_create, ..StoreOptions::default() };
+    Store::from_url(&arguments.container_url, &arguments.blob, options)
 }

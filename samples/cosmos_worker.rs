@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use azure_leader_election::{
-    HolderId, LeaderHost, LeaderHostOptions, Store, StoreOptions, StoreUrl, TaskError, Timing, TimingOptions,
+    HolderId, LeaderHost, LeaderHostOptions, Store, StoreOptions, TaskError, Timing, TimingOptions,
 };
 use clap::Parser;
 use common::Credential;
@@ -64,11 +64,10 @@ async fn run(arguments: Arguments) -> Result<(), TaskError> {
 
 fn open(arguments: &Arguments) -> azure_leader_election::Result<Store> {
     let Arguments { endpoint, database, container, election, .. } = arguments;
-    let url: StoreUrl = format!("cosmos+{}/{database}/{container}", endpoint.trim_end_matches('/')).parse()?;
+    let url = format!("cosmos+{}/{database}/{container}", endpoint.trim_end_matches('/'));
     let key = std::env::var("COSMOS_KEY").ok().filter(|key| !key.is_empty());
-    let mut options = StoreOptions { cosmos_key: key.map(Into::into), create: true, ..StoreOptions::default() };
-    if url.needs_credential(&options) {
-        options.credential = Some(common::sign_in(arguments.credential)?);
-    }
-    url.open(election, options)
+    // Asked for a token where there is no key.
+    let credential = Some(common::sign_in(arguments.credential)?);
+    let options = StoreOptions { credential, cosmos_key: key.map(Into::into), create: true };
+    Store::from_url(&url, election, options)
 }

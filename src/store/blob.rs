@@ -92,6 +92,10 @@ impl Place for Container {
         use crate::blob::{BlobDistributedMutex, BlobMutexOptions, Create};
 
         let mutex = match (self.server, options.credential) {
+            // Azurite checks tokens where it speaks HTTPS.
+            (Server::Emulator, Some(credential)) if self.url.starts_with("https:") && !self.is_signed() => {
+                BlobDistributedMutex::new(&self.url, election, credential)
+            }
             (Server::Emulator, _) => BlobDistributedMutex::for_emulator(&self.url, election),
             (Server::EmulatorElsewhere, _) => BlobDistributedMutex::for_emulator_elsewhere(&self.url, election),
             (Server::Azure, _) if self.is_signed() => BlobDistributedMutex::from_sas_url(&self.url, election),

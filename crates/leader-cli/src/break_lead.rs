@@ -74,16 +74,19 @@ fn announcement(opened: &Opened, seen: &Observation, period: Option<Duration>) -
     format!(
         "This breaks the lead of {who}{token} {place}.\n\
          It learns of it {learns}, and ends its work then; if it cannot reach the store, when its lease runs out.\n{}",
-        next_lead(leader.and_then(|leader| leader.lease), period)
+        next_lead(leader.and_then(|leader| leader.lease), period, seen.version.is_some())
     )
 }
 
 /// When another one can lead. No store keeps a lease for longer than it still runs.
-fn next_lead(lease: Option<Duration>, period: Option<Duration>) -> String {
+fn next_lead(lease: Option<Duration>, period: Option<Duration>, of_documents: bool) -> String {
     let safe = lease.map_or_else(|| "the length of its lease".to_owned(), words);
     let at_the_latest = format!("Nobody else can lead before that lease would have run out, at the latest in {safe}");
     match period {
         None => format!("{at_the_latest}."),
+        Some(period) if of_documents && !period.is_zero() => {
+            format!("The store may refuse a --period of {}; then nothing is broken.", words(period))
+        }
         Some(period) if lease.is_some_and(|lease| period >= lease) => {
             format!("{at_the_latest}: a longer period has no effect.")
         }

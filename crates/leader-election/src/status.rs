@@ -243,3 +243,39 @@ impl fmt::Display for Operation {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn every_event_has_a_name_of_its_own_and_a_sentence_without_names_of_the_code() {
+        let (fencing_token, reason) = (FencingToken::new(7).expect("valid"), EndReason::LeaseLost);
+        let error = Error::new(ErrorKind::Timeout, "no answer");
+        let events = [
+            LeaderEvent::Elected { fencing_token },
+            LeaderEvent::Stopping { fencing_token, reason },
+            LeaderEvent::Ended { fencing_token, reason, outcome: TaskOutcome::Ok, detail: None },
+            LeaderEvent::AttemptFailed { operation: Operation::Renew, error },
+            LeaderEvent::Overrun { fencing_token },
+            LeaderEvent::GrantedTooLate { fencing_token },
+            LeaderEvent::TokenNotRising { granted: fencing_token, highest: fencing_token },
+            LeaderEvent::ForeignLease { lease: Duration::from_secs(30) },
+            LeaderEvent::ReleaseFailed,
+            LeaderEvent::RefusedWithoutLeader,
+            LeaderEvent::Missed { count: 3 },
+        ];
+        let mut names: Vec<_> = events.iter().map(LeaderEvent::name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), events.len());
+        for event in &events {
+            let (code, sentence) = (format!("{event:?}"), event.to_string());
+            let variant = code.split([' ', '{']).next().unwrap_or_default();
+            assert!(!sentence.contains(variant) && !sentence.contains('{'), "{sentence}");
+        }
+        let endless = LeaderEvent::ForeignLease { lease: Duration::MAX }.to_string();
+        assert!(endless.contains("without end") && !endless.contains("18446744073709551615"), "{endless}");
+    }
+}

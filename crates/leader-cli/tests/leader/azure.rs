@@ -40,9 +40,28 @@ async fn ask(command: Command) -> Output {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn status_of_a_blob_that_nobody_has_created() {
+async fn status_of_a_container_or_a_blob_that_nobody_has_created() {
     let azurite = Azurite::http().await;
-    let store = azurite.container_url(&names::unique("leader-status"));
+    let container = names::unique("leader-status");
+    let store = azurite.container_url(&container);
+    let list = |json: &[&str]| {
+        let mut list = leader();
+        list.args(["list", "--store", &store]).args(json);
+        list
+    };
+    // As of a directory: it may be mistyped, and then somebody leads elsewhere.
+    for command in [on(&store, "status", &[]), list(&[])] {
+        let (code, said) = refusal(&ask(command).await);
+        assert!(code == 78 && said.contains(&container) && said.contains("does not exist"), "{said}");
+    }
+    operator::container_client(azurite, &container).create(None).await.expect("created");
+    let output = ask(list(&[])).await;
+    assert_eq!(
+        (output.status.code(), stdout(&output)),
+        (Some(1), format!("there is no election in {store} yet")),
+        "{}",
+        stderr(&output)
+    );
     let output = ask(on(&store, "status", &[])).await;
     assert_eq!(output.status.code(), Some(1));
     let said = stdout(&output);
@@ -131,6 +150,11 @@ async fn a_worker_leads_on_a_blob_and_its_lead_is_broken() {
         assert_eq!((object["state"].as_str(), object["holder"].as_str()), (Some("leading"), Some("worker-7")));
         assert_eq!(object["lease_ms"], 15_000);
 
+        let mut list = leader();
+        list.args(["list", "--json", "--store", &store]);
+        let object: Value = serde_json::from_str(&stdout(&answer(list, ""))).expect("an object");
+        assert_eq!((object["election"].as_str(), object["holder"].as_str()), (Some("nightly"), Some("worker-7")));
+
         let asked = answer(on(&store, "break", &[]), "no\n");
         assert_eq!(asked.status.code(), Some(1));
         let output = answer(on(&store, "break", &["--yes", "--json", "--period", "60s"]), "");
@@ -163,6 +187,11 @@ fn a_worker_leads_in_cosmos_db_and_its_lead_is_broken() {
     let status = answer(on("status", &["--json"]), "");
     let object: Value = serde_json::from_str(&stdout(&status)).expect("an object");
     assert_eq!((object["state"].as_str(), object["holder"].as_str()), (Some("leading"), Some("worker-7")));
+
+    let mut list = leader();
+    list.args(["list", "--json", "--wait", "1h", "--store", &store]).env("COSMOS_KEY", KEY);
+    let object: Value = serde_json::from_str(&stdout(&answer(list, ""))).expect("an object");
+    assert_eq!((object["election"].as_str(), object["state"].as_str()), (Some("nightly"), Some("leading")));
 
     let output = answer(on("break", &["--json"]), "nightly\n");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

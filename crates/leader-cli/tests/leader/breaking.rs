@@ -85,12 +85,15 @@ fn a_lead_that_was_broken_is_shown_as_such_until_its_lease_has_run_out() {
     worker.signal(nix::sys::signal::Signal::SIGKILL);
     worker.ended();
     assert_eq!(break_it(&election, &["--yes"], "").status.code(), Some(0));
+    let record = || std::fs::read(election.store_directory().join("nightly.json")).expect("a record");
+    let broken = record();
     for _ in 0..2 {
         let output = election.ask("status", &["--json"]);
         assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
         assert!(stdout(&output).contains(r#""state":"breaking""#), "{}", stdout(&output));
         let again = break_it(&election, &["--yes"], "");
         assert!(stderr(&again).contains("was broken already"), "{}", stderr(&again));
+        assert!(record() == broken, "written anew, it would have to stand still for a whole lease once more");
     }
     let output = break_it(&election, &["--yes", "--period", "0s"], "");
     assert_eq!(stdout(&output), "nightly: broken: another worker can lead now");
