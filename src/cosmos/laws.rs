@@ -120,7 +120,7 @@ pub(crate) fn silence(status: u16, text: &str) {
     assert!(!explained.to_string().contains(CANARY));
 }
 
-pub(crate) fn place() -> Address {
+pub(super) fn place() -> Address {
     let container = CosmosAddress::new("https://acct.documents.azure.com/", "workers", "leaders").expect("valid");
     Address::of_election(Some(container), "nightly").expect("valid")
 }
