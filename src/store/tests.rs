@@ -219,7 +219,6 @@ mod opened {
     fn the_store_behind_it_is_asked_for_all_that_it_offers() {
         let store = Store::from_url("file:/var/lib/leases", "nightly", StoreOptions::default()).expect("valid");
         assert!(store.operator().is_some());
-        assert!(store.side(SideName::new("wish").expect("valid")).is_some());
         assert!(store.check_lease(Duration::from_secs(7200)).is_err(), "an hour is the longest");
     }
 }
