@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(14);
 /// elections, or each of them signs in for itself.
 ///
 /// The SDK asks for a token within a request, and asks for a new one there too, five minutes before the old one ends. An
-/// identity endpoint or an `az` that is slow, throttled or silent then costs the lead, although the token at hand is good and
+/// identity endpoint or an `az` that is slow, throttled or silent then costs the lease, although the token at hand is good and
 /// the store answers. Here the credential you gave runs on a thread of its own, never on the one that renews leases:
 /// - one fetch at a time, which goes on when the request that waited for it is given up: one `az`, not one per attempt;
 /// - a token is fetched anew ten minutes before it ends, or at half its life if that is shorter; with credentials that keep a
@@ -151,7 +151,7 @@ impl SecretSource for Source {
         let scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
         let token = self.credential.get_token(&scopes, None).await.map_err(|error| failed(&error))?;
         let good_until = Some(SystemTime::from(token.expires_on));
-        Ok(Secret { user: None, text: token.token.secret().into(), good_until })
+        Ok(Secret::new(token.token.secret()).with_good_until(good_until))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who asks for leadership, and under which id.
+//! Who asks for the lease, and under which id.
 
 use std::fmt;
 use std::sync::Arc;

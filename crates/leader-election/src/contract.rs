@@ -50,8 +50,13 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::missing_panics_doc)]
 
 mod blocking;
+mod data;
+mod floor;
+mod operator;
 mod rules;
+mod side;
 mod time;
+mod version;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,8 +66,13 @@ use async_trait::async_trait;
 use crate::{Claim, DistributedMutex, HolderId};
 
 pub use blocking::*;
+pub use data::*;
+pub use floor::*;
+pub use operator::*;
 pub use rules::*;
+pub use side::*;
 pub use time::*;
+pub use version::*;
 
 /// What the suite needs of a store.
 #[async_trait]
@@ -125,6 +135,20 @@ macro_rules! contract_tests {
             a_renewal_holds_for_a_whole_lease
             a_lapsed_version_that_is_not_the_present_one_is_refused
             no_call_blocks_its_thread
+            data_rides_along
+            data_of_an_earlier_leader_does_not_stay
+            a_granted_token_is_above_the_floor
+            a_repeated_acquire_is_granted_above_its_floor
+            a_version_changes_with_every_write_and_with_nothing_else
+            a_lease_broken_without_a_period_is_lost_and_runs_out_first
+            a_lease_broken_with_zero_is_free_at_once
+            a_break_of_what_nobody_holds_is_well
+            a_period_that_the_store_does_not_know_breaks_nothing
+            the_elections_that_are_listed_include_this_one
+            a_side_record_is_created_once_and_replaced_by_its_version
+            of_many_that_replace_a_side_record_at_once_one_does
+            a_side_record_takes_8192_bytes_and_none_more
+            a_side_record_touches_neither_lease_nor_record
         );
     };
     (@each $fixture:expr; $arguments:tt; $($rule:ident)+) => {

@@ -119,7 +119,7 @@ pub struct Election<E> {
     short_terms: u32,
     /// How long this host rests after its term.
     rest: Duration,
-    /// The last term ended by the task's own wish: others are to come first, and then it is a candidate again.
+    /// The last term ended by the task's own choice: others are to come first, and then it is a candidate again.
     handed_over: bool,
     finishing: bool,
     actions: VecDeque<Action>,

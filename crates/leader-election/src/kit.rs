@@ -1,4 +1,16 @@
-//! What an author of a store needs, whatever the service is.
+//! What an author of a store needs, whatever the service is. A user of a store needs none of it.
+//!
+//! | You have | Take |
+//! |---|---|
+//! | a client with pooled connections | [`OnRequestThreads`] around your mutex, or [`on_request_threads`] around a request |
+//! | a credential that expires, or is slow to come | [`credential`], with [`patience`] |
+//! | a fencing token to grant | [`record::next_token`]; a service that tells whole seconds: [`service_time`] |
+//! | a record that anybody may have edited | [`untrusted::Fields`]; for a whole record as JSON: [`document::json`](crate::document::json) |
+//! | an error of a client to wrap, or a text of a service to quote | [`redact`] |
+//! | a writer that refuses older leaders | [`write_fenced`] |
+//! | lines of your own to log | [`TARGET`] |
+//!
+//! [`guide::adding_a_store`](crate::guide::adding_a_store) says in which order.
 
 pub mod credential;
 mod on_request_threads;

@@ -21,7 +21,7 @@ pub(crate) use board::TermBoard;
 pub(crate) use shared::{Command, Shared};
 pub(crate) use work::Work;
 
-/// A leadership, as its task sees it. Clones refer to the same one.
+/// A term, as its task sees it. Clones refer to the same one.
 ///
 /// The [`token`](Self::token) says when to stop. It cannot say it to a process that is paused, so call
 /// [`ensure`](Self::ensure) right before each write, and hand the [`fencing_token`](Self::fencing_token) to whatever is
@@ -54,10 +54,10 @@ pub struct Leadership {
 }
 
 impl Leadership {
-    /// The cancellation token of this leadership, linked to the host's shutdown token. It is cancelled when the
-    /// leadership ends for any reason; the task then has until its deadline to return.
+    /// The cancellation token of this term, linked to the host's shutdown token. It is cancelled when the
+    /// term ends for any reason; the task then has until its deadline to return.
     ///
-    /// It is a child of the host's own: if you cancel it, whoever waits for it in your task stops, and the leadership goes on.
+    /// It is a child of the host's own: if you cancel it, whoever waits for it in your task stops, and the term goes on.
     #[must_use]
     pub fn token(&self) -> &CancellationToken {
         self.shared.lent_token()
@@ -79,7 +79,7 @@ impl Leadership {
     /// enough, and nobody said otherwise. It sends nothing and only reads the clocks, so call it as often as you like.
     ///
     /// After a shutdown or [`step_down`](Self::step_down) it succeeds while the task drains, as the lease is still held:
-    /// work that has begun may be finished. In a forked child it fails: the leadership stays with the parent.
+    /// work that has begun may be finished. In a forked child it fails: the term stays with the parent.
     ///
     /// # Errors
     /// [`NotLeader`], with the reason.
@@ -96,7 +96,7 @@ impl Leadership {
         self.shared.valid_for()
     }
 
-    /// Why this leadership ended, or is ending; `None` while it goes on.
+    /// Why this term ended, or is ending; `None` while it goes on.
     #[must_use]
     pub fn end_reason(&self) -> Option<EndReason> {
         self.shared.end_reason()
@@ -114,26 +114,26 @@ impl Leadership {
         self.shared.beat();
     }
 
-    /// Starts a task that belongs to this leadership, on the host's runtime and in the term's span.
+    /// Starts a task that belongs to this term, on the host's runtime and in the term's span.
     ///
     /// The lease is released only when it is gone, like the leader's task itself. It is aborted together with that; and when
     /// the leader's task returns before it, [`token`](Self::token) is cancelled and it has
     /// [`drain_limit`](crate::LeaderHostOptions::drain_limit) to end. What you start by `tokio::spawn` has none of this: it can
     /// write on beside the next leader.
     ///
-    /// When the leadership is over, the task is not started: its handle says that it was cancelled.
+    /// When the term is over, the task is not started: its handle says that it was cancelled.
     ///
     /// ```
     /// # use leader_election::{Leadership, TaskError};
     /// async fn lead(leader: Leadership) -> Result<(), TaskError> {
-    ///     let pumps: Vec<_> = (0..4).map(|queue| leader.spawn(pump(leader.clone(), queue))).collect();
-    ///     for pump in pumps {
-    ///         pump.await?;
+    ///     let drains: Vec<_> = (0..4).map(|queue| leader.spawn(drain(leader.clone(), queue))).collect();
+    ///     for drain in drains {
+    ///         drain.await?;
     ///     }
     ///     Ok(())
     /// }
     ///
-    /// async fn pump(leader: Leadership, queue: u32) {
+    /// async fn drain(leader: Leadership, queue: u32) {
     ///     while !leader.token().is_cancelled() {
     ///         println!("queue {queue}, fencing token {}", leader.fencing_token());
     ///         tokio::task::yield_now().await;
@@ -225,7 +225,7 @@ impl fmt::Debug for Leadership {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NotLeader {
-    /// The token of the leadership that ended.
+    /// The fencing token of the term that ended.
     pub fencing_token: FencingToken,
     /// Why it ended; `None` when its time ran out before the host could say so, as after a pause of the process.
     pub reason: Option<EndReason>,

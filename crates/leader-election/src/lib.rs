@@ -13,6 +13,7 @@ mod fenced;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod guide;
 mod health;
 mod host;
 pub mod kit;

@@ -36,7 +36,7 @@ pub use version::Version;
 ///  1. **Exclusive.** While a claim's lease runs, no other claim is granted.
 ///  2. **A duration, counted by the store from the request's arrival.** A grant and a renewal hold for at least
 ///     [`Grant::lease`] after the request reached the store. No instant of a remote clock is compared with a local one.
-///  3. **Tokens rise.** Every granted claim has a higher [`FencingToken`] than every claim granted before it: also
+///  3. **Tokens rise.** Every granted claim has a higher [`FencingToken`](crate::FencingToken) than every claim granted before it: also
 ///     after release, expiry, restart and deletion of the record. The token is durable before the grant is returned.
 ///     A token that cannot be read is an error, never a new beginning.
 ///  4. **Repeatable.** An acquire repeated with the same claim id is granted again, with the same token, while that

@@ -7,6 +7,20 @@ use crate::token::FencingToken;
 use crate::trace::TARGET;
 
 /// Logs `write_fenced`, counts it, and returns the error for the caller, which names the newer leader's token.
+///
+/// For a writer of yours, when its resource answers that a leader with the token `newer` has written. `resource` names what was to be
+/// written to, for the log: no secret, and no query of a URL.
+///
+/// ```
+/// use leader_election::kit::write_fenced;
+/// use leader_election::{ErrorKind, FencingToken};
+///
+/// let refused = write_fenced("ledger", FencingToken::new(7)?, FencingToken::new(8)?);
+/// assert_eq!(refused.kind(), ErrorKind::Fenced);
+/// assert_eq!(refused.fenced_by(), Some(FencingToken::new(8)?));
+/// # Ok::<(), leader_election::Error>(())
+/// ```
+#[must_use]
 pub fn write_fenced(resource: &str, token: FencingToken, newer: FencingToken) -> Error {
     warn!(
         target: TARGET,

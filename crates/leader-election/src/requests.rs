@@ -33,7 +33,25 @@ thread_local! {
     static IS_OURS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a future on these threads; in place when called there. Dropping the returned future drops it there.
+/// Runs a request of a store's on the crate's own threads, which no runtime of a user's can block; in place when it is called there.
+///
+/// For a store whose client drives its connections on the runtime that calls it, and that is no [`DistributedMutex`](crate::DistributedMutex)
+/// of its own: a writer, or a check at the start. Around a whole mutex, [`OnRequestThreads`](crate::kit::OnRequestThreads) does it for each call. `future` must not
+/// block its thread: the requests of all elections share a few.
+///
+/// ```
+/// use leader_election::kit::on_request_threads;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> leader_election::Result<()> {
+/// let answer = on_request_threads(async { 6 * 7 }).await?;
+/// assert_eq!(answer, 42);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Cancellation safety
+/// Dropping the returned future drops `future` on its thread.
 ///
 /// # Errors
 /// [`ErrorKind::Runtime`] when the threads cannot be started, or `future` panicked.

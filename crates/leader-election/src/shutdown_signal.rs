@@ -17,7 +17,7 @@ const ECHO: Duration = Duration::from_millis(500);
 /// Cancelled when this process is asked to end: the `shutdown` of [`LeaderHost::run`](crate::LeaderHost::run).
 ///
 /// It listens from now on to `SIGTERM` and `SIGINT` (Ctrl-C); on Windows to Ctrl-C, Ctrl-Break, and the end of the console, the
-/// session or the machine. The first cancels the token, so the lead is handed over. A second one ends the process at once by
+/// session or the machine. The first cancels the token, so the leader hands over. A second one ends the process at once by
 /// [`std::process::exit`] with the status 130 (143 for `SIGTERM`): nothing is released, so another worker leads when the lease has
 /// run out. What follows within 500 ms of the first counts as the same.
 ///

@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
-/// A number that rises with every leadership of an election, for ever.
+/// A number that rises with every term of an election, for ever.
 ///
 /// Hand it to whatever the leader writes to, and have that refuse a number lower than the highest it has seen: only
 /// this protects against a leader that was paused in the middle of a write. Release, expiry and restarts never reset it. After

@@ -75,7 +75,7 @@ mod memory {
         type Election = MemoryMutex;
 
         async fn fresh(&self) -> MemoryMutex {
-            MemoryMutex::new()
+            MemoryMutex::named("nightly")
         }
 
         async fn open(&self, election: &MemoryMutex) -> Arc<dyn DistributedMutex> {

@@ -53,17 +53,19 @@ fn happened(event: &Event) -> Option<What> {
 }
 
 fn asked(action: &Action, claim_no: &mut impl FnMut(ClaimId) -> ClaimNo) -> Option<What> {
-    let mut sent = |request, attempt: &AttemptId, claim: &leader_election::Claim, lapsed| What::Sent {
+    let mut sent = |request, attempt: &AttemptId, claim: &leader_election::Claim, lapsed, unsettled| What::Sent {
         request,
         claim: claim_no(claim.id),
         attempt: number(*attempt),
-        unsettled: claim.unsettled,
+        unsettled,
         lapsed,
     };
     Some(match action {
-        Action::Acquire { attempt, claim, lapsed } => sent(Request::Acquire, attempt, claim, lapsed.is_some()),
-        Action::Renew { attempt, claim } => sent(Request::Renew, attempt, claim, false),
-        Action::Release { attempt, claim } => sent(Request::Release, attempt, claim, false),
+        Action::Acquire { attempt, claim, lapsed, unsettled } => {
+            sent(Request::Acquire, attempt, claim, lapsed.is_some(), *unsettled)
+        }
+        Action::Renew { attempt, claim } => sent(Request::Renew, attempt, claim, false, false),
+        Action::Release { attempt, claim } => sent(Request::Release, attempt, claim, false, false),
         Action::Abandon { attempt, .. } => What::GaveUp { attempt: number(*attempt) },
         Action::StartTask { token } => What::TaskStarts { token: token.get() },
         Action::CancelTask { reason } => What::Cancelled { reason: Some(reason.as_str().to_owned()) },

@@ -348,7 +348,7 @@ async fn settle(mutex: &Arc<dyn DistributedMutex>, claim: &Claim) -> Grant {
 }
 
 /// Takes over from a holder that fell silent, as a host does: a document store is shown the version that lapsed.
-async fn outlive(fixture: &impl Fixture, mutex: &Arc<dyn DistributedMutex>, claim: &Claim) -> Grant {
+pub(super) async fn outlive(fixture: &impl Fixture, mutex: &Arc<dyn DistributedMutex>, claim: &Claim) -> Grant {
     let seen = held(mutex, claim).await;
     fixture.elapse(fixture.lease() + fixture.lease() / 10).await;
     match mutex.try_acquire(AcquireRequest::new(claim).with_lapsed(seen.version.as_ref())).await {
@@ -364,7 +364,7 @@ pub(super) fn renewed(renewal: Result<Renew>) {
     }
 }
 
-fn assert_lost(renewal: Result<Renew>, rule: &str) {
+pub(super) fn assert_lost(renewal: Result<Renew>, rule: &str) {
     match renewal {
         Ok(Renew::Lost(_)) => {}
         other => panic!("{rule}, so not {other:?}"),

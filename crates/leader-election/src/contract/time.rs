@@ -10,7 +10,7 @@ use super::{Fixture, claim};
 use crate::{Acquire, AcquireRequest, Claim, DistributedMutex, Held, Version};
 
 /// How often a rule is repeated whose answers came too late to tell anything.
-const ROUNDS: usize = 5;
+pub(super) const ROUNDS: usize = 5;
 
 /// Rules 1 and 2: a grant holds for its whole lease. A second claim is refused at 0.3, 0.6 and 0.9 of it.
 pub async fn a_grant_holds_for_its_whole_lease(fixture: &impl Fixture) {
@@ -18,9 +18,9 @@ pub async fn a_grant_holds_for_its_whole_lease(fixture: &impl Fixture) {
         let election = fixture.fresh().await;
         let (first, second) = (fixture.open(&election).await, fixture.open(&election).await);
         let (a, b) = (claim(fixture, "a"), claim(fixture, "b"));
-        let lease = Stopwatch::start(fixture);
+        let mut lease = Stopwatch::start(fixture);
         grant(&first, &a).await;
-        if is_refused_throughout(&second, &b, lease, "the grant").await {
+        if is_refused_throughout(&second, &b, &mut lease, "rule 2", "the grant").await {
             return;
         }
     }
@@ -37,13 +37,13 @@ pub async fn a_renewal_holds_for_a_whole_lease(fixture: &impl Fixture) {
         grant(&first, &a).await;
         // Late enough that the grant alone does not last until the end.
         granted.reach(fixture.lease() / 2).await;
-        let lease = Stopwatch::start(fixture);
+        let mut lease = Stopwatch::start(fixture);
         let renewal = first.renew(&a).await;
         if granted.is_over() {
             continue;
         }
         renewed(renewal);
-        if is_refused_throughout(&second, &b, lease, "the renewal").await {
+        if is_refused_throughout(&second, &b, &mut lease, "rule 2", "the renewal").await {
             return;
         }
     }
@@ -133,10 +133,11 @@ fn made_up(present: Option<&Version>) -> Version {
 }
 
 /// `false` when an answer came too late to tell anything.
-async fn is_refused_throughout<F: Fixture>(
+pub(super) async fn is_refused_throughout<F: Fixture>(
     mutex: &Arc<dyn DistributedMutex>,
     claim: &Claim,
-    mut lease: Stopwatch<'_, F>,
+    lease: &mut Stopwatch<'_, F>,
+    rule: &str,
     what: &str,
 ) -> bool {
     for tenths in [3, 6, 9] {
@@ -148,14 +149,14 @@ async fn is_refused_throughout<F: Fixture>(
         match answer {
             Ok(Acquire::Held(Held { .. })) => {}
             other => panic!(
-                "rule 2: 0.{tenths} of the lease after {what} it is held still, and a second claim is told so, not {other:?}"
+                "{rule}: 0.{tenths} of the lease after {what} it is held still, and a second claim is told so, not {other:?}"
             ),
         }
     }
     true
 }
 
-fn too_slow(fixture: &impl Fixture) -> ! {
+pub(super) fn too_slow(fixture: &impl Fixture) -> ! {
     panic!(
         "rule 2 could not be tested: in each of {ROUNDS} rounds an answer came after the end of the lease of {:?}. This machine \
          or the store is slower than that: let the fixture name a longer lease",
@@ -164,7 +165,7 @@ fn too_slow(fixture: &impl Fixture) -> ! {
 }
 
 /// The suite's own clock since a moment: the runtime's, and what the fixture put the store's clock forward beyond it.
-struct Stopwatch<'a, F: Fixture> {
+pub(super) struct Stopwatch<'a, F: Fixture> {
     fixture: &'a F,
     started: Instant,
     put_forward: Duration,
@@ -172,7 +173,7 @@ struct Stopwatch<'a, F: Fixture> {
 
 impl<'a, F: Fixture> Stopwatch<'a, F> {
     /// Started before a request is sent, it is never behind the lease that the request begins.
-    fn start(fixture: &'a F) -> Self {
+    pub(super) fn start(fixture: &'a F) -> Self {
         Self { fixture, started: Instant::now(), put_forward: Duration::ZERO }
     }
 
@@ -180,16 +181,16 @@ impl<'a, F: Fixture> Stopwatch<'a, F> {
         self.fixture.lease()
     }
 
-    fn shows(&self) -> Duration {
+    pub(super) fn shows(&self) -> Duration {
         self.started.elapsed() + self.put_forward
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.shows() >= self.length()
     }
 
     /// Lets time pass until it shows this.
-    async fn reach(&mut self, time: Duration) {
+    pub(super) async fn reach(&mut self, time: Duration) {
         let missing = time.saturating_sub(self.shows());
         if missing.is_zero() {
             return;

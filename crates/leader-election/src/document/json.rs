@@ -1,24 +1,110 @@
 //! The leader record as JSON: what all stores that keep it so write and read alike.
+//!
+//! A store whose record is a text of its own takes [`to_text`] and [`from_text`]. One whose service has times of its own, or wants other
+//! fields in the same object, builds the object by [`write`](self::write()) and reads it by [`read`].
+//!
+//! What is read is [untrusted](crate::kit::untrusted): each field has bounds, and what is outside them is an error that names the field.
+//! Fields that are not ours are kept.
+//!
+//! ```
+//! use leader_election::document::{Record, json};
+//! use leader_election::{ErrorKind, FencingToken, HolderId};
+//! use std::time::Duration;
+//!
+//! let record = Record::new(FencingToken::new(7)?, "b9c0f3", "4f1a")
+//!     .with_holder(Some(HolderId::new("worker-7")?))
+//!     .with_lease(Duration::from_secs(15));
+//! let text = json::to_text(&record, &json::Rest::new());
+//! let (read, rest) = json::from_text(text.as_bytes(), "the record of nightly")?;
+//! assert_eq!(read, record);
+//!
+//! // Somebody adds a field, and it stays.
+//! let edited = text.replace("\"schemaVersion\"", "\"team\": \"billing\", \"schemaVersion\"");
+//! let (read, rest) = json::from_text(edited.as_bytes(), "the record of nightly")?;
+//! assert!(json::to_text(&read, &rest).contains("billing"));
+//!
+//! let refused = json::from_text(b"{}", "the record of nightly").unwrap_err();
+//! assert_eq!(refused.kind(), ErrorKind::CorruptRecord);
+//! assert!(refused.to_string().contains("schemaVersion is missing"));
+//! # Ok::<(), leader_election::Error>(())
+//! ```
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 
 use crate::claim::HolderId;
 use crate::document::Record;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::kit::record::begin_anew;
 use crate::kit::untrusted::{Fields, millis};
 use crate::token::FencingToken;
 
-/// The other fields of the object: those that others have put there, and the service's own.
+/// The other fields of the object: those that others have put there, and the service's own. A store has it for its
+/// [`DocumentStore::Rest`](super::DocumentStore::Rest).
 pub type Rest = Map<String, Value>;
 
 const SCHEMA: u64 = 1;
 
 const DATA: &str = "data";
 
+pub(crate) const ELECTED_AT: &str = "electedAtMs";
+pub(crate) const RENEWED_AT: &str = "renewedAtMs";
+
+/// The text of a record, indented for those who look at it: our fields over what else was there. Its times are in milliseconds
+/// since 1970.
+#[must_use]
+pub fn to_text(record: &Record, rest: &Rest) -> String {
+    let time = |time: Option<SystemTime>| json!(time.and_then(since_1970));
+    let times = [(ELECTED_AT, time(record.elected_at)), (RENEWED_AT, time(record.renewed_at))];
+    format!("{:#}\n", Value::Object(write(record, times, rest.clone())))
+}
+
+/// Reads the text of a record that anybody may have written. `what` names it in the error: "the blob nightly".
+///
+/// # Errors
+/// [`CorruptRecord`](ErrorKind::CorruptRecord), with the field and with what to do.
+pub fn from_text(text: &[u8], what: &str) -> Result<(Record, Rest)> {
+    parse(text).map_err(|wrong| {
+        let advice = begin_anew(what, "the service's time");
+        Error::new(ErrorKind::CorruptRecord, format!("{what} {wrong}; something else writes to it. {advice}"))
+    })
+}
+
+/// As [`from_text`]; what is wrong is told for a sentence that begins with the record's name.
+pub(crate) fn parse(text: &[u8]) -> Result<(Record, Rest), String> {
+    let rest = match serde_json::from_slice(text) {
+        Ok(Value::Object(rest)) => rest,
+        Ok(_) => return Err("is no JSON object".to_owned()),
+        Err(_) => return Err("is no JSON".to_owned()),
+    };
+    let record = read(&Fields::new(&rest, wrong), [ELECTED_AT, RENEWED_AT], time);
+    let record = record.map_err(|error| error.to_string())?;
+    Ok((record, rest))
+}
+
+fn time(fields: &Fields<'_>, name: &str) -> Result<Option<SystemTime>> {
+    if fields.get(name)?.is_null() {
+        return Ok(None);
+    }
+    let ms = Duration::from_millis(fields.number(name)?);
+    // The bound of a time that every system can hold, and print.
+    let time =
+        Some(ms).filter(|ms| ms.as_secs() < 253_402_300_800).and_then(|ms| SystemTime::UNIX_EPOCH.checked_add(ms));
+    time.map(Some).ok_or_else(|| wrong(name, "is later than the year 9999"))
+}
+
+fn since_1970(time: SystemTime) -> Option<u64> {
+    time.duration_since(SystemTime::UNIX_EPOCH).ok().map(millis)
+}
+
+fn wrong(name: &str, what: &str) -> Error {
+    Error::new(ErrorKind::CorruptRecord, format!("is corrupt: {name} {what}"))
+}
+
 /// The object to write: our fields over what else was there. `times` are when the leader was elected and when it last
 /// renewed, as the store names and writes them.
+#[must_use]
 pub fn write(record: &Record, times: [(&str, Value); 2], mut rest: Rest) -> Rest {
     let name = |holder: &Option<HolderId>| holder.as_ref().map_or("", HolderId::as_str).to_owned();
     let ours = json!({
@@ -44,10 +130,11 @@ pub fn write(record: &Record, times: [(&str, Value); 2], mut rest: Rest) -> Rest
     rest
 }
 
-/// Reads an object that anybody may have written. `time` reads the fields that are named in `times`.
+/// Reads an object that anybody may have written. `time` reads the fields that are named in `times`: when the leader was elected, and
+/// when it last renewed.
 ///
 /// # Errors
-/// Those of [`Fields`], with the field.
+/// Those that [`fields`](Fields::new) makes, with the field; and those of `time`.
 pub fn read(
     fields: &Fields<'_>,
     times: [&str; 2],
@@ -80,9 +167,7 @@ pub fn read(
 
 /// For the tests of the stores.
 #[cfg(test)]
-pub fn sample(elected_at: SystemTime) -> Record {
-    use std::time::Duration;
-
+pub(crate) fn sample(elected_at: SystemTime) -> Record {
     use crate::claim::ClaimId;
 
     Record {

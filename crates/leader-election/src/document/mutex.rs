@@ -18,7 +18,19 @@ use crate::sources::Sources;
 
 /// A [`DistributedMutex`] on a [`DocumentStore`].
 ///
-/// A renewal is one replacement: the version that the last one returned is remembered.
+/// A renewal is one replacement: the version that the last one returned is remembered. To acquire is a read and a replacement, and a look
+/// at a lease that is held is a read.
+///
+/// ```
+/// use leader_election::document::{DocumentMutex, DocumentStore};
+/// use leader_election::kit::OnRequestThreads;
+/// use leader_election::{LeaderHost, Result};
+///
+/// /// A host on any store of documents. Of one that opens connections, the requests keep to threads of their own.
+/// fn host(store: impl DocumentStore) -> LeaderHost {
+///     LeaderHost::new(OnRequestThreads::new(DocumentMutex::new(store)))
+/// }
+/// ```
 #[derive(Debug)]
 pub struct DocumentMutex<S: DocumentStore> {
     store: Arc<S>,
@@ -31,7 +43,8 @@ pub struct DocumentMutex<S: DocumentStore> {
 const ROUNDS: usize = 3;
 
 impl<S: DocumentStore> DocumentMutex<S> {
-    /// A mutex on this store.
+    /// A mutex on this store. Nothing is sent yet.
+    #[must_use]
     pub fn new(store: S) -> Self {
         Self { store: Arc::new(store), written: Mutex::new(None), sources: Sources::system() }
     }
@@ -44,6 +57,7 @@ impl<S: DocumentStore> DocumentMutex<S> {
     }
 
     /// The store.
+    #[must_use]
     pub fn store(&self) -> &S {
         &self.store
     }

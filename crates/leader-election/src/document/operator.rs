@@ -24,7 +24,7 @@ impl<S: DocumentStore> Operator for DocumentOperator<S> {
     async fn break_lease(&self, period: Option<Duration>) -> Result<Duration> {
         if period.is_some_and(|period| !period.is_zero()) {
             return Err(Error::setting(
-                "this store has no clock that could count a period: break the lead without one, which is safe, or with zero",
+                "this store has no clock that could count a period: break the lease without one, which is safe, or with zero",
             ));
         }
         for _ in 0..ROUNDS {
@@ -45,7 +45,7 @@ impl<S: DocumentStore> Operator for DocumentOperator<S> {
                 return Ok(free_in);
             }
         }
-        Err(Error::new(ErrorKind::Unavailable, "the leader renewed at each attempt to break its lead: try again"))
+        Err(Error::new(ErrorKind::Unavailable, "the leader renewed at each attempt to break its lease: try again"))
     }
 
     async fn elections(&self) -> Result<Vec<String>> {

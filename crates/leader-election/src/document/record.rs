@@ -8,7 +8,23 @@ use crate::port::{AcquireRequest, Leader, LeaderData, LeaseState};
 use crate::sources::Sources;
 use crate::token::FencingToken;
 
-/// What a document store's record says.
+/// What a document store's record says. [`DocumentMutex`](super::DocumentMutex) makes each one; a store writes all of its fields, and
+/// reads back what it wrote.
+///
+/// ```
+/// use leader_election::document::Record;
+/// use leader_election::{FencingToken, HolderId};
+/// use std::time::Duration;
+///
+/// // As a store does that keeps a column for each field.
+/// let read = Record::new(FencingToken::new(7)?, "b9c0f3", "4f1a")
+///     .with_holder(Some(HolderId::new("worker-7")?))
+///     .with_lease(Duration::from_secs(15))
+///     .with_renew_every(Duration::from_secs(5))
+///     .with_renewals(12);
+/// assert_eq!(read.fencing_token.get(), 7);
+/// # Ok::<(), leader_election::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {
@@ -36,25 +52,83 @@ pub struct Record {
     pub data: Option<LeaderData>,
 }
 
-/// What stands for the claim of a lead that was broken. No fingerprint is like it.
+/// What stands for the claim of a term that was broken. No fingerprint is like it.
 const BROKEN: &str = "broken";
 
 impl Record {
-    /// A record that nobody holds, as the first one on a new election.
-    pub(super) fn unheld(sources: &Sources) -> Result<Self> {
-        Ok(Self {
+    /// A record with this token, [`claim`](Self::claim) and number of its [`write`](Self::write), which nobody holds, without durations,
+    /// times and data.
+    ///
+    /// For a store that reads its record from fields of its own: fill in the other fields, each as it was written. A store that keeps
+    /// the record as JSON has it from [`json::from_text`](super::json::from_text).
+    #[must_use]
+    pub fn new(fencing_token: FencingToken, claim: impl Into<String>, write: impl Into<String>) -> Self {
+        Self {
             holder: None,
             previous: None,
-            claim: String::new(),
-            write: new_write(sources),
-            fencing_token: FencingToken::new(1)?,
+            claim: claim.into(),
+            write: write.into(),
+            fencing_token,
             lease: Duration::ZERO,
             renew_every: Duration::ZERO,
             renewals: 0,
             elected_at: None,
             renewed_at: None,
             data: None,
-        })
+        }
+    }
+
+    /// Replaces [`holder`](Self::holder).
+    #[must_use]
+    pub fn with_holder(self, holder: Option<HolderId>) -> Self {
+        Self { holder, ..self }
+    }
+
+    /// Replaces [`previous`](Self::previous).
+    #[must_use]
+    pub fn with_previous(self, previous: Option<HolderId>) -> Self {
+        Self { previous, ..self }
+    }
+
+    /// Replaces [`lease`](Self::lease).
+    #[must_use]
+    pub fn with_lease(self, lease: Duration) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// Replaces [`renew_every`](Self::renew_every).
+    #[must_use]
+    pub fn with_renew_every(self, renew_every: Duration) -> Self {
+        Self { renew_every, ..self }
+    }
+
+    /// Replaces [`renewals`](Self::renewals).
+    #[must_use]
+    pub fn with_renewals(self, renewals: u64) -> Self {
+        Self { renewals, ..self }
+    }
+
+    /// Replaces [`elected_at`](Self::elected_at).
+    #[must_use]
+    pub fn with_elected_at(self, elected_at: Option<SystemTime>) -> Self {
+        Self { elected_at, ..self }
+    }
+
+    /// Replaces [`renewed_at`](Self::renewed_at).
+    #[must_use]
+    pub fn with_renewed_at(self, renewed_at: Option<SystemTime>) -> Self {
+        Self { renewed_at, ..self }
+    }
+
+    /// Replaces [`data`](Self::data).
+    #[must_use]
+    pub fn with_data(self, data: Option<LeaderData>) -> Self {
+        Self { data, ..self }
+    }
+
+    /// A record that nobody holds, as the first one on a new election.
+    pub(super) fn unheld(sources: &Sources) -> Result<Self> {
+        Ok(Self::new(FencingToken::new(1)?, "", new_write(sources)))
     }
 
     pub(super) fn held_by(request: AcquireRequest<'_>, fencing_token: FencingToken, sources: &Sources) -> Self {
@@ -89,7 +163,7 @@ impl Record {
         Self { holder: None, previous: self.holder.clone(), write: new_write(sources), ..self.clone() }
     }
 
-    /// As it is when an operator has broken the lead: its leader can renew it no more, and for all others it stands still, until it
+    /// As it is when an operator has broken the lease: its leader can renew it no more, and for all others it stands still, until it
     /// has lapsed.
     pub(super) fn broken(&self, sources: &Sources) -> Self {
         Self { claim: BROKEN.to_owned(), write: new_write(sources), ..self.clone() }

@@ -20,18 +20,21 @@ use crate::port::{SideName, SideRecord, Version, Written};
 ///
 /// # Cancellation safety
 /// Any call may be dropped at any await.
+///
+/// [`guide::adding_a_store`](crate::guide::adding_a_store) has a whole one.
 #[async_trait]
 pub trait DocumentStore: Debug + Send + Sync + 'static {
-    /// What else stands in the document and is to be kept.
+    /// What else stands in the document and is to be kept, such as [`json::Rest`](super::json::Rest); `()` where nothing else can.
     type Rest: Clone + Debug + Default + Send + Sync + 'static;
 
-    /// Reads the document; `None` when there is none.
+    /// Reads the document; `None` when there is none. Never from a cache or a replica that may be behind.
     async fn read(&self) -> Result<Option<Stored<Self::Rest>>>;
 
-    /// Creates the document, unless there is one.
+    /// Creates the document, unless there is one: then [`Conflict`](Written::Conflict), also when it cannot be understood.
     async fn create(&self, record: &Record) -> Result<Written>;
 
-    /// Replaces the document if it still has the version that was seen.
+    /// Replaces the document if it still has [the version that was seen](Stored::version), in one step of the service's: to read and then to
+    /// write is none. [`Conflict`](Written::Conflict) if it has another one, or is gone. Keeps [`seen.rest`](Stored::rest).
     async fn replace(&self, seen: &Stored<Self::Rest>, record: &Record) -> Result<Written>;
 
     /// See [`Operator::elections`](crate::Operator::elections). Default: refused, as by a store that cannot list them.
@@ -66,6 +69,16 @@ pub trait DocumentStore: Debug + Send + Sync + 'static {
 }
 
 /// A document as it was read.
+///
+/// ```
+/// use leader_election::document::{Record, Stored};
+/// use leader_election::{FencingToken, Version};
+///
+/// let record = Record::new(FencingToken::new(7)?, "b9c0f3", "4f1a");
+/// let stored = Stored::<()>::new(Version::new("\"0x8D\"")?, record).with_server_ms(Some(1_795_229_929_607));
+/// assert_eq!(stored.version.as_str(), "\"0x8D\"");
+/// # Ok::<(), leader_election::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stored<R> {

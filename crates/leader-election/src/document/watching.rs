@@ -39,6 +39,20 @@ struct Watched {
 }
 
 /// What looks tell of the leader on record.
+///
+/// ```
+/// use leader_election::document::Liveness;
+///
+/// fn word(liveness: Liveness) -> &'static str {
+///     match liveness {
+///         Liveness::Free => "nobody leads",
+///         Liveness::Leads => "it leads",
+///         Liveness::Lapsed => "it is dead, and nobody has taken over yet",
+///         _ => "watch for a whole lease to know",
+///     }
+/// }
+/// # assert_eq!(word(Liveness::Free), "nobody leads");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Liveness {

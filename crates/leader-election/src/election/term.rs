@@ -6,7 +6,7 @@ use super::deadlines::{end_of_validity, next_renewal};
 use super::{Action, AfterTask, Election, EndReason, Entropy, Flight, Kind, Moment, Phase, Report, TaskExit};
 use crate::token::FencingToken;
 
-/// A leadership: from the grant until the task is gone.
+/// A term: from the grant until the task is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Term {
     pub(super) token: FencingToken,
@@ -19,7 +19,7 @@ pub(super) struct Term {
     pub(super) runtime_due: Option<Moment>,
 }
 
-/// The way out of a leadership.
+/// The way out of a term.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Stop {
     reason: EndReason,

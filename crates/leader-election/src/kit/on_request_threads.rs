@@ -41,7 +41,8 @@ pub struct OnRequestThreads<M: ?Sized> {
 }
 
 impl<M: DistributedMutex> OnRequestThreads<M> {
-    /// Wraps a mutex.
+    /// Wraps a mutex. Nothing is started yet.
+    #[must_use]
     pub fn new(mutex: M) -> Self {
         Self { in_place: false, inner: Arc::new(mutex) }
     }
@@ -52,13 +53,16 @@ impl<M: DistributedMutex> OnRequestThreads<M> {
         Self { in_place: true, ..self }
     }
 
-    /// The mutex.
+    /// The mutex, whose calls run where they are made.
     #[must_use]
     pub fn inner(&self) -> &Arc<M> {
         &self.inner
     }
 
-    /// Makes a further request of the store's own where its others are made.
+    /// Makes a further request of the store's own where its others are made: one that is no call of the port.
+    ///
+    /// # Cancellation safety
+    /// Dropping the returned future drops the request.
     ///
     /// # Errors
     /// The request's; [`Runtime`](crate::ErrorKind::Runtime) when the threads cannot be started.

@@ -1,9 +1,26 @@
-//! What all stores do with a record that anybody may have edited.
+//! What all stores do with a record that anybody may have edited: which token follows it, and what to say of it.
+//!
+//! [`DocumentMutex`](crate::document::DocumentMutex) does this for a document store. A lease store that keeps its token beside the lease
+//! does it by these.
+//!
+//! ```
+//! use leader_election::kit::record::next_token;
+//! use leader_election::{AcquireRequest, Claim, FencingToken, HolderId};
+//! use std::time::Duration;
+//!
+//! let claim = Claim::new(HolderId::new("worker-7")?, Duration::from_secs(15));
+//! let request = AcquireRequest::new(&claim);
+//! // As the service's clock has it, or 0.
+//! let server_ms = 1_795_229_929_607;
+//! let token = next_token(Some(FencingToken::new(41)?), server_ms, request.floor, "the key nightly")?;
+//! assert_eq!(token.get(), server_ms);
+//! # Ok::<(), leader_election::Error>(())
+//! ```
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::token::FencingToken;
 
-/// The fencing token for the next term, after the one `stored` in the record `what`, on a service whose clock shows `server_ms`
+/// The fencing token for the next term, to be written before the term is granted: after the one `stored` in the record `what`, on a service whose clock shows `server_ms`
 /// milliseconds since 1970 (0: it does not tell). It is above `floor`, where the caller has one.
 ///
 /// A token from a hundred years ahead was not granted by this election. To follow one near the highest would leave no token
@@ -34,8 +51,8 @@ pub fn next_token(
     Ok(FencingToken::next(stored.max(floor), server_ms)?)
 }
 
-/// What to do about a record that cannot be used, in all stores alike: what is to be restored or deleted, and whose time the first
-/// token follows then.
+/// What to do about a record that cannot be used, for the end of an error's message, in all stores alike: `what` is to be restored or
+/// deleted, and the first token follows this `time` then ("the service's time").
 #[must_use]
 pub fn begin_anew(what: &str, time: &str) -> String {
     format!(

@@ -1,8 +1,25 @@
-//! The causes of a failure, without what must not be shown.
+//! The causes of a failure, without what must not be shown. [Rule 11](crate::DistributedMutex#contract) forbids any secret in errors and logs.
+//!
+//! A client's own error may hold a URL with a signature in its query, in its text and in its `Debug`. So a store wraps what is left by
+//! [`scrubbed`], and quotes a service's own words by [`printable`].
+//!
+//! ```
+//! use leader_election::kit::redact::{printable, scrubbed};
+//! use leader_election::{Error, ErrorKind};
+//!
+//! let theirs = std::io::Error::other("GET https://store.example/nightly?sig=SECRET: connection refused");
+//! let cause = scrubbed(&theirs);
+//! let message = format!("the store could not be reached: {}", cause.root());
+//! let error = Error::new(ErrorKind::Unreachable, message).with_source(cause);
+//! assert!(!format!("{error:?}").contains("SECRET"));
+//!
+//! assert_eq!(printable("busy\r\n\u{1b}[31m"), "busy[31m");
+//! ```
 
 use std::fmt;
 
-/// What the service wrote, fit for a log line: without control characters, and without the queries of URLs.
+/// What the service wrote, fit for a log line: printable ASCII without the queries of URLs, 100 characters at the most.
+#[must_use]
 pub fn printable(text: &str) -> String {
     scrub(text).chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(100).collect()
 }
@@ -10,11 +27,23 @@ pub fn printable(text: &str) -> String {
 /// An error's texts and its causes', without what may be secret in them: the queries of URLs, where signatures stand.
 ///
 /// The errors themselves are not kept, as their `Debug` shows whole URLs.
+#[must_use]
 pub fn scrubbed(error: &(dyn std::error::Error + 'static)) -> Cause {
     Cause { text: scrub(&error.to_string()), below: error.source().map(|below| Box::new(scrubbed(below))) }
 }
 
-/// An error's text and those of its causes, as [`scrubbed`] leaves them. Itself an error, for a `source`.
+/// An error's text and those of its causes, as [`scrubbed`] leaves them. Itself an error, for
+/// [`Error::with_source`](crate::Error::with_source).
+///
+/// ```
+/// use leader_election::kit::redact::scrubbed;
+/// use leader_election::{Error, ErrorKind};
+///
+/// let below = std::io::Error::other("connection refused");
+/// let cause = scrubbed(&Error::new(ErrorKind::Unreachable, "sending the request").with_source(below));
+/// assert_eq!(cause.whole(), "sending the request: connection refused");
+/// assert_eq!(cause.root(), "connection refused");
+/// ```
 #[derive(Debug)]
 pub struct Cause {
     text: String,
@@ -23,12 +52,14 @@ pub struct Cause {
 
 impl Cause {
     /// The text of the very first cause: `Connection refused (os error 111)`.
+    #[must_use]
     pub fn root(&self) -> String {
         let root = std::iter::successors(Some(self), |cause| cause.below.as_deref()).last();
         printable(root.map_or("", |cause| cause.text.trim()))
     }
 
     /// The text with all those below it.
+    #[must_use]
     pub fn whole(&self) -> String {
         let all = std::iter::successors(Some(self), |cause| cause.below.as_deref());
         all.map(|cause| cause.text.as_str()).collect::<Vec<_>>().join(": ")
@@ -47,7 +78,9 @@ impl std::error::Error for Cause {
     }
 }
 
-/// Cuts every word from its question mark on.
+/// The text without the queries of URLs: every word is cut from its question mark on. Its length and its other characters stay; of
+/// what a service wrote, take [`printable`].
+#[must_use]
 pub fn scrub(text: &str) -> String {
     let word = |word: &str| match word.split_once('?') {
         Some((before, query)) if !query.is_empty() => format!("{before}?..."),
@@ -56,15 +89,19 @@ pub fn scrub(text: &str) -> String {
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// The resolver's definite "no such name", as the platforms word it. A resolver that is out of order says otherwise.
+/// Whether this is the resolver's definite "no such name", as the platforms word it. Then the error is
+/// [`NotFound`](crate::ErrorKind::NotFound), for a human. A resolver that is out of order says otherwise, and that is
+/// [`Unreachable`](crate::ErrorKind::Unreachable).
+#[must_use]
 pub fn is_unknown_host(text: &str) -> bool {
     ["Name or service not known", "nodename nor servname", "No such host is known", "Name does not resolve"]
         .iter()
         .any(|wording| text.contains(wording))
 }
 
-/// What to do about a cause that is between this machine and the service, where the texts tell of one that a human must
-/// remove.
+/// What to do about a cause that is between this machine and the service, where the [whole text](Cause::whole) tells of one that a
+/// human must remove: a certificate that is not trusted, or a proxy that asks for a sign-in. For stores that speak TLS.
+#[must_use]
 pub fn advice(texts: &str) -> Option<&'static str> {
     let texts = texts.to_ascii_lowercase();
     if texts.contains("invalid peer certificate") {

@@ -1,14 +1,30 @@
 //! A service's time, which fencing tokens follow, from answers that tell whole seconds only.
+//!
+//! A token that follows the service's time goes on rising when the record was deleted. A store passes that time to
+//! [`next_token`](super::record::next_token), or as [`Stored::server_ms`](crate::document::Stored::server_ms). It is of this use alone: no lease is
+//! counted by it.
+//!
+//! ```
+//! use leader_election::kit::service_time::{at_least, millis_in};
+//! use std::time::Duration;
+//!
+//! // A header said `Date: Fri, 20 Nov 2026 00:00:00 GMT`.
+//! let told = millis_in(1_795_132_800).expect("in range");
+//! assert_eq!(told / 1_000, 1_795_132_800);
+//! // A minute later, without asking again.
+//! assert!(at_least(told, Duration::from_secs(60)) > told + 57_000);
+//! ```
 
 use std::time::Duration;
 use std::time::SystemTime;
 
 use crate::timing::MAX_CLOCK_RATE;
 
-/// Milliseconds since 1970 on the service's clock, of which it told this second.
+/// Milliseconds since 1970 on the service's clock, of which it told this second since 1970; `None` where there is no such number.
 ///
 /// Where in that second is taken from the local clock: then tokens also rise when a record is deleted and created anew within
 /// one second, at least by the same machine. The second itself is always the service's.
+#[must_use]
 pub fn millis_in(second: u64) -> Option<u64> {
     let begin = second.checked_mul(1_000)?;
     let local = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -16,7 +32,9 @@ pub fn millis_in(second: u64) -> Option<u64> {
     Some(local.clamp(begin, begin.checked_add(999)?))
 }
 
-/// What the service's clock shows at the least, after this time on the local one.
+/// What the service's clock shows at the least, in milliseconds since 1970, after this time on the local one: clocks may run at
+/// rates up to 5 % apart.
+#[must_use]
 pub fn at_least(told_ms: u64, elapsed: Duration) -> u64 {
     let passed = elapsed.div_f64(MAX_CLOCK_RATE).as_millis();
     told_ms.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX))

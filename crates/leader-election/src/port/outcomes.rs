@@ -38,7 +38,14 @@ pub enum Renew {
     Lost(Loss),
 }
 
-/// How a lease was lost. See [`Renew`].
+/// How a lease was lost, as far as the store can tell: for people to read, as a host does the same in each case.
+///
+/// ```
+/// use leader_election::{Loss, Renew};
+///
+/// let somebody_broke_it = |renewal: Renew| renewal == Renew::Lost(Loss::Broken);
+/// assert!(!somebody_broke_it(Renew::Lost(Loss::Taken)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Loss {
     /// It ran out, or another claim holds it.

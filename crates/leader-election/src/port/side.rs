@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 /// use leader_election::{DistributedMutex, Result};
 /// use std::time::Duration;
 ///
-/// /// Ends the lead of whoever has it, safely, and says when another worker can lead.
-/// async fn end_lead(mutex: &impl DistributedMutex) -> Result<Option<Duration>> {
+/// /// Ends the term of whoever leads, safely, and says when another worker can lead.
+/// async fn end_term(mutex: &impl DistributedMutex) -> Result<Option<Duration>> {
 ///     match mutex.operator() {
 ///         Some(operator) => operator.break_lease(None).await.map(Some),
 ///         None => Ok(None),

@@ -40,9 +40,9 @@ pub(crate) use wire::laws;
 /// - Not on a network file system (NFS, SMB, Azure Files): their locks are emulated, switched off or lost on a reconnect, and
 ///   their caches serve old records. Two workers could lead. Between machines, elect on a service.
 /// - All workers need the right to read, write and create files in the directory. Give it to nobody else: who may write there
-///   can also take the lead.
+///   can also take the lease.
 /// - Names that differ by letter case only are one election where the file system ignores case.
-/// - A process that is paused in the instant of a write holds the lock on. Nobody can take the lead then, and observing goes
+/// - A process that is paused in the instant of a write holds the lock on. Nobody can take the lease then, and observing goes
 ///   on, until it goes on or is killed.
 /// - Delete nothing while workers run. Without its record a leader goes on until its next renewal, while another one can lead
 ///   already; and a write under a deleted lock file is noticed on Unix only.

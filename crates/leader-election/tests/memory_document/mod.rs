@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use leader_election::document::{DocumentStore, Record, Stored, Written};
-use leader_election::{Result, Version, async_trait};
+use leader_election::{DistributedMutex, MemoryMutex, Result, SideName, SideRecord, Version, async_trait};
 use tokio::time::Instant;
 
 /// Clones share the record. Its service keeps tokio's time.
@@ -12,6 +12,8 @@ pub struct MemoryDocument {
     state: Arc<Mutex<State>>,
     started: Instant,
     phantom_every: usize,
+    /// Keeps the side records.
+    beside: MemoryMutex,
 }
 
 #[derive(Debug, Default)]
@@ -26,7 +28,7 @@ struct State {
 impl MemoryDocument {
     /// Every `phantom_every`th write that is carried out is answered as a conflict.
     pub fn new(phantom_every: usize) -> Self {
-        Self { state: Arc::default(), started: Instant::now(), phantom_every }
+        Self { state: Arc::default(), started: Instant::now(), phantom_every, beside: MemoryMutex::new() }
     }
 
     pub fn delete(&self) {
@@ -53,12 +55,8 @@ impl DocumentStore for MemoryDocument {
 
     async fn read(&self) -> Result<Option<Stored<()>>> {
         let state = self.state();
-        Ok(state.document.clone().map(|(version, record)| Stored {
-            version,
-            record,
-            server_ms: Some(state.written_ms),
-            rest: (),
-        }))
+        let stored = |(version, record)| Stored::new(version, record).with_server_ms(Some(state.written_ms));
+        Ok(state.document.clone().map(stored))
     }
 
     async fn create(&self, record: &Record) -> Result<Written> {
@@ -70,5 +68,17 @@ impl DocumentStore for MemoryDocument {
         let mut state = self.state();
         let matches = state.document.as_ref().is_some_and(|(version, _)| *version == seen.version);
         Ok(if matches { self.put(&mut state, record) } else { Written::Conflict })
+    }
+
+    fn side(&self, name: SideName) -> Option<Arc<dyn SideRecord>> {
+        self.beside.side(name)
+    }
+
+    fn election(&self) -> &str {
+        "nightly"
+    }
+
+    async fn elections(&self) -> Result<Vec<String>> {
+        Ok(vec!["nightly".to_owned()])
     }
 }

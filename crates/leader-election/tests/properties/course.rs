@@ -236,7 +236,7 @@ impl Course<'_> {
 
     fn carry_out(&mut self, action: Action) {
         match action {
-            Action::Acquire { attempt, claim, lapsed } => {
+            Action::Acquire { attempt, claim, lapsed, .. } => {
                 assert!(self.task.is_none(), "invariant 6: acquires while a task runs");
                 if self.term_is_over {
                     assert_ne!(self.claim, Some(claim.id), "invariant 7: the next term has a new claim id");
@@ -322,14 +322,13 @@ fn held(input: &mut Input, lease: Duration) -> Held {
     let some = |input: &mut Input| input.one_in(2).then(|| input.duration(lease));
     let (foreign, wait) = (some(input), some(input));
     let version = input.one_in(2).then(|| Version::new((input.byte() % 3).to_string()).expect("valid"));
-    let leader = input.one_in(4).then(|| Leader {
-        holder: HolderId::new("another").expect("valid"),
-        fencing_token: input.token(),
-        elected_at: None,
-        lease: some(input),
-        renew_every: some(input),
+    let leader = input.one_in(4).then(|| {
+        let token = input.token();
+        Leader::new(HolderId::new("another").expect("valid"), token)
+            .with_lease(some(input))
+            .with_renew_every(some(input))
     });
-    Held { leader, lease: foreign, version, retry_after: wait }
+    leader.map_or_else(Held::by_unknown, Held::by).with_lease(foreign).with_version(version).with_retry_after(wait)
 }
 
 #[cfg(test)]

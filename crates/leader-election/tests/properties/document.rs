@@ -55,7 +55,7 @@ impl DocumentStore for Store {
 
     async fn read(&self) -> Result<Option<Stored<()>>> {
         let state = self.state();
-        let stored = |record| Stored { version: version(state.version), record, server_ms: state.server_ms, rest: () };
+        let stored = |record| Stored::new(version(state.version), record).with_server_ms(state.server_ms);
         Ok(state.record.clone().map(stored))
     }
 
@@ -76,26 +76,28 @@ fn record(input: &mut Input, claims: &[Claim]) -> Record {
     let when = |input: &mut Input| SystemTime::UNIX_EPOCH.checked_add(input.duration(hour));
     let name = |input: &mut Input| (!input.one_in(3)).then(|| HolderId::new("somebody").expect("valid"));
     let own = claims.get(usize::from(input.byte() % 4)).map(|claim| claim.id.fingerprint());
-    Record {
-        holder: name(input),
-        previous: name(input),
-        claim: own.unwrap_or_else(|| "a stranger's".repeat(usize::from(input.byte() % 3))),
-        write: input.byte().to_string(),
-        fencing_token: input.token(),
-        lease: input.duration(hour),
-        renew_every: input.duration(hour),
-        renewals: input.pick(&[0, 1, u64::MAX]),
-        elected_at: when(input),
-        renewed_at: when(input),
-    }
+    let (holder, previous) = (name(input), name(input));
+    let claim = own.unwrap_or_else(|| "a stranger's".repeat(usize::from(input.byte() % 3)));
+    let write = input.byte().to_string();
+    Record::new(input.token(), claim, write)
+        .with_holder(holder)
+        .with_previous(previous)
+        .with_lease(input.duration(hour))
+        .with_renew_every(input.duration(hour))
+        .with_renewals(input.pick(&[0, 1, u64::MAX]))
+        .with_elected_at(when(input))
+        .with_renewed_at(when(input))
+}
+
+fn claim(id: u128) -> Claim {
+    let mut claim = Claim::new(HolderId::new(format!("worker-{id}")).expect("valid"), Duration::from_secs(15));
+    claim.id = ClaimId::from_u128(id);
+    claim
 }
 
 fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let claims = [1, 2].map(|id| Claim {
-        id: ClaimId::from_u128(id),
-        ..Claim::new(HolderId::new(format!("worker-{id}")).expect("valid"), Duration::from_secs(15))
-    });
+    let claims = [1, 2].map(claim);
     let mutex = DocumentMutex::new(Store::default());
     while !input.is_empty() {
         let claim = &claims[usize::from(input.byte() % 2)];
@@ -144,7 +146,7 @@ fn run(bytes: &[u8]) {
             }
             _ => {
                 let seen = block_on(mutex.observe()).expect("readable");
-                assert_eq!(seen.held, before.as_ref().is_some_and(|record| record.holder.is_some()));
+                assert_eq!(seen.is_held(), before.as_ref().is_some_and(|record| record.holder.is_some()));
                 assert_eq!(mutex.store().state().record, before, "an observation changes nothing");
             }
         }
@@ -169,7 +171,7 @@ proptest! {
         let mutex = DocumentMutex::new(Store::default());
         let claim = Claim::new(HolderId::new("worker").expect("valid"), Duration::from_secs(15));
         let token = FencingToken::new(number).expect("in range");
-        let free = Record { holder: None, fencing_token: token, ..record(&mut Input::new(&[]), &[]) };
+        let free = Record::new(token, "", "");
         *mutex.store().state() = State { record: Some(free), server_ms: Some(server_ms), ..State::default() };
         match block_on(mutex.try_acquire((&claim).into())) {
             Ok(Acquire::Granted(grant)) => {

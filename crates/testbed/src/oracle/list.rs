@@ -16,11 +16,7 @@ const MOST: usize = 5_000;
 const NOT_KNOWN_HERE: [&str; 3] = ["delimiter", "startfrom", "showonly"];
 
 /// The names are in order; the marker is the name that the next page begins with.
-pub fn answer(
-    epoch: OffsetDateTime,
-    blobs: &BTreeMap<String, Blob>,
-    request: &Request,
-) -> Result<Response, Failure> {
+pub fn answer(epoch: OffsetDateTime, blobs: &BTreeMap<String, Blob>, request: &Request) -> Result<Response, Failure> {
     let with_metadata = match request.query("include") {
         None => false,
         Some("metadata") => true,

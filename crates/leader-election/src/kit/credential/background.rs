@@ -10,7 +10,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Clones share the thread, and the one turn at a time to fetch.
+/// Where secrets are fetched: on a thread of its own, or on a runtime of the caller's.
+///
+/// Clones share the place, and fetch one at a time there. Give clones to those secrets that come from one credential, and a `Background`
+/// of its own to each other one: a source that blocks its thread holds up all that share it.
+///
+/// ```
+/// use leader_election::kit::credential::Background;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let for_most = Background::thread();
+/// let for_a_credential_of_this_runtime = Background::runtime(tokio::runtime::Handle::current());
+/// # let _ = (for_most, for_a_credential_of_this_runtime);
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Background {
     place: Place,
@@ -49,12 +63,15 @@ impl Clock {
 }
 
 impl Background {
-    /// A thread.
+    /// A thread, which is started when first needed, and ends with the last clone.
+    #[must_use]
     pub fn thread() -> Self {
         Self::at(Place::Thread(Arc::new(Thread { runtime: Mutex::default(), end: CancellationToken::new() })))
     }
 
-    /// A runtime of the caller's.
+    /// A runtime of the caller's, which needs its time driver and has to live as long as this. For credentials that are bound to a
+    /// runtime, and for tests in paused time; a runtime that is blocked or gone fetches nothing.
+    #[must_use]
     pub fn runtime(runtime: Handle) -> Self {
         Self::at(Place::Runtime(runtime))
     }

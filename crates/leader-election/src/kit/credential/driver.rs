@@ -1,4 +1,4 @@
-//! The task that fetches: at the first wish, then before each end, for as long as somebody uses the secret.
+//! The task that fetches: when first asked, then before each end, for as long as somebody uses the secret.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,64 +5,16 @@ mod generated;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod laws;
 
-use std::time::{Duration, SystemTime};
-
-use serde_json::{Value, json};
-
-use crate::document::Record;
-use crate::document::json as common;
-use crate::error::{Error, ErrorKind};
-use crate::kit::untrusted::{Fields, millis};
-
-pub(super) use crate::document::json::Rest;
-
-const ELECTED_AT: &str = "electedAtMs";
-const RENEWED_AT: &str = "renewedAtMs";
-
-/// The text to write: our fields, and what else was there.
-pub(super) fn write(record: &Record, rest: &Rest) -> String {
-    let time = |time: Option<SystemTime>| json!(time.and_then(since_1970));
-    let times = [(ELECTED_AT, time(record.elected_at)), (RENEWED_AT, time(record.renewed_at))];
-    format!("{:#}\n", Value::Object(common::write(record, times, rest.clone())))
-}
-
-/// Reads a record that anybody may have written.
-///
-/// # Errors
-/// What is wrong with it, for a sentence that begins with the file's name.
-pub(super) fn read(content: &[u8]) -> Result<(Record, Rest), String> {
-    let rest = match serde_json::from_slice(content) {
-        Ok(Value::Object(rest)) => rest,
-        Ok(_) => return Err("is no JSON object".to_owned()),
-        Err(_) => return Err("is no JSON".to_owned()),
-    };
-    let record = common::read(&Fields::new(&rest, wrong), [ELECTED_AT, RENEWED_AT], time);
-    let record = record.map_err(|error| error.to_string())?;
-    Ok((record, rest))
-}
-
-fn time(fields: &Fields<'_>, name: &str) -> Result<Option<SystemTime>, Error> {
-    if fields.get(name)?.is_null() {
-        return Ok(None);
-    }
-    let ms = Duration::from_millis(fields.number(name)?);
-    // The bound of a time that every system can hold, and print.
-    let time =
-        Some(ms).filter(|ms| ms.as_secs() < 253_402_300_800).and_then(|ms| SystemTime::UNIX_EPOCH.checked_add(ms));
-    time.map(Some).ok_or_else(|| wrong(name, "is later than the year 9999"))
-}
-
-fn since_1970(time: SystemTime) -> Option<u64> {
-    time.duration_since(SystemTime::UNIX_EPOCH).ok().map(millis)
-}
-
-fn wrong(name: &str, what: &str) -> Error {
-    Error::new(ErrorKind::CorruptRecord, format!("is corrupt: {name} {what}"))
-}
+pub(super) use crate::document::json::{Rest, parse as read, to_text as write};
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::document::{Record, json as common};
 
     fn record() -> Record {
         common::sample(SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123))

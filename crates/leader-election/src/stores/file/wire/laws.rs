@@ -4,9 +4,10 @@
 
 use serde_json::Value;
 
-use super::{ELECTED_AT, RENEWED_AT, Rest, read, write};
+use super::{Rest, read, write};
 use crate::claim::HolderId;
 use crate::document::Record;
+use crate::document::json::{ELECTED_AT, RENEWED_AT};
 use crate::timing::Timing;
 use crate::token::FencingToken;
 
@@ -21,9 +22,9 @@ pub(super) const NAMES: [&str; 12] = [
     "leaseMs",
     "renewEveryMs",
     "renewals",
+    "data",
     ELECTED_AT,
     RENEWED_AT,
-    "data",
 ];
 
 /// Whatever content is read is within bounds and can be written again, as a renewal does; of all else is said what is wrong, with
