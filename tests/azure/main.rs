@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod blob;
+mod blob_beside;
 mod blob_errors;
 mod contract_blob;
 mod contract_cosmos;

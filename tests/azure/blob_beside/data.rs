@@ -9,12 +9,12 @@ use azure_storage_blob::models::{BlobClientGetPropertiesResultHeaders, BlobClien
 
 use super::{Place, claim, granted, on_both};
 
-on_both!(any_data_comes_back_whole_and_a_grant_without_leaves_none, crate::data::comes_back);
-on_both!(a_repeated_acquire_keeps_its_token_and_may_tell_something_else, crate::data::repeated);
-on_both!(plain_data_can_be_read_in_the_metadata_and_no_other_stands_there_as_it_is, crate::data::readable);
-on_both!(a_grant_is_above_the_floor_also_when_the_holder_asks_again, crate::data::floor);
-on_both!(data_for_which_the_metadata_has_no_room_costs_nobody_a_lease, crate::data::no_room);
-on_both!(data_that_no_leader_has_written_is_a_corrupt_record, crate::data::corrupt);
+on_both!(any_data_comes_back_whole_and_a_grant_without_leaves_none, crate::blob_beside::data::comes_back);
+on_both!(a_repeated_acquire_keeps_its_token_and_may_tell_something_else, crate::blob_beside::data::repeated);
+on_both!(plain_data_can_be_read_in_the_metadata_and_no_other_stands_there_as_it_is, crate::blob_beside::data::readable);
+on_both!(a_grant_is_above_the_floor_also_when_the_holder_asks_again, crate::blob_beside::data::floor);
+on_both!(data_for_which_the_metadata_has_no_room_costs_nobody_a_lease, crate::blob_beside::data::no_room);
+on_both!(data_that_no_leader_has_written_is_a_corrupt_record, crate::blob_beside::data::corrupt);
 
 pub async fn comes_back(place: Place) {
     let (leader, standby) = (place.election("nightly"), place.election("nightly"));

@@ -9,7 +9,7 @@ use azure_leader_election::{
 
 use super::{Place, on_both};
 
-on_both!(a_write_of_a_record_whose_repetition_is_refused_was_carried_out, crate::twice::recognised);
+on_both!(a_write_of_a_record_whose_repetition_is_refused_was_carried_out, crate::blob_beside::twice::recognised);
 
 /// Sends each write twice, as after a lost answer, and brings back the second answer.
 #[derive(Debug)]

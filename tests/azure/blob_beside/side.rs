@@ -11,12 +11,12 @@ use azure_storage_blob::models::{BlobClientGetPropertiesResultHeaders, BlobClien
 
 use super::{Place, claim, granted, on_both};
 
-on_both!(a_record_changes_by_compare_and_swap_and_its_content_comes_back, crate::side::swaps);
-on_both!(of_two_that_write_over_the_same_version_one_has_a_conflict, crate::side::conflict);
-on_both!(what_is_written_beside_touches_neither_the_lease_nor_the_term, crate::side::beside);
-on_both!(a_blob_that_is_no_record_is_corrupt_and_stays_as_it_is, crate::side::corrupt);
-on_both!(a_side_record_is_no_election_and_an_election_no_side_record, crate::side::apart);
-on_both!(the_container_is_created_for_a_record_where_it_may_be, crate::side::no_container);
+on_both!(a_record_changes_by_compare_and_swap_and_its_content_comes_back, crate::blob_beside::side::swaps);
+on_both!(of_two_that_write_over_the_same_version_one_has_a_conflict, crate::blob_beside::side::conflict);
+on_both!(what_is_written_beside_touches_neither_the_lease_nor_the_term, crate::blob_beside::side::beside);
+on_both!(a_blob_that_is_no_record_is_corrupt_and_stays_as_it_is, crate::blob_beside::side::corrupt);
+on_both!(a_side_record_is_no_election_and_an_election_no_side_record, crate::blob_beside::side::apart);
+on_both!(the_container_is_created_for_a_record_where_it_may_be, crate::blob_beside::side::no_container);
 
 fn wish(mutex: &BlobDistributedMutex) -> Arc<dyn SideRecord> {
     mutex.side(SideName::new("wish").unwrap()).unwrap()

@@ -1,15 +1,9 @@
 //! What a blob offers beside the lease: a leader's data, a floor, an operator, and records beside the election's. All of it on Azurite
 //! and on the strict blob service of these tests.
 
-#![allow(clippy::expect_used, clippy::unwrap_used)]
-
-#[path = "blob_beside/data.rs"]
 mod data;
-#[path = "blob_beside/operator.rs"]
 mod operator;
-#[path = "blob_beside/side.rs"]
 mod side;
-#[path = "blob_beside/twice.rs"]
 mod twice;
 
 use std::time::Duration;
@@ -59,14 +53,14 @@ macro_rules! on_both {
             #[tokio::test(flavor = "multi_thread")]
             async fn on_azurite() {
                 let test = $test;
-                test($crate::Place::azurite().await).await;
+                test($crate::blob_beside::Place::azurite().await).await;
             }
 
             $(#[$about])*
             #[tokio::test(flavor = "multi_thread")]
             async fn on_the_oracle() {
                 let test = $test;
-                test($crate::Place::oracle()).await;
+                test($crate::blob_beside::Place::oracle()).await;
             }
         }
     };

@@ -11,10 +11,13 @@ use testbed::{names, sas};
 
 use super::{Place, claim, granted, on_both};
 
-on_both!(a_broken_lease_is_seen_to_run_out_and_an_endless_one_to_be_no_workers, crate::operator::states);
-on_both!(the_elections_of_a_container_are_those_that_somebody_led_from_in_order, crate::operator::elections);
-on_both!(a_container_of_many_blobs_is_listed_page_by_page, crate::operator::pages);
-on_both!(a_container_that_is_absent_has_no_elections_unless_it_must_exist, crate::operator::no_container);
+on_both!(a_broken_lease_is_seen_to_run_out_and_an_endless_one_to_be_no_workers, crate::blob_beside::operator::states);
+on_both!(
+    the_elections_of_a_container_are_those_that_somebody_led_from_in_order,
+    crate::blob_beside::operator::elections
+);
+on_both!(a_container_of_many_blobs_is_listed_page_by_page, crate::blob_beside::operator::pages);
+on_both!(a_container_that_is_absent_has_no_elections_unless_it_must_exist, crate::blob_beside::operator::no_container);
 
 pub async fn states(place: Place) {
     let mutex = place.election("nightly");
