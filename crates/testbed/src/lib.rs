@@ -22,7 +22,7 @@
 //! - [`transport`]: an HTTP client that trusts its certificate.
 
 // A test that cannot have its server ends there: a panic is how it says so.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::new_without_default, missing_docs)]
 
 pub mod azurite;
 pub mod canary;
