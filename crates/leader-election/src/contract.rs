@@ -39,6 +39,9 @@
 //! # }
 //! ```
 //!
+//! What a store does not offer is skipped: rule 14 without a version, rule 15 without an operator, rule 16 without side records. What the
+//! suite cannot see is in [`guide::adding_a_store`](crate::guide::adding_a_store).
+//!
 //! The calls of one rule are made on a thread where nothing else runs; those of the others on the runtime of the test. A rule
 //! that needs an answer within the lease, and gets it too late, begins again, five times at most.
 //!

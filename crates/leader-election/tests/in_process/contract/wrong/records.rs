@@ -216,11 +216,13 @@ fn add(count: &AtomicU64) {
     count.fetch_add(1, Ordering::SeqCst);
 }
 
+type VersionOf = fn(&Counts) -> u64;
+
 /// A store that counts, and shows this for its version.
 #[derive(Debug, Clone)]
 struct Shows {
     counts: Arc<Counts>,
-    version: fn(&Counts) -> u64,
+    version: VersionOf,
 }
 
 impl Shows {
@@ -274,7 +276,7 @@ async fn stores_whose_versions_tell_too_little_or_too_much_are_found_out() {
         async move { verdict(contract::a_version_changes_with_every_write_and_with_nothing_else(&store)).await }
     };
     assert_eq!(of(Counts::writes).await, None, "control");
-    let flaws: [(fn(&Counts) -> u64, &str); 7] = [
+    let flaws: [(VersionOf, &str); 7] = [
         (|counts| counts.writes() - get(&counts.renewals), "a renewal writes"),
         (|counts| counts.writes() - get(&counts.releases), "a release writes"),
         (|counts| counts.writes() - get(&counts.grants), "the next grant writes"),
