@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use azure_leader_election::{
     Acquire, AcquireRequest, BlobDistributedMutex, CancellationToken, Claim, DistributedMutex, EndReason, ErrorKind,
-    FencingToken, HolderId, LeaderEvent, LeaderEvents, LeaderHost, Leadership, Loss, Observation, Renew, Version,
+    FencingToken, HolderId, LeaderEvent, LeaderEvents, LeaderHost, Leadership, Loss, Observation, Operator, Renew,
     async_trait,
 };
 use testbed::azurite::Azurite;
@@ -36,14 +36,15 @@ async fn of_32_contenders_for_20_terms_each_one_wins_at_a_time_and_tokens_rise()
         crowd.spawn(async move {
             let holder = HolderId::new(format!("contender-{contender}")).expect("valid");
             for _ in 0..TERMS {
-                let mut claim = Claim::new(holder.clone(), Duration::from_secs(15));
+                let claim = Claim::new(holder.clone(), Duration::from_secs(15));
+                let mut unsettled = false;
                 let token = loop {
-                    match mutex.try_acquire((&claim).into()).await {
+                    match mutex.try_acquire(AcquireRequest::new(&claim).with_unsettled(unsettled)).await {
                         Ok(Acquire::Granted(grant)) => break grant.fencing_token,
                         Ok(Acquire::Held(_)) => {}
                         Err(error) => {
                             assert!(error.is_transient(), "contention is no error: {error}");
-                            claim.unsettled = true;
+                            unsettled = true;
                         }
                     }
                     tokio::time::sleep(Duration::from_millis(40)).await;

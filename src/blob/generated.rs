@@ -72,9 +72,9 @@ proptest! {
         data in prop::option::of(data()),
         before in metadata(),
     ) {
-        let claim = Claim::new(HolderId::new(holder).expect("valid"), Duration::from_secs(lease));
+        let mut claim = Claim::new(HolderId::new(holder).expect("valid"), Duration::from_secs(lease));
         // The record counts in milliseconds.
-        let claim = Claim { renew_every: Duration::from_millis(lease * 333), ..claim };
+        claim.renew_every = Duration::from_millis(lease * 333);
         let server_time = OffsetDateTime::from_unix_timestamp(seconds).expect("before the year 10000");
         let data = data.map(|data| LeaderData::new(data).expect("valid"));
         laws::round_trip(&claim, data.as_ref(), FencingToken::new(token).expect("in range"), server_time, &before);

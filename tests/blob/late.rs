@@ -6,7 +6,7 @@ use std::time::Duration;
 use azure_core::http::headers::HeaderName;
 use azure_core::http::{AsyncRawResponse, HttpClient, Request, StatusCode, Transport};
 use azure_leader_election::{
-    Acquire, BlobDistributedMutex, BlobMutexOptions, Claim, DistributedMutex, HolderId, async_trait,
+    Acquire, AcquireRequest, BlobDistributedMutex, BlobMutexOptions, Claim, DistributedMutex, HolderId, async_trait,
 };
 
 use testbed::azurite::Azurite;
@@ -49,7 +49,7 @@ async fn a_duplicate_of_the_acquire_prolongs_no_lease_once_the_terms_record_is_w
     assert_eq!(answer.status(), StatusCode::PreconditionFailed);
 
     // The holder itself repeats its claim over what it reads anew.
-    let again = Claim { unsettled: true, ..claim };
-    let Acquire::Granted(second) = mutex.try_acquire((&again).into()).await.expect("an answer") else { panic!("held") };
+    let again = AcquireRequest::new(&claim).with_unsettled(true);
+    let Acquire::Granted(second) = mutex.try_acquire(again).await.expect("an answer") else { panic!("held") };
     assert_eq!(second.fencing_token, first.fencing_token);
 }

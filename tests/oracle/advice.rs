@@ -83,6 +83,6 @@ async fn a_token_that_somebody_has_edited_is_not_followed_and_the_lease_is_not_t
         let error = mutex.try_acquire((&claim("second")).into()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::CorruptRecord);
         assert!(error.to_string().contains("somebody has edited it"), "{error}");
-        assert!(!mutex.observe().await.unwrap().held, "the lease was not taken for it");
+        assert!(!mutex.observe().await.unwrap().is_held(), "the lease was not taken for it");
     }
 }

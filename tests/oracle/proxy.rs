@@ -115,6 +115,6 @@ async fn a_cache_on_the_way_hides_no_lease_that_is_free() {
     assert!(matches!(leader.try_acquire((&first).into()).await.unwrap(), Acquire::Granted(_)));
     assert!(matches!(standby.try_acquire((&second).into()).await.unwrap(), Acquire::Held(_)));
     leader.release(&first).await.unwrap();
-    assert!(!standby.observe().await.unwrap().held, "the answer of a minute ago");
+    assert!(!standby.observe().await.unwrap().is_held(), "the answer of a minute ago");
     assert!(matches!(standby.try_acquire((&second).into()).await.unwrap(), Acquire::Granted(_)));
 }
