@@ -157,7 +157,7 @@ async fn no_signature_and_no_lease_id_is_shown_whatever_the_service_answers() {
     }
     assert_hidden(&[secret, lease_id(id)]);
     assert!(recorded().find("\"held\"").is_none() && recorded().find("Granted(Grant").is_some(), "all went well once");
-    for target in ["reqwest", "hyper_util", "typespec_client_core", "azure_leader_election"] {
+    for target in ["reqwest", "hyper_util", "typespec_client_core", "leader_election"] {
         assert!(recorded().has_traces_of(target), "{target} traces nothing: is it recorded?");
     }
 }

@@ -63,7 +63,7 @@ fn leader(action: &str, form: &str, case: &Case, by_environment: bool) -> Comman
         false => command.args(["--store", &case.store]),
     };
     // What it traces, and a key that it does not need, are not to be seen either.
-    command.env("RUST_LOG", "azure_leader_election=trace,reqwest=trace,hyper_util=trace").env("COSMOS_KEY", KEY);
+    command.env("RUST_LOG", "leader_election=trace,reqwest=trace,hyper_util=trace").env("COSMOS_KEY", KEY);
     match action {
         "status" | "break" => command.args(["--timeout", "2s"]),
         "run" => command.args(["--wait", "0s", "--once", "--", "true"]),

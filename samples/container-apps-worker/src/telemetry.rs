@@ -125,7 +125,7 @@ fn resource(config: &Config) -> Resource {
 /// This worker's spans and the library's, and none of those of the HTTP client that exports them.
 fn spans<S: Subscriber + for<'a> LookupSpan<'a>>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S> {
     let ours = Targets::new()
-        .with_target("azure_leader_election", LevelFilter::INFO)
+        .with_target("leader_election", LevelFilter::INFO)
         .with_target(env!("CARGO_CRATE_NAME"), LevelFilter::INFO);
     tracing_opentelemetry::layer().with_tracer(provider.tracer(env!("CARGO_PKG_NAME"))).with_filter(ours)
 }

@@ -77,7 +77,7 @@ fn a_worker_whose_lines_nobody_reads_runs_its_command_and_ends_when_it_is_told_t
 fn a_worker_goes_on_when_whoever_read_its_log_is_gone() {
     let election = Election::new();
     let (writer, reader) = UnixStream::pair().expect("a pair");
-    let mut worker = start(&election, "worker", writer, Some("azure_leader_election=trace"));
+    let mut worker = start(&election, "worker", writer, Some("leader_election=trace"));
     eventually("its command writes", || !election.written().is_empty());
     drop(reader);
     // Each attempt is traced: some renewals.

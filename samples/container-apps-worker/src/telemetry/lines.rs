@@ -69,7 +69,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 
     fn make_writer_for(&'a self, event: &Metadata<'_>) -> Line<'a> {
-        let may_be_the_last = *event.level() == Level::ERROR && event.target() == "azure_leader_election";
+        let may_be_the_last = *event.level() == Level::ERROR && event.target() == "leader_election";
         Line { lines: self, may_be_the_last }
     }
 }
@@ -190,7 +190,7 @@ mod tests {
             for number in 0..2 * WAITING {
                 info!(number);
             }
-            error!(target: "azure_leader_election", "the buffer is full");
+            error!(target: "leader_election", "the buffer is full");
         });
         assert_eq!(taken.lock().unwrap().len(), 0);
         assert!(!lines.are_written_within(Duration::ZERO));
@@ -219,7 +219,7 @@ mod tests {
             info!("before");
             let_through.send(()).unwrap();
             let_through.send(()).unwrap();
-            error!(target: "azure_leader_election", "the task runs on");
+            error!(target: "leader_election", "the task runs on");
             String::from_utf8(taken.lock().unwrap().clone()).unwrap()
         });
         assert!(said.contains("before") && said.contains("the task runs on"), "{said}");

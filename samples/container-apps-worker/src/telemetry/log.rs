@@ -48,10 +48,10 @@ pub fn standard_output<S: Subscriber + for<'a> LookupSpan<'a>>() -> (impl Layer<
 /// What `RUST_LOG` asks for, and always what the alerts of `infra/` look for: without those lines a healthy worker would count
 /// as none. The library says who is elected, this worker each minute that it leads, and everybody what is wrong.
 fn filter<S: Subscriber>(rust_log: Option<&str>) -> impl Filter<S> + use<S> {
-    let usual = concat!("warn,azure_leader_election=info,", env!("CARGO_CRATE_NAME"), "=info");
+    let usual = concat!("warn,leader_election=info,", env!("CARGO_CRATE_NAME"), "=info");
     let asked_for = rust_log.filter(|text| !text.trim().is_empty()).and_then(|text| EnvFilter::try_new(text).ok());
     let alerted_on = Targets::new()
-        .with_target("azure_leader_election", LevelFilter::WARN)
+        .with_target("leader_election", LevelFilter::WARN)
         .with_target(env!("CARGO_CRATE_NAME"), LevelFilter::INFO);
     asked_for.unwrap_or_else(|| EnvFilter::new(usual)).or(alerted_on)
 }
@@ -74,8 +74,8 @@ mod tests {
         tracing::subscriber::with_default(registry, || {
             info!(target: "container_apps_worker::work", event = "leading");
             debug!(target: "container_apps_worker::work", event = "detail");
-            warn!(target: "azure_leader_election", event = "ended");
-            info!(target: "azure_leader_election", event = "elected");
+            warn!(target: "leader_election", event = "ended");
+            info!(target: "leader_election", event = "elected");
             error!(target: "hyper", event = "broken");
             debug!(target: "hyper", event = "header");
         });
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn whatever_is_asked_for_the_lines_that_alerts_need_are_logged() {
-        for rust_log in ["off", "error,hyper=off", "container_apps_worker=off,azure_leader_election=off", "other=trace"]
+        for rust_log in ["off", "error,hyper=off", "container_apps_worker=off,leader_election=off", "other=trace"]
         {
             assert_eq!(logged(Some(rust_log)), ["leading", "ended"], "{rust_log}");
         }
