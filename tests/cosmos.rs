@@ -9,14 +9,15 @@ use std::time::Duration;
 use azure_core::credentials::Secret;
 use azure_data_cosmos_driver::in_memory_emulator::{ConsistencyLevel, WriteMode};
 use azure_leader_election::{
-    CancellationToken, CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions, DistributedMutex, Error, ErrorKind,
-    LeaderHost, LeaderHostOptions, Renew, Timing, TimingOptions,
+    Acquire, AcquireRequest, CancellationToken, CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions,
+    DistributedMutex, Error, ErrorKind, LeaderData, LeaderHost, LeaderHostOptions, Renew, Result, SideName, Timing,
+    TimingOptions, Version, Written,
 };
 use serde_json::{Value, json};
 use testbed::cosmos::election::{
     CONTAINER, DATABASE, ELECTION, acquire, address, claim, emulator, mutex, refused, release, renew,
 };
-use testbed::cosmos::{EmulatorOptions, EmulatorToken, KEY, Kind};
+use testbed::cosmos::{EmulatorOptions, EmulatorToken, KEY, Kind, VercelServer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_with_two_write_regions_is_refused_before_any_write() {
@@ -252,6 +253,168 @@ async fn a_container_with_another_partition_key_is_refused_by_name_and_nothing_i
     assert_eq!(error.kind(), ErrorKind::InvalidSetting);
     assert!(error.to_string().contains("needs the partition key /id, and has /partitionKey"), "{error}");
     assert_eq!(emulator.requests("POST", Kind::Item), 0);
+}
+
+/// Repeats a request until it has an answer.
+async fn answered<T: std::fmt::Debug>(mut request: impl AsyncFnMut() -> Result<T>) -> T {
+    loop {
+        match request().await {
+            Err(error) if error.is_transient() => {}
+            other => return other.expect("an answer"),
+        }
+    }
+}
+
+/// On Microsoft's emulator, and on the server of other people.
+async fn both(test: impl AsyncFn(Box<dyn Fn(&str) -> CosmosDistributedMutex>)) {
+    let emulator = emulator(EmulatorOptions::default());
+    let leaders = address(&emulator);
+    test(Box::new(move |election| {
+        CosmosDistributedMutex::with_key(leaders.clone(), election, Secret::new(KEY)).expect("valid")
+    }))
+    .await;
+    let container = testbed::names::unique("beside");
+    let leaders = CosmosAddress::new(&VercelServer::shared().await.endpoint(), DATABASE, &container).expect("valid");
+    test(Box::new(move |election| {
+        let create = CosmosMutexOptions { create: true, ..Default::default() };
+        let mutex = CosmosDistributedMutex::with_key(leaders.clone(), election, Secret::new(KEY));
+        mutex.and_then(|mutex| mutex.with_options(create)).expect("valid")
+    }))
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_leader_tells_others_is_kept_whole_whatever_text_it_is() {
+    both(async |mutex| {
+        let (mutex, leader) = (mutex(ELECTION), claim("a"));
+        for text in ["\u{0}".repeat(4_096), "\u{1F600}".repeat(1_024), "\"\\/\r\n\u{feff}".to_owned(), " ".to_owned()] {
+            let data = LeaderData::new(&text).expect("valid");
+            let request = AcquireRequest::new(&leader).with_data(Some(&data));
+            assert!(matches!(answered(async || mutex.try_acquire(request).await).await, Acquire::Granted(_)));
+            assert_eq!(renew(&mutex, &leader).await, Renew::Renewed);
+            let seen = answered(async || mutex.observe().await).await;
+            assert_eq!(seen.leader().expect("held").data.as_ref(), Some(&data));
+            release(&mutex, &leader).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_the_elections_of_the_container_and_no_side_records() {
+    both(async |mutex| {
+        for election in ["weekly", "nightly", "größer", "nightly.eu"] {
+            acquire(&mutex(election), &claim("a")).await;
+        }
+        let nightly = mutex("nightly");
+        let wish = nightly.side(SideName::new("wish").expect("valid")).expect("Cosmos DB has side records");
+        answered(async || wish.create("wanted").await).await;
+        let operator = nightly.operator().expect("a document store has one");
+        let elections = answered(async || operator.elections().await).await;
+        assert_eq!(elections, ["größer", "nightly", "nightly.eu", "weekly"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_many_elections_comes_in_pages_and_one_of_too_many_is_refused() {
+    let emulator = emulator(EmulatorOptions::default());
+    let mutex = mutex(&emulator);
+    acquire(&mutex, &claim("a")).await;
+    let mut document = emulator.document(DATABASE, CONTAINER, ELECTION).expect("there is one");
+    let mut put = |numbers: std::ops::Range<u32>| {
+        for number in numbers {
+            document["id"] = json!(format!("election-{number:04}"));
+            emulator.put_document(DATABASE, CONTAINER, &document);
+        }
+    };
+    let operator = mutex.operator().expect("a document store has one");
+    put(0..4_999);
+    assert_eq!(answered(async || operator.elections().await).await.len(), 5_000);
+    put(4_999..5_000);
+    let error = refused(async || operator.elections().await).await;
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.to_string().contains("more than 5,000 elections"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_side_record_changes_by_compare_and_swap_and_lives_for_ever() {
+    both(async |mutex| {
+        let (mutex, leader) = (mutex(ELECTION), claim("a"));
+        let wish = mutex.side(SideName::new("wish").expect("valid")).expect("Cosmos DB has side records");
+        assert_eq!(answered(async || wish.read().await).await, None);
+        let longest = "\u{1F600}".repeat(2_048);
+        let Written::Done(first) = answered(async || wish.create(&longest).await).await else { panic!("created") };
+        assert_eq!(answered(async || wish.create("again").await).await, Written::Conflict);
+        let read = answered(async || wish.read().await).await.expect("there is one");
+        assert_eq!((&read.version, read.text), (&first, longest));
+        let second = answered(async || wish.replace(&first, "2026-11-27T02:00:00Z").await).await;
+        assert!(matches!(second, Written::Done(version) if version != first));
+        for stale in [first, Version::new("*").expect("a text"), Version::new("\"a\", *").expect("a text")] {
+            assert_eq!(answered(async || wish.replace(&stale, "late").await).await, Written::Conflict);
+        }
+        acquire(&mutex, &leader).await;
+        let before = answered(async || mutex.observe().await).await;
+        let read = answered(async || wish.read().await).await.expect("there is one");
+        answered(async || wish.replace(&read.version, "").await).await;
+        assert_eq!(answered(async || mutex.observe().await).await, before, "no sign of life of the leader");
+        let error = wish.create(&"x".repeat(8_193)).await.expect_err("too long");
+        assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_side_record_has_no_end_of_life_and_one_that_cannot_be_understood_is_left_as_it_is() {
+    let emulator = emulator(EmulatorOptions::default());
+    let mutex = mutex(&emulator);
+    let wish = mutex.side(SideName::new("wish").expect("valid")).expect("Cosmos DB has side records");
+    answered(async || wish.create("wanted").await).await;
+    let good = emulator.document(DATABASE, CONTAINER, "nightly.wish").expect("there is one");
+    assert_eq!(good["ttl"], json!(-1));
+    for (field, value) in [("text", json!(7)), ("text", json!("x".repeat(8_193))), ("schemaVersion", json!(2))] {
+        let mut spoilt = good.clone();
+        spoilt[field] = value;
+        emulator.put_document(DATABASE, CONTAINER, &spoilt);
+        let error = refused(async || wish.read().await).await;
+        assert_eq!(error.kind(), ErrorKind::CorruptRecord);
+        assert!(error.to_string().contains(field), "{error}");
+        assert_eq!(answered(async || wish.create("x").await).await, Written::Conflict);
+    }
+}
+
+/// The SDK's own retries repeat a write whose answer was lost, and the repetition is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_side_write_that_was_refused_only_as_a_repetition_is_told_from_a_conflict() {
+    let emulator = emulator(EmulatorOptions::default());
+    let client = emulator.container(DATABASE, CONTAINER).await;
+    let mutex = CosmosDistributedMutex::from_container_client(client, ELECTION).expect("valid");
+    let wish = mutex.side(SideName::new("wish").expect("valid")).expect("Cosmos DB has side records");
+    let Written::Done(first) = answered(async || wish.create("first").await).await else { panic!("created") };
+    emulator.lose_next_responses("PUT", 1);
+    let puts = emulator.requests("PUT", Kind::Item);
+    let written = wish.replace(&first, "second").await.expect("an answer");
+    assert!(matches!(written, Written::Done(_)), "{written:?}");
+    assert_eq!(emulator.requests("PUT", Kind::Item) - puts, 2, "the client has repeated it");
+    let read = answered(async || wish.read().await).await.expect("there is one");
+    assert_eq!(read.text, "second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutex_with_a_client_of_ones_own_has_no_options_and_names_no_address() {
+    let emulator = emulator(EmulatorOptions::default());
+    let client = emulator.container(DATABASE, CONTAINER).await;
+    let mutex = CosmosDistributedMutex::from_container_client(client.clone(), ELECTION).expect("valid");
+    assert!(format!("{mutex:?}").contains("nightly"));
+    let before = emulator.requests("GET", Kind::Account);
+    acquire(&mutex, &claim("a")).await;
+    assert_eq!(emulator.requests("GET", Kind::Account), before, "its account is the caller's matter");
+    let error = mutex.with_options(CosmosMutexOptions::default()).expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+    for election in ["a/b", "nightly.wish"] {
+        let error = CosmosDistributedMutex::from_container_client(client.clone(), election).expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::InvalidSetting, "{election}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

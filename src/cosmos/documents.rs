@@ -100,6 +100,10 @@ impl Documents {
 
     /// Replaces the document if it still has the version that was seen.
     pub(super) async fn replace(&self, at: &Address, seen: &Version, content: &Value) -> Result<Written> {
+        // To the service, `*` would be any version, and a list any of its own.
+        if seen.as_str().contains(['*', ',']) {
+            return Ok(Written::Conflict);
+        }
         let container = self.container().await?;
         let etag = Etag::from(seen.as_str().to_owned());
         let options = ItemWriteOptions::default().with_precondition(Precondition::if_match(etag));

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use leader_election::{
     Acquire, AcquireRequest, CancellationToken, Claim, DistributedMutex, ErrorKind, FencingToken, FileMutex, Held,
-    HolderId, LeaderHost, Loss, Observation, Renew, Result, Version, async_trait,
+    HolderId, LeaderData, LeaderHost, Loss, Observation, Renew, Result, SideName, SideRecord, Written, async_trait,
 };
 
 fn claim(holder: &str) -> Claim {
@@ -33,7 +33,7 @@ fn granted(acquire: Result<Acquire>) -> FencingToken {
 #[tokio::test]
 async fn an_election_that_nobody_contends_for_leaves_no_file() {
     let directory = tempfile::tempdir().unwrap();
-    assert!(!open(directory.path()).observe().await.unwrap().held);
+    assert!(!open(directory.path()).observe().await.unwrap().is_held());
     let files = if cfg!(windows) { 1 } else { 0 };
     assert!(std::fs::read_dir(directory.path()).unwrap().count() <= files);
 }
@@ -110,12 +110,102 @@ async fn an_edit_by_hand_ends_the_lease_of_the_leader_even_if_it_leaves_the_numb
 async fn the_version_changes_with_each_renewal_and_only_then() {
     let directory = tempfile::tempdir().unwrap();
     let (mutex, leader) = (open(directory.path()), claim("leader"));
-    assert_eq!(mutex.version().await.unwrap(), None);
+    let version = async || mutex.observe().await.unwrap().version;
+    assert_eq!(version().await, None);
     granted(mutex.try_acquire((&leader).into()).await);
-    let first = mutex.version().await.unwrap();
-    assert_eq!(mutex.version().await.unwrap(), first);
+    let first = version().await;
+    assert_eq!(version().await, first);
     assert_eq!(mutex.renew(&leader).await.unwrap(), Renew::Renewed);
-    assert_ne!(mutex.version().await.unwrap(), first);
+    assert_ne!(version().await, first);
+}
+
+#[tokio::test]
+async fn an_operator_sees_the_elections_of_the_directory_and_nothing_else_that_lies_there() {
+    let directory = tempfile::tempdir().unwrap();
+    for election in ["weekly", "nightly", "nightly.eu"] {
+        let mutex = FileMutex::new(directory.path(), election).unwrap();
+        granted(mutex.try_acquire((&claim("a")).into()).await);
+    }
+    let nightly = open(directory.path());
+    assert!(matches!(side(&nightly).create("wanted").await.unwrap(), Written::Done(_)));
+    for (file, content) in
+        [("package.json", "{}"), ("spoilt.json", "{"), ("größe.json", "{}"), ("nightly.wish.json", "{}")]
+    {
+        std::fs::write(directory.path().join(file), content).unwrap();
+    }
+    std::fs::create_dir(directory.path().join("folder.json")).unwrap();
+    let operator = nightly.operator().expect("a document store has one");
+    assert_eq!(operator.elections().await.unwrap(), ["nightly", "nightly.eu", "weekly"]);
+}
+
+#[tokio::test]
+async fn more_files_than_are_looked_at_are_refused_and_not_cut_off() {
+    let directory = tempfile::tempdir().unwrap();
+    for number in 0..=5_000 {
+        std::fs::write(directory.path().join(format!("{number}.json")), "").unwrap();
+    }
+    let error = open(directory.path()).operator().unwrap().elections().await.expect_err("too many");
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.to_string().contains("5,000"), "{error}");
+}
+
+fn side(mutex: &FileMutex) -> Arc<dyn SideRecord> {
+    mutex.side(SideName::new("wish").unwrap()).expect("files have side records")
+}
+
+#[tokio::test]
+async fn a_side_record_is_a_file_that_no_election_has_and_changes_by_compare_and_swap() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mutex, leader) = (open(&directory.path().join("new")), claim("a"));
+    let wish = side(&mutex);
+    let Written::Done(first) = wish.create("größer\n").await.expect("the directory is made") else {
+        panic!("created")
+    };
+    assert!(directory.path().join("new").join("nightly.wish.side").exists());
+    assert_eq!(wish.create("again").await.unwrap(), Written::Conflict);
+    let read = wish.read().await.unwrap().expect("there is one");
+    assert_eq!((read.version, read.text.as_str()), (first.clone(), "größer\n"));
+    let same = wish.replace(&first, "größer\n").await.unwrap();
+    assert!(matches!(&same, Written::Done(version) if *version != first), "each write is another version: {same:?}");
+    assert_eq!(wish.replace(&first, "late").await.unwrap(), Written::Conflict);
+
+    granted(mutex.try_acquire((&leader).into()).await);
+    let before = mutex.observe().await.unwrap();
+    let read = wish.read().await.unwrap().expect("there is one");
+    wish.replace(&read.version, &"x".repeat(8_192)).await.unwrap();
+    assert_eq!(mutex.observe().await.unwrap(), before, "no sign of life of the leader");
+    assert_eq!(wish.create(&"x".repeat(8_193)).await.expect_err("too long").kind(), ErrorKind::InvalidSetting);
+}
+
+#[tokio::test]
+async fn invariant_14_a_side_record_that_cannot_be_understood_is_refused_and_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("nightly.wish.side");
+    let wish = side(&open(directory.path()));
+    let (large, long) = ("x".repeat(70_000), format!(r#"{{"schemaVersion":1,"text":"{}"}}"#, "x".repeat(8_193)));
+    for bad in ["", "{", "[]", r#"{"schemaVersion":2,"text":""}"#, r#"{"schemaVersion":1}"#, &large, &long] {
+        std::fs::write(&path, bad).unwrap();
+        let error = wish.read().await.expect_err("must be refused");
+        assert_eq!(error.kind(), ErrorKind::CorruptRecord, "{error}");
+        assert!(error.to_string().contains("nightly.wish.side"), "{error}");
+        assert!(matches!(wish.create("x").await, Ok(Written::Conflict) | Err(_)));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), bad, "nothing was overwritten");
+    }
+}
+
+#[tokio::test]
+async fn what_a_leader_tells_others_is_kept_whole_whatever_text_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mutex, leader) = (open(directory.path()), claim("a"));
+    let texts = ["\u{0}".repeat(4_096), "\u{1F600}".repeat(1_024), "\"\\/\r\n".to_owned(), " ".to_owned()];
+    for text in texts {
+        let data = LeaderData::new(&text).unwrap();
+        granted(mutex.try_acquire(AcquireRequest::new(&leader).with_data(Some(&data))).await);
+        assert_eq!(mutex.renew(&leader).await.unwrap(), Renew::Renewed);
+        let seen = open(directory.path()).observe().await.unwrap();
+        assert_eq!(seen.leader().unwrap().data.as_ref(), Some(&data));
+        mutex.release(&leader).await.unwrap();
+    }
 }
 
 #[tokio::test]

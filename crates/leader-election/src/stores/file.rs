@@ -5,6 +5,7 @@ mod document;
 mod errors;
 mod name;
 mod pool;
+mod side;
 mod wire;
 
 use std::fmt;
@@ -30,6 +31,9 @@ pub(crate) use wire::laws;
 /// There is one record for each election, `<election>.json`, made by whoever first contends, next to a lock file
 /// `<election>.lock` that is held for the instant of a write, and never for a term. The record is replaced in one step, and
 /// its content is on disk before: after a crash it is the old one or the new one. Leases take 1 s to an hour.
+///
+/// Its [operator](DistributedMutex::operator) lists the elections of up to 5,000 `.json` files in the directory: those that read as
+/// records.
 ///
 /// A leader need not release: as in every document store, a standby takes over when the record has stood still for a whole
 /// lease on the standby's own clock. No clocks are compared. The first token of a deleted record follows the clock of
@@ -78,7 +82,8 @@ impl FileMutex {
     ///
     /// # Errors
     /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for a name other than 1 to 128 of the ASCII letters, digits, `.`,
-    /// `-` and `_`, one that begins with a dot, or one that Windows keeps for a device, such as `nul` or `com1.eu`; and for a
+    /// `-` and `_`, one that begins with a dot or ends in `.wish`, `.runs` or `.terms`, or one that Windows keeps for a device, such
+    /// as `nul` or `com1.eu`; and for a
     /// relative path when the current directory is gone. The directory is not looked at yet.
     pub fn new(directory: impl AsRef<Path>, election: &str) -> Result<Self> {
         name::check(election)?;
@@ -126,6 +131,7 @@ impl DistributedMutex for FileMutex {
         self.election.operator()
     }
 
+    /// The file `ELECTION.NAME.side`, written under the same lock.
     fn side(&self, name: SideName) -> Option<Arc<dyn SideRecord>> {
         self.election.side(name)
     }

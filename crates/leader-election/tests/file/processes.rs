@@ -124,7 +124,7 @@ async fn a_paused_holder_of_the_lock_hangs_nobody() {
     let error = mutex.renew(&leader).await.expect_err("nobody can write");
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(error.to_string().contains("nightly.lock"), "{error}");
-    assert!(mutex.observe().await.expect("but all can read").held);
+    assert!(mutex.observe().await.expect("but all can read").is_held());
 
     holder.kill();
     assert_eq!(mutex.renew(&leader).await.unwrap(), Renew::Renewed);

@@ -9,15 +9,16 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::errors::{Doing, corrupt, failure};
+use super::errors::{Doing, corrupt, failure, spoilt};
 use super::name;
 use super::wire::{self, Rest};
 use crate::document::{Record, Written};
 use crate::error::{Error, ErrorKind, Result};
-use crate::port::Version;
+use crate::port::{SideName, Version};
 
 pub(super) struct Disk {
     directory: PathBuf,
+    election: String,
     record: PathBuf,
     lock: PathBuf,
     /// What is to become the record. There is one name for all writers, which only the holder of the lock uses: what a killed
@@ -40,6 +41,8 @@ pub(super) struct ReadRecord {
 
 /// Far more than a record of ours has.
 const LONGEST: u64 = 64 * 1024;
+/// The most records that are looked at to tell which elections there are.
+const LISTED: usize = 5_000;
 
 impl Disk {
     /// `directory` is an absolute path: a relative one would lead elsewhere once the process changes its directory.
@@ -48,6 +51,7 @@ impl Disk {
             record: directory.join(format!("{election}.json")),
             lock: directory.join(format!("{election}.lock")),
             draft: directory.join(format!("{election}.draft")),
+            election: election.to_owned(),
             directory,
         }
     }
@@ -85,19 +89,6 @@ impl Disk {
         self.read_whole().map(Attempt::Done)
     }
 
-    /// The elections whose records are in the directory, in order.
-    pub(super) fn elections(&self) -> Result<Attempt<Vec<String>>> {
-        let failed = |error| self.failure(Doing::Reading, error);
-        let mut elections = Vec::new();
-        for entry in fs::read_dir(&self.directory).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
-            let election = name.to_str().and_then(|name| name.strip_suffix(".json"));
-            elections.extend(election.filter(|election| name::check(election).is_ok()).map(str::to_owned));
-        }
-        elections.sort_unstable();
-        Ok(Attempt::Done(elections))
-    }
-
     /// Writes the first record, unless there is one.
     pub(super) fn create(&self, text: &str) -> Result<Attempt<Written>> {
         let Some(lock) = self.lock()? else { return Ok(Attempt::Locked) };
@@ -118,11 +109,77 @@ impl Disk {
         }
     }
 
-    fn read_whole(&self) -> Result<Option<ReadRecord>> {
+    /// The record beside the election's. No election has a file of that name, as all of theirs end otherwise.
+    pub(super) fn side(&self, name: SideName) -> PathBuf {
+        self.directory.join(format!("{}.{name}.side", self.election))
+    }
+
+    /// What stands in a record beside the election's, and its version.
+    pub(super) fn read_side(&self, side: &Path) -> Result<Attempt<Option<(Version, String)>>> {
+        // As for the record.
+        let _lock = if cfg!(windows) {
+            match self.lock()? {
+                Some(lock) => Some(lock),
+                None => return Ok(Attempt::Locked),
+            }
+        } else {
+            None
+        };
+        let Some(content) = self.content(side, spoilt)? else { return Ok(Attempt::Done(None)) };
+        let text = wire::side::read(&content).map_err(|what| spoilt(side, &what))?;
+        Ok(Attempt::Done(Some((version(&content)?, text))))
+    }
+
+    /// Writes it if it is as it was seen: of that version, or absent.
+    pub(super) fn write_side(&self, side: &Path, seen: Option<&Version>, text: &str) -> Result<Attempt<Written>> {
+        let Some(lock) = self.lock()? else { return Ok(Attempt::Locked) };
+        let content = self.content(side, spoilt)?;
+        if content.map(|content| version(&content)).transpose()?.as_ref() != seen {
+            return Ok(Attempt::Done(Written::Conflict));
+        }
+        self.put_at(side, &lock, text)
+    }
+
+    /// The elections that have a record in this directory, in order. What does not read as one is none.
+    pub(super) fn elections(&self) -> Result<Vec<String>> {
         let failed = |error| self.failure(Doing::Reading, error);
-        match fs::metadata(&self.record) {
+        let mut elections = Vec::new();
+        let mut looked_at = 0;
+        for entry in fs::read_dir(&self.directory).map_err(failed)? {
+            let file = entry.map_err(failed)?.file_name();
+            let election = file.to_str().and_then(|file| file.strip_suffix(".json"));
+            let Some(election) = election.filter(|election| name::check(election).is_ok()) else { continue };
+            looked_at += 1;
+            if looked_at > LISTED {
+                let message = format!(
+                    "{} holds more than 5,000 files that could be records, which are not searched for elections: keep those in a \
+                     directory of their own",
+                    self.directory.display()
+                );
+                return Err(Error::new(ErrorKind::Refused, message));
+            }
+            match Self::new(self.directory.clone(), election).read_whole() {
+                Ok(Some(_)) => elections.push(election.to_owned()),
+                Err(error) if error.is_transient() => return Err(error),
+                _ => {}
+            }
+        }
+        elections.sort_unstable();
+        Ok(elections)
+    }
+
+    fn read_whole(&self) -> Result<Option<ReadRecord>> {
+        let Some(content) = self.content(&self.record, corrupt)? else { return Ok(None) };
+        let (record, rest) = wire::read(&content).map_err(|what| corrupt(&self.record, &what))?;
+        Ok(Some(ReadRecord { version: version(&content)?, record, rest }))
+    }
+
+    /// What stands in a file; `None` when there is none.
+    fn content(&self, path: &Path, corrupt: fn(&Path, &str) -> Error) -> Result<Option<Vec<u8>>> {
+        let failed = |error| self.failure(Doing::Reading, error);
+        match fs::metadata(path) {
             // To open a pipe would wait for a writer.
-            Ok(metadata) if !metadata.is_file() => return Err(corrupt(&self.record, "is no file")),
+            Ok(metadata) if !metadata.is_file() => return Err(corrupt(path, "is no file")),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // A missing directory is no new election.
@@ -132,27 +189,30 @@ impl Disk {
             Err(error) => return Err(failed(error)),
         }
         let mut content = Vec::new();
-        match File::open(&self.record) {
+        match File::open(path) {
             Ok(file) => file.take(LONGEST + 1).read_to_end(&mut content).map_err(failed)?,
             // Deleted in between.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
         if content.len() as u64 > LONGEST {
-            return Err(corrupt(&self.record, "is longer than 64 KiB"));
+            return Err(corrupt(path, "is longer than 64 KiB"));
         }
-        let (record, rest) = wire::read(&content).map_err(|what| corrupt(&self.record, &what))?;
-        Ok(Some(ReadRecord { version: version(&content)?, record, rest }))
+        Ok(Some(content))
     }
 
     /// Writes the record, durably: the token in it may be handed out as soon as this returns.
     fn put(&self, lock: &File, text: &str) -> Result<Attempt<Written>> {
+        self.put_at(&self.record, lock, text)
+    }
+
+    fn put_at(&self, path: &Path, lock: &File, text: &str) -> Result<Attempt<Written>> {
         let written = File::create(&self.draft).and_then(|mut draft| {
             draft.write_all(text.as_bytes())?;
             draft.sync_all()
         });
         written.map_err(|error| self.failure(Doing::Writing, error))?;
-        fs::rename(&self.draft, &self.record).map_err(|error| self.failure(Doing::Replacing, error))?;
+        fs::rename(&self.draft, path).map_err(|error| self.failure(Doing::Replacing, error))?;
         self.sync_directory().map_err(|error| self.failure(Doing::Writing, error))?;
         if !self.in_place(lock) {
             let message = format!(
@@ -227,20 +287,6 @@ fn version(content: &[u8]) -> Result<Version> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-
-    #[test]
-    fn elections_are_listed_by_their_records_and_nothing_else_is() {
-        let directory = tempfile::tempdir().expect("a directory");
-        for file in ["nightly.json", "billing.eu.json", "billing.lock", "draft.draft", "notes.txt", ".json", "a b.json"]
-        {
-            fs::write(directory.path().join(file), "{}").expect("written");
-        }
-        let disk = Disk::new(directory.path().to_owned(), "any");
-        let Attempt::Done(elections) = disk.elections().expect("listed") else { panic!("no lock is needed") };
-        assert_eq!(elections, ["billing.eu", "nightly"]);
-        let absent = Disk::new(directory.path().join("absent"), "any");
-        assert_eq!(absent.elections().err().expect("no directory").kind(), ErrorKind::NotFound);
-    }
 
     #[test]
     fn who_writes_under_a_deleted_lock_file_does_not_say_that_it_is_done() {

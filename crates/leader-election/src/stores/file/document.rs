@@ -10,17 +10,22 @@ use tokio::time::Instant;
 
 use super::disk::{Attempt, Disk};
 use super::pool::Pool;
+use super::side::SideFile;
 use super::wire::{self, Rest};
 use crate::document::{DocumentStore, Record, Stored, Written};
 use crate::error::{Error, ErrorKind, Result};
+use crate::port::{SideName, SideRecord};
 use crate::timing::Timing;
 use crate::token::FencingToken;
 
+#[derive(Clone)]
 pub(super) struct LeaderFile {
-    disk: Arc<Disk>,
+    pub(super) disk: Arc<Disk>,
     pool: Arc<Pool>,
     /// One file operation at a time, so that a disk that hangs does not take a further thread with every attempt.
     turn: Arc<Semaphore>,
+    /// Likewise of those that look at the whole directory, which take long and must not keep a renewal waiting.
+    turn_for_all: Arc<Semaphore>,
 }
 
 /// Writes take milliseconds; whoever holds the lock for longer than this is paused, or its disk hangs.
@@ -30,7 +35,8 @@ const LOCK_RETRY: Duration = Duration::from_millis(5);
 impl LeaderFile {
     pub(super) fn new(disk: Disk) -> Result<Self> {
         let pool = Pool::of(disk.directory())?;
-        Ok(Self { disk: Arc::new(disk), pool, turn: Arc::new(Semaphore::new(1)) })
+        let turn = || Arc::new(Semaphore::new(1));
+        Ok(Self { disk: Arc::new(disk), pool, turn: turn(), turn_for_all: turn() })
     }
 
     /// Makes the directory, where the one above it exists.
@@ -39,7 +45,15 @@ impl LeaderFile {
     }
 
     /// Runs the operation until it finds the lock free. Dropped while it waits, it writes nothing any more.
-    async fn blocking<T, F>(&self, operation: F) -> Result<T>
+    pub(super) async fn blocking<T, F>(&self, operation: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&Disk) -> Result<Attempt<T>> + Clone + Send + 'static,
+    {
+        self.in_turn(&self.turn, operation).await
+    }
+
+    async fn in_turn<T, F>(&self, turn: &Arc<Semaphore>, operation: F) -> Result<T>
     where
         T: Send + 'static,
         F: Fn(&Disk) -> Result<Attempt<T>> + Clone + Send + 'static,
@@ -49,7 +63,7 @@ impl LeaderFile {
         };
         let give_up = Instant::now() + LOCK_LIMIT;
         loop {
-            let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(|error| failed(error.into()))?;
+            let turn = Arc::clone(turn).acquire_owned().await.map_err(|error| failed(error.into()))?;
             let (disk, operation) = (Arc::clone(&self.disk), operation.clone());
             // The turn ends with the operation, also where nobody waits for its outcome any more.
             let attempt = self.pool.spawn(move || {
@@ -101,7 +115,11 @@ impl DocumentStore for LeaderFile {
     }
 
     async fn elections(&self) -> Result<Vec<String>> {
-        self.blocking(|disk| disk.elections()).await
+        self.in_turn(&self.turn_for_all, |disk| disk.elections().map(Attempt::Done)).await
+    }
+
+    fn side(&self, name: SideName) -> Option<Arc<dyn SideRecord>> {
+        Some(Arc::new(SideFile { path: self.disk.side(name), files: self.clone() }))
     }
 
     /// Any that a host can have, in the milliseconds that the record counts in.

@@ -102,6 +102,15 @@ pub(super) fn corrupt(record: &Path, what: &str) -> Error {
     )
 }
 
+/// The record beside the leader record is left as it is.
+pub(super) fn spoilt(record: &Path, what: &str) -> Error {
+    let message = format!(
+        "{} {what}; something else writes to it. Nothing was changed: restore it, or delete it",
+        record.display()
+    );
+    Error::new(ErrorKind::CorruptRecord, message)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 mod generated;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod laws;
+pub(super) mod side;
 
 pub(super) use crate::document::json::{Rest, parse as read, to_text as write};
 

@@ -25,7 +25,6 @@ pub(super) const NAMES: [&str; 12] = [
     "data",
     ELECTED_AT,
     RENEWED_AT,
-    "data",
 ];
 
 /// Whatever content is read is within bounds and can be written again, as a renewal does; of all else is said what is wrong, with
