@@ -88,8 +88,7 @@ mod tests {
 
     #[test]
     fn whatever_is_asked_for_the_lines_that_alerts_need_are_logged() {
-        for rust_log in ["off", "error,hyper=off", "container_apps_worker=off,leader_election=off", "other=trace"]
-        {
+        for rust_log in ["off", "error,hyper=off", "container_apps_worker=off,leader_election=off", "other=trace"] {
             assert_eq!(logged(Some(rust_log)), ["leading", "ended"], "{rust_log}");
         }
         assert_eq!(logged(Some("warn")), ["leading", "ended", "broken"]);
