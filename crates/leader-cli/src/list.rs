@@ -76,3 +76,27 @@ fn line(place: &Place, name: &str, looked: Result<Sight, Failure>, as_json: bool
     };
     format!("{:<width$}  {said}", printable(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::{Credential, Where};
+    use crate::exit::RECORD;
+    use crate::observe::State;
+
+    #[test]
+    fn an_election_that_cannot_be_looked_at_has_a_line_that_says_why_and_no_name_controls_the_terminal() {
+        let place = Where { store: "file:/var/lib/leases".to_owned(), credential: Credential::DeveloperTools };
+        let place = Place::read(&place, Purpose::Look).unwrap_or_else(|failure| panic!("{failure}"));
+        let failed = || Err(Failure::new(RECORD, "the record cannot be read"));
+        let said = line(&place, "a\u{1b}[2Jb", failed(), false, 8);
+        assert_eq!(said, "a[2Jb     could not be looked at: the record cannot be read");
+        let object: serde_json::Value =
+            serde_json::from_str(&line(&place, "nightly", failed(), true, 8)).expect("JSON");
+        assert_eq!(object["election"], "nightly");
+        assert_eq!(object["store"], "file:/var/lib/leases");
+        assert_eq!((object["exit_code"].as_u64(), object["state"].as_str()), (Some(u64::from(RECORD)), None));
+        let unknown = || Ok(Sight { state: State::Unknown, leader: None });
+        assert_eq!(line(&place, "nightly", unknown(), false, 8), "nightly   nobody has ever led");
+    }
+}

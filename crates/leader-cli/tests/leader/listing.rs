@@ -81,23 +81,6 @@ fn a_store_without_elections_says_so() {
 }
 
 #[test]
-fn an_election_that_cannot_be_read_hides_no_other_and_decides_the_exit_code() {
-    let election = Election::new();
-    let _lives = worker(&election, "nightly", &[]);
-    std::fs::write(election.store_directory().join("billing.json"), "no record").expect("written");
-    let output = list(&election, &[]);
-    assert_eq!(output.status.code(), Some(65), "{}", stderr(&output));
-    let said = stdout(&output);
-    assert!(
-        said.contains("billing  could not be looked at: ") && said.contains("nightly  worker-of-nightly leads"),
-        "{said}"
-    );
-    let output = list(&election, &["--json"]);
-    let first: Value = serde_json::from_str(stdout(&output).lines().next().expect("a line")).expect("an object");
-    assert_eq!((first["election"].as_str(), first["exit_code"].as_u64()), (Some("billing"), Some(65)), "{first}");
-}
-
-#[test]
 fn a_store_that_cannot_be_listed_is_an_error_as_for_status() {
     let election = Election::new();
     std::fs::remove_dir(election.store_directory()).expect("removed");
