@@ -160,9 +160,8 @@ pub(crate) fn explain(doing: &str, address: &Address, error: &azure_core::Error)
             "; in this account with a hierarchical namespace the name is a directory, or leads through a blob: name another blob"
                 .to_owned(),
         ),
-        (429, _) => (ErrorKind::Throttled, String::new()),
         (503, "ServerBusy") => (ErrorKind::Throttled, String::new()),
-        (408 | 500..=599, _) => (ErrorKind::Unavailable, String::new()),
+        (408 | 429 | 500..=599, _) => (leader_election_http::status::kind(number), String::new()),
         // A container that is being deleted can be created anew in a while.
         (409, "ContainerBeingDeleted") => (ErrorKind::Unavailable, String::new()),
         _ => (ErrorKind::Refused, String::new()),

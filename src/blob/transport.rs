@@ -13,7 +13,7 @@ use super::emulator_key::EmulatorKey;
 use super::fresh::Fresh;
 use crate::shared_credential::SharedCredential;
 use leader_election::{Error, Result, kit::redact::scrubbed};
-use leader_election_http::tls;
+use leader_election_http::{Settings, client};
 
 /// What the SDK asks a token for.
 const SCOPE: &str = "https://storage.azure.com/.default";
@@ -88,27 +88,18 @@ impl Access {
     }
 }
 
-/// A connection pool of its own: nobody else's traffic, and no connection that another runtime opened.
+/// A connection pool of its own: nobody else's traffic, and no connection that another runtime opened. The host bounds each attempt
+/// far below the client's limit; that is for those who call the store themselves.
 pub(super) fn own(address: &Address) -> Result<Transport> {
-    // The host bounds each attempt far below this; it is for those who call the store themselves.
-    pool(address, |builder| builder.timeout(Duration::from_secs(30)))
+    pool(address, Settings::default())
 }
 
 /// The same for content of any size, whose writer bounds the whole operation.
 pub(crate) fn patient(address: &Address) -> Result<Transport> {
-    pool(address, |builder| builder)
+    pool(address, Settings { timeout: None, ..Settings::default() })
 }
 
-fn pool(address: &Address, limited: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Result<Transport> {
-    let emulator = address.is_emulator();
-    let builder = || {
-        let builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .https_only(!emulator)
-            .connect_timeout(Duration::from_secs(5))
-            // Servers close idle connections too; one that was closed under a renewal costs an attempt.
-            .pool_idle_timeout(Duration::from_secs(3));
-        limited(if emulator { builder.no_proxy() } else { builder })
-    };
-    tls::client(builder).map(|client| Transport::new(Arc::new(client)))
+fn pool(address: &Address, settings: Settings) -> Result<Transport> {
+    let client = client(Settings { plain: address.is_emulator(), ..settings })?;
+    Ok(Transport::new(Arc::new(client)))
 }

@@ -20,7 +20,7 @@ use super::address::Address;
 use super::errors;
 use crate::shared_credential::SharedCredential;
 use leader_election::{Error, ErrorKind, Result, kit::service_time};
-use leader_election_http::tls;
+use leader_election_http::Settings;
 
 /// What the SDK asks a token for.
 const SCOPE: &str = "https://cosmos.azure.com/.default";
@@ -49,7 +49,8 @@ impl Account {
     pub(super) async fn fetch(endpoint: &Url, address: &Address, access: &Access) -> Result<Self> {
         let date = to_rfc7231(&OffsetDateTime::now_utc());
         let authorization = access.authorization(&date).await?;
-        let client = client().await?;
+        // Plain only on loopback, which the address has checked.
+        let client = client(endpoint.scheme() == "http").await?;
         let response = client
             .get(endpoint.clone())
             .header("authorization", authorization)
@@ -97,17 +98,13 @@ impl Account {
 
 /// The client of all accounts, made once and on a thread that may block: that takes milliseconds, and this runs where leases are
 /// renewed.
-async fn client() -> Result<&'static reqwest::Client> {
-    static CLIENT: OnceCell<reqwest::Client> = OnceCell::const_new();
-    CLIENT
+async fn client(plain: bool) -> Result<&'static reqwest::Client> {
+    static CLIENTS: [OnceCell<reqwest::Client>; 2] = [const { OnceCell::const_new() }; 2];
+    // One request in minutes: by then the server has closed what was kept.
+    let settings = Settings { plain, timeout: Some(Duration::from_secs(5)), idle: None };
+    CLIENTS[usize::from(plain)]
         .get_or_try_init(|| async {
-            let built = tokio::task::spawn_blocking(|| {
-                tls::client(|| {
-                    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-                    // One request in minutes: by then the server has closed what was kept.
-                    builder.timeout(Duration::from_secs(5)).pool_max_idle_per_host(0)
-                })
-            });
+            let built = tokio::task::spawn_blocking(move || leader_election_http::client(settings));
             built.await.map_err(|error| {
                 Error::new(ErrorKind::Runtime, "the client for account checks could not be made").with_source(error)
             })?
@@ -148,7 +145,7 @@ mod tests {
     fn all_checks_have_one_client_also_on_a_runtime_that_comes_later() {
         let made = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(client()).expect("a client")
+            runtime.block_on(client(false)).expect("a client")
         };
         assert!(std::ptr::eq(made(), made()), "none is made for each check");
     }

@@ -35,11 +35,9 @@ pub(crate) fn is_answer(error: &CosmosError) -> bool {
 /// What a status that the service answered with means, whatever was asked.
 pub(crate) fn kind(status: u16) -> ErrorKind {
     match status {
-        401 | 403 => ErrorKind::Denied,
-        404 => ErrorKind::NotFound,
-        429 => ErrorKind::Throttled,
-        408 | 410 | 449 | 500..=599 => ErrorKind::Unavailable,
-        _ => ErrorKind::Refused,
+        // Gone, and retry with: the partition moves, and is there again in a moment.
+        410 | 449 => ErrorKind::Unavailable,
+        other => leader_election_http::status::kind(other),
     }
 }
 
