@@ -11,7 +11,7 @@ use azure_core::time::OffsetDateTime;
 use azure_leader_election::{
     AcquireRequest, BlobDistributedMutex, BlobMutexOptions, CancellationToken, Claim, ClaimId, CosmosAddress,
     CosmosDistributedMutex, DistributedMutex, FencedBlob, FencedStateBlob, FencingToken, HolderId, LeaderHost,
-    LeaderHostOptions,
+    LeaderHostOptions, Result, SideName, Version,
 };
 use azure_storage_blob::BlobContainerClient;
 
@@ -86,11 +86,27 @@ pub async fn drive(mutex: &dyn DistributedMutex, lease: Duration, id: ClaimId) {
         Ok(seen) => show_debug(&seen),
         Err(error) => show(&error),
     }
+    if let Some(operator) = mutex.operator() {
+        shown(operator.break_lease(None).await);
+        shown(operator.elections().await);
+    }
+    if let Some(side) = mutex.side(SideName::new("wish").expect("valid")) {
+        shown(side.read().await);
+        shown(side.create("soon").await);
+        shown(side.replace(&Version::new("\"0x8D\"").expect("valid"), "later").await);
+    }
     if let Err(error) = mutex.release(&claim).await {
         show(&error);
     }
     show_debug(&mutex);
     show_debug(&claim);
+}
+
+fn shown<T: std::fmt::Debug>(outcome: Result<T>) {
+    match outcome {
+        Ok(answer) => show_debug(&answer),
+        Err(error) => show(&error),
+    }
 }
 
 /// A host that runs for a moment: elected or refused, with all that it tells.
@@ -157,7 +173,7 @@ async fn no_signature_and_no_lease_id_is_shown_whatever_the_service_answers() {
     }
     assert_hidden(&[secret, lease_id(id)]);
     assert!(recorded().find("\"held\"").is_none() && recorded().find("Granted(Grant").is_some(), "all went well once");
-    for target in ["reqwest", "hyper_util", "typespec_client_core", "azure_leader_election"] {
+    for target in ["reqwest", "hyper_util", "typespec_client_core", "leader_election"] {
         assert!(recorded().has_traces_of(target), "{target} traces nothing: is it recorded?");
     }
 }
