@@ -11,7 +11,7 @@ mod generated;
 pub(crate) mod laws;
 mod lease;
 pub(crate) mod transport;
-mod writer;
+pub(crate) mod writer;
 
 pub use lease::{BlobDistributedMutex, BlobMutexOptions, Create};
 pub use writer::{BlobContent, FencedBlob, FencedStateBlob};

@@ -10,7 +10,7 @@ mod generated;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod laws;
 mod lease;
-mod writer;
+pub(crate) mod writer;
 
 pub use address::CosmosAddress;
 pub use lease::{CosmosDistributedMutex, CosmosMutexOptions};

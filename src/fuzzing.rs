@@ -1,4 +1,4 @@
-//! The checks of what is private, for the targets in `fuzz`. There is none of it without `--cfg fuzzing`.
+//! The laws of what is private, for the targets in `fuzz`. There is none of it without `--cfg fuzzing`.
 
 #![allow(missing_docs)]
 
@@ -6,8 +6,9 @@ use std::collections::HashMap;
 
 use azure_core::error::ErrorKind as SdkKind;
 
-use crate::stores::{blob::checks as blob, checks as texts, cosmos::checks as cosmos};
-use crate::writer::{blob_checks, partition_checks};
+use crate::blob::{laws as blob, writer::laws as blob_writer};
+use crate::cosmos::{account::laws as account, laws as cosmos, writer::laws as partition};
+use crate::laws::texts;
 
 /// The parts of the input: text, one part a line.
 fn lines(data: &[u8]) -> Vec<String> {
@@ -28,21 +29,17 @@ pub fn cosmos_document(data: &[u8]) {
 }
 
 pub fn cosmos_account(data: &[u8]) {
-    crate::stores::cosmos::account_checks::properties(data);
-}
-
-pub fn file_record(data: &[u8]) {
-    crate::stores::file::record_checks::content(data);
+    account::properties(data);
 }
 
 pub fn fence_document(data: &[u8]) {
     if let Ok(document) = serde_json::from_slice(data) {
-        partition_checks::document(document);
+        partition::document(document);
     }
 }
 
 pub fn blob_tag(data: &[u8]) {
-    blob_checks::tag(&String::from_utf8_lossy(data));
+    blob_writer::tag(&String::from_utf8_lossy(data));
 }
 
 /// The URL and, from the second line on, the blob's name.
@@ -77,6 +74,6 @@ pub fn answers(data: &[u8]) {
     let part = |number: usize| lines.get(number).cloned().unwrap_or_default();
     let headers = [("x-ms-request-id", part(1)), ("retry-after", part(2))];
     blob::answer(status, lines.first().map(String::as_str), &headers);
-    blob_checks::answer(status, lines.first().map(String::as_str), &headers);
+    blob_writer::answer(status, lines.first().map(String::as_str), &headers);
     cosmos::answer(status, part(1).parse().ok(), part(2).parse().ok().map(std::time::Duration::from_millis));
 }

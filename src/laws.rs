@@ -4,6 +4,10 @@
 //! run with the unit tests, and the targets in `fuzz`, for a coverage-guided fuzzer. Neither is part of the crate that
 //! users build.
 
+#[cfg(test)]
+mod generated;
+pub(crate) mod texts;
+
 use std::error::Error as _;
 
 use leader_election::Error;

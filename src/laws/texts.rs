@@ -1,7 +1,7 @@
 //! What holds whatever an error's text says.
 
-use leader_election::kit::redact::scrubbed;
 use crate::laws::CANARY;
+use leader_election::kit::redact::scrubbed;
 
 /// No word of a scrubbed error goes on after a question mark, in any of its causes; what stands before it stays.
 pub(crate) fn scrub(text: &str) {
