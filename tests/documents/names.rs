@@ -7,7 +7,7 @@ use std::path::Path;
 /// The names of all functions that are tests or rules of the contract.
 pub fn tests(root: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for folder in ["src", "tests", "samples"] {
+    for folder in ["src", "tests", "samples", "crates", "proof"] {
         collect(&root.join(folder), &mut names);
     }
     names
@@ -19,7 +19,7 @@ fn collect(folder: &Path, names: &mut BTreeSet<String>) {
             collect(&entry, names);
         } else if entry.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&entry).expect("readable");
-            let rules = entry.ends_with("contract/rules.rs") || entry.ends_with("contract/time.rs");
+            let rules = entry.parent().is_some_and(|folder| folder.ends_with("src/contract"));
             names.extend(functions(&text, rules));
         }
     }

@@ -1,7 +1,7 @@
 //! A blob service that is strict where Azurite is not: what the service's documentation says of leases, and nothing else.
 //!
 //! [`Oracle`] is a pure state machine: time is an argument, the same requests at the same times have the same answers. It
-//! knows containers, block and append blobs with metadata and tags, conditions, and the whole of
+//! knows containers and the lists of their blobs, block and append blobs with metadata and tags, conditions, and the whole of
 //! [Lease Blob](https://learn.microsoft.com/rest/api/storageservices/lease-blob). Whatever else is asked of it, it refuses
 //! with 501, so that no test leans on a guess. It believes every signature.
 //!
@@ -14,6 +14,7 @@ mod blob;
 mod condition;
 pub mod failure;
 pub mod lease;
+mod list;
 pub mod message;
 pub mod network;
 pub mod server;
@@ -68,7 +69,7 @@ impl Oracle {
 
     fn dispatch(&mut self, turn: Turn, request: &Request) -> Result<Response, Failure> {
         if request.blob.is_empty() {
-            return self.on_container(request);
+            return self.on_container(turn, request);
         }
         let blobs = self.containers.get_mut(&request.container).ok_or(failure::CONTAINER_NOT_FOUND)?;
         let mut blob = blobs.get_mut(&request.blob);
@@ -91,9 +92,18 @@ impl Oracle {
         }
     }
 
-    fn on_container(&mut self, request: &Request) -> Result<Response, Failure> {
-        if request.query("restype") != Some("container") || request.query("comp").is_some() {
+    fn on_container(&mut self, turn: Turn, request: &Request) -> Result<Response, Failure> {
+        if request.query("restype") != Some("container") {
             return Err(failure::NOT_IMPLEMENTED);
+        }
+        match request.query("comp") {
+            None => {}
+            Some("list") if request.method == "GET" => {
+                let blobs = self.containers.get_mut(&request.container).ok_or(failure::CONTAINER_NOT_FOUND)?;
+                blobs.values_mut().for_each(|blob| blob.lease.settle(turn.now));
+                return list::answer(self.epoch, blobs, request);
+            }
+            Some(_) => return Err(failure::NOT_IMPLEMENTED),
         }
         let exists = self.containers.contains_key(&request.container);
         match (request.method.as_str(), exists) {

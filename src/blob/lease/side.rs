@@ -150,6 +150,9 @@ impl SideBlob {
             Ok(etag) => return self.version(etag).map(Written::Done),
             Err(error) => error,
         };
+        if errors::is_absent_container(&error) && !self.may_create_container() {
+            return Err(self.failed("writing", &error));
+        }
         match errors::refusal(&error) {
             Some(Refusal::Exists | Refusal::Changed | Refusal::Absent) => {}
             _ => return Err(self.failed("writing", &error)),
@@ -162,7 +165,7 @@ impl SideBlob {
                 }
                 self.version(found.etag().ok().flatten()).map(Written::Done)
             }
-            Err(error) if errors::refusal(&error) == Some(Refusal::Absent) || errors::is_absent_blob(&error) => {
+            Err(error) if errors::is_absent_blob(&error) || errors::is_absent_container(&error) => {
                 Ok(Written::Conflict)
             }
             Err(error) => Err(self.failed("reading", &error)),

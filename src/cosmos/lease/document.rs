@@ -53,8 +53,6 @@ impl DocumentStore for LeaderDocument {
         self.documents.replace(&self.address, &seen.version, &document).await
     }
 
-    /// By a query that reads every partition of the container. It takes the data action `executeQuery`, which the role *Cosmos DB
-    /// Built-in Data Contributor* holds.
     async fn elections(&self) -> Result<Vec<String>> {
         let ids = self.documents.ids_of_those_with(&wire::MARKS, &self.address).await?;
         // Whatever somebody else has put there under a name that no election can have.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Fixture, claim};
-use crate::requests;
+use crate::{SideName, requests};
 
 /// How often the calls are made: a busy machine may stop any thread for a while, but not at each of so many calls.
 const ROUNDS: usize = 5;
@@ -37,7 +37,7 @@ pub async fn no_call_blocks_its_thread(fixture: &impl Fixture) {
 }
 
 /// For how long the heart stood still at the most during each call on a new election.
-async fn longest_pauses(fixture: &impl Fixture) -> [(&'static str, Duration); 5] {
+async fn longest_pauses(fixture: &impl Fixture) -> Vec<(&'static str, Duration)> {
     let election = fixture.fresh().await;
     let mutex = fixture.open(&election).await;
     let (a, b) = (claim(fixture, "a"), claim(fixture, "b"));
@@ -53,13 +53,26 @@ async fn longest_pauses(fixture: &impl Fixture) -> [(&'static str, Duration); 5]
     let observed = beside_a_heart(async move { drop(m.observe().await) }).await;
     let (m, c) = call(&a);
     let released = beside_a_heart(async move { drop(m.release(&c).await) }).await;
-    [
+    let mut pauses = vec![
         ("try_acquire, granted", granted),
         ("try_acquire, held", refused),
         ("renew", renewed),
         ("observe", observed),
         ("release", released),
-    ]
+    ];
+    if let Some(operator) = mutex.operator() {
+        let listing = Arc::clone(&operator);
+        let broken = beside_a_heart(async move { drop(operator.break_lease(None).await) }).await;
+        let listed = beside_a_heart(async move { drop(listing.elections().await) }).await;
+        pauses.extend([("break_lease", broken), ("elections", listed)]);
+    }
+    if let Some(side) = SideName::new("contractone").ok().and_then(|name| mutex.side(name)) {
+        let reading = Arc::clone(&side);
+        let written = beside_a_heart(async move { drop(side.create("text").await) }).await;
+        let read = beside_a_heart(async move { drop(reading.read().await) }).await;
+        pauses.extend([("side record, create", written), ("side record, read", read)]);
+    }
+    pauses
 }
 
 /// Where a host makes its calls.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use leader_election::document::{DocumentStore, Record, Stored, Written};
-use leader_election::{Result, Version, async_trait};
+use leader_election::{DistributedMutex, MemoryMutex, Result, SideName, SideRecord, Version, async_trait};
 use tokio::time::Instant;
 
 /// Clones share the record. Its service keeps tokio's time.
@@ -12,6 +12,8 @@ pub struct MemoryDocument {
     state: Arc<Mutex<State>>,
     started: Instant,
     phantom_every: usize,
+    /// Keeps the side records.
+    beside: MemoryMutex,
 }
 
 #[derive(Debug, Default)]
@@ -26,7 +28,7 @@ struct State {
 impl MemoryDocument {
     /// Every `phantom_every`th write that is carried out is answered as a conflict.
     pub fn new(phantom_every: usize) -> Self {
-        Self { state: Arc::default(), started: Instant::now(), phantom_every }
+        Self { state: Arc::default(), started: Instant::now(), phantom_every, beside: MemoryMutex::new() }
     }
 
     pub fn delete(&self) {
@@ -66,6 +68,10 @@ impl DocumentStore for MemoryDocument {
         let mut state = self.state();
         let matches = state.document.as_ref().is_some_and(|(version, _)| *version == seen.version);
         Ok(if matches { self.put(&mut state, record) } else { Written::Conflict })
+    }
+
+    fn side(&self, name: SideName) -> Option<Arc<dyn SideRecord>> {
+        self.beside.side(name)
     }
 
     fn election(&self) -> &str {

@@ -55,7 +55,7 @@ impl Blob {
         Ok(Self {
             kind,
             content: request.body.clone(),
-            metadata: request.headers_under("x-ms-meta-"),
+            metadata: metadata(request)?,
             tags: request.header("x-ms-tags").map(tags::from_header).transpose()?.unwrap_or_default(),
             lease,
             version: turn.number,
@@ -67,7 +67,8 @@ impl Blob {
         match (request.method.as_str(), request.query("comp")) {
             ("PUT", Some("lease")) => self.lease(turn, request),
             ("PUT", Some("metadata")) => {
-                self.write(turn, request, |blob| blob.metadata = request.headers_under("x-ms-meta-"))?;
+                let metadata = metadata(request)?;
+                self.write(turn, request, |blob| blob.metadata = metadata)?;
                 Ok(Response::new(200))
             }
             ("PUT", Some("appendblock")) => self.append(turn, request),
@@ -100,6 +101,18 @@ impl Blob {
 
     pub fn etag(&self) -> String {
         format!("0x{:015X}", self.version)
+    }
+
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    pub fn content_length(&self) -> usize {
+        self.content.len()
+    }
+
+    pub fn kind(&self) -> &'static str {
+        if self.kind == Kind::Append { "AppendBlob" } else { "BlockBlob" }
     }
 
     /// When it was last written to.
@@ -193,10 +206,9 @@ impl Blob {
     }
 
     fn described(&self, response: Response) -> Response {
-        let kind = if self.kind == Kind::Append { "AppendBlob" } else { "BlockBlob" };
         let (state, status, duration) = self.lease.shown();
         let mut response = response
-            .with("x-ms-blob-type", kind)
+            .with("x-ms-blob-type", self.kind())
             .with("x-ms-lease-state", state)
             .with("x-ms-lease-status", status)
             .with("content-type", "application/octet-stream");
@@ -210,6 +222,14 @@ impl Blob {
             .iter()
             .fold(response, |response, (name, value)| response.with(&format!("x-ms-meta-{name}"), value))
     }
+}
+
+/// 8 KiB at the most, names and values together. See
+/// [Setting metadata](https://learn.microsoft.com/rest/api/storageservices/setting-and-retrieving-properties-and-metadata-for-blob-resources).
+fn metadata(request: &Request) -> Result<BTreeMap<String, String>, Failure> {
+    let metadata = request.headers_under("x-ms-meta-");
+    let length: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if length > 8_192 { Err(failure::METADATA_TOO_LARGE) } else { Ok(metadata) }
 }
 
 /// 0 to 60 seconds.

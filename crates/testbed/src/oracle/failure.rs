@@ -16,6 +16,8 @@ const fn failure(status: u16, code: &'static str) -> Failure {
 pub const INVALID_HEADER: Failure = failure(400, "InvalidHeaderValue");
 pub const MISSING_HEADER: Failure = failure(400, "MissingRequiredHeader");
 pub const MULTIPLE_CONDITIONS: Failure = failure(400, "MultipleConditionHeadersNotSupported");
+pub const METADATA_TOO_LARGE: Failure = failure(400, "MetadataTooLarge");
+pub const QUERY_OUT_OF_RANGE: Failure = failure(400, "OutOfRangeQueryParameterValue");
 pub const INVALID_XML: Failure = failure(400, "InvalidXmlDocument");
 pub const INVALID_TAGS: Failure = failure(400, "InvalidTag");
 

@@ -12,16 +12,26 @@ use super::flaw::{Flaw, Flawless, Right, assert_found, documents, leases, verdic
 
 #[tokio::test(start_paused = true)]
 async fn control_the_rules_of_side_records_pass_a_store_that_keeps_them() {
-    let store = leases(Flawless);
-    assert_eq!(verdict(contract::a_side_record_is_created_once_and_replaced_by_its_version(&store)).await, None);
-    assert_eq!(verdict(contract::of_many_that_replace_a_side_record_at_once_one_does(&store)).await, None);
-    assert_eq!(verdict(contract::a_side_record_takes_8192_bytes_and_none_more(&store)).await, None);
-    assert_eq!(verdict(contract::a_side_record_touches_neither_lease_nor_record(&store)).await, None);
+    for store in [leases(Flawless), documents(Flawless)] {
+        assert_eq!(verdict(contract::a_side_record_is_created_once_and_replaced_by_its_version(&store)).await, None);
+        assert_eq!(verdict(contract::of_many_that_replace_a_side_record_at_once_one_does(&store)).await, None);
+        assert_eq!(verdict(contract::a_side_record_takes_8192_bytes_and_none_more(&store)).await, None);
+        assert_eq!(verdict(contract::a_side_record_touches_neither_lease_nor_record(&store)).await, None);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_without_side_records_passes() {
-    let store = documents(Flawless);
+    #[derive(Debug, Clone)]
+    struct Alone;
+
+    impl Flaw for Alone {
+        fn side(&self, _: &Right, _: SideName) -> Option<Arc<dyn SideRecord>> {
+            None
+        }
+    }
+
+    let store = leases(Alone);
     assert_eq!(verdict(contract::a_side_record_is_created_once_and_replaced_by_its_version(&store)).await, None);
     assert_eq!(verdict(contract::a_side_record_touches_neither_lease_nor_record(&store)).await, None);
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use leader_election::contract;
 use leader_election::{
-    Acquire, AcquireRequest, Claim, FencingToken, Grant, Leader, Observation, Renew, Result, async_trait,
+    Acquire, AcquireRequest, Claim, FencingToken, Grant, Leader, Observation, Operator, Renew, Result, SideContent,
+    SideName, SideRecord, Version, Written, async_trait,
 };
 
 use super::flaw::{Elections, Flaw, Flawless, LEASE, Right, assert_found, documents, leases, verdict};
@@ -152,11 +154,68 @@ impl Flaw for Blocks {
         self.at("observe");
         right.observe().await
     }
+
+    fn operator(&self, right: &Right) -> Option<Arc<dyn Operator>> {
+        Some(Arc::new(BlockingOperator { right: right.operator()?, blocks: self.clone() }))
+    }
+
+    fn side(&self, right: &Right, name: SideName) -> Option<Arc<dyn SideRecord>> {
+        Some(Arc::new(BlockingSide { right: right.side(name)?, blocks: self.clone() }))
+    }
+}
+
+struct BlockingOperator {
+    right: Arc<dyn Operator>,
+    blocks: Blocks,
+}
+
+#[async_trait]
+impl Operator for BlockingOperator {
+    async fn break_lease(&self, period: Option<Duration>) -> Result<Duration> {
+        self.blocks.at("break_lease");
+        self.right.break_lease(period).await
+    }
+
+    async fn elections(&self) -> Result<Vec<String>> {
+        self.blocks.at("elections");
+        self.right.elections().await
+    }
+}
+
+struct BlockingSide {
+    right: Arc<dyn SideRecord>,
+    blocks: Blocks,
+}
+
+#[async_trait]
+impl SideRecord for BlockingSide {
+    async fn read(&self) -> Result<Option<SideContent>> {
+        self.blocks.at("side record, read");
+        self.right.read().await
+    }
+
+    async fn create(&self, text: &str) -> Result<Written> {
+        self.blocks.at("side record, create");
+        self.right.create(text).await
+    }
+
+    async fn replace(&self, seen: &Version, text: &str) -> Result<Written> {
+        self.right.replace(seen, text).await
+    }
 }
 
 #[tokio::test]
 async fn a_store_that_blocks_its_thread_for_a_third_of_the_lease_is_found_out_and_the_call_is_named() {
-    for call in ["try_acquire", "renew", "release", "observe"] {
+    for call in [
+        "try_acquire",
+        "renew",
+        "release",
+        "observe",
+        "break_lease",
+        "elections",
+        "side record, create",
+        "side record, read",
+    ] {
         let verdict = verdict(contract::no_call_blocks_its_thread(&leases(Blocks(call)))).await;
         assert_found(verdict, "rule 10", call);
     }

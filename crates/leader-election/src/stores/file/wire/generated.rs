@@ -46,7 +46,7 @@ fn time() -> impl Strategy<Value = Option<SystemTime>> {
 }
 
 fn data() -> impl Strategy<Value = Option<LeaderData>> {
-    prop::option::of(".{1,300}".prop_map(|text| LeaderData::new(text).expect("of 1,200 bytes at the most")))
+    prop::option::of("(\\PC|\\pC){1,64}".prop_map(|text| LeaderData::new(text).expect("valid")))
 }
 
 prop_compose! {
