@@ -193,7 +193,12 @@ fn explain_silence(doing: &str, address: &Address, error: &azure_core::Error) ->
         _ => (ErrorKind::Refused, "the request could not be made, or its answer not be read".to_owned()),
     };
     let advice = advice(&text).map(|advice| format!("; {advice}")).unwrap_or_default();
-    Error::new(kind, format!("{doing} {address} failed: {why}{advice}")).with_source(cause)
+    let explained = Error::new(kind, format!("{doing} {address} failed: {why}{advice}"));
+    match error.kind() {
+        // The SDK quotes the whole answer that it cannot read: of any length, and with whatever a proxy repeats in it.
+        SdkKind::DataConversion => explained,
+        _ => explained.with_source(cause),
+    }
 }
 
 fn answer(error: &azure_core::Error) -> Option<(StatusCode, &str)> {

@@ -105,7 +105,7 @@ proptest! {
 
     #[test]
     fn any_silence_has_a_kind_and_shows_no_signature(
-        kind in prop::sample::select(vec![SdkKind::Io, SdkKind::Connection, SdkKind::Credential, SdkKind::Other]),
+        kind in prop::sample::select(vec![SdkKind::Io, SdkKind::Connection, SdkKind::Credential, SdkKind::DataConversion, SdkKind::Other]),
         before in text(),
         url in parsed_url(),
         after in text(),

@@ -11,7 +11,7 @@ use azure_core::time::OffsetDateTime;
 use azure_leader_election::{
     AcquireRequest, BlobDistributedMutex, BlobMutexOptions, CancellationToken, Claim, ClaimId, CosmosAddress,
     CosmosDistributedMutex, DistributedMutex, FencedBlob, FencedStateBlob, FencingToken, HolderId, LeaderHost,
-    LeaderHostOptions,
+    LeaderHostOptions, Result, SideName, Version,
 };
 use azure_storage_blob::BlobContainerClient;
 
@@ -86,11 +86,27 @@ pub async fn drive(mutex: &dyn DistributedMutex, lease: Duration, id: ClaimId) {
         Ok(seen) => show_debug(&seen),
         Err(error) => show(&error),
     }
+    if let Some(operator) = mutex.operator() {
+        shown(operator.break_lease(None).await);
+        shown(operator.elections().await);
+    }
+    if let Some(side) = mutex.side(SideName::new("wish").expect("valid")) {
+        shown(side.read().await);
+        shown(side.create("soon").await);
+        shown(side.replace(&Version::new("\"0x8D\"").expect("valid"), "later").await);
+    }
     if let Err(error) = mutex.release(&claim).await {
         show(&error);
     }
     show_debug(&mutex);
     show_debug(&claim);
+}
+
+fn shown<T: std::fmt::Debug>(outcome: Result<T>) {
+    match outcome {
+        Ok(answer) => show_debug(&answer),
+        Err(error) => show(&error),
+    }
 }
 
 /// A host that runs for a moment: elected or refused, with all that it tells.
