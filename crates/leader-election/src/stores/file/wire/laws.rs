@@ -50,7 +50,9 @@ fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) if one.is_f64() && other.is_f64() => {
             let (one, other) = (one.as_f64().unwrap_or_default(), other.as_f64().unwrap_or_default());
-            (one - other).abs() <= one.abs() * 4.0 * f64::EPSILON
+            // Next to zero a last digit is more than that part of the number.
+            let least = f64::from_bits(1);
+            (one - other).abs() <= one.abs() * 4.0 * f64::EPSILON + 4.0 * least
         }
         (Value::Array(one), Value::Array(other)) => {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
