@@ -12,7 +12,8 @@ use crate::port::{SideName, SideRecord, Version, Written};
 
 /// One record under compare-and-swap: an item in Cosmos DB, a Kubernetes Lease, a blob with its ETag.
 ///
-/// One call is one attempt: no waiting, no retrying, no clock. Reads must see the latest write.
+/// One call is one attempt: no retrying, no clock, and no waiting but some milliseconds for a lock of the service's
+/// ([how long](crate::guide::adding_a_store#5-the-kit)). Reads must see the latest write.
 ///
 /// # Errors
 /// As [`DistributedMutex`](crate::DistributedMutex): transient when the outcome is unknown, anything else when a human must act. A record that
