@@ -1,4 +1,4 @@
-//! The contract of [`DistributedMutex`] as a suite of tests that every store must pass.
+//! The contract of [`DistributedMutex`] as a suite of tests that every store must pass (feature `contract`).
 //!
 //! A store of your own joins in by implementing [`Fixture`] and calling [`contract_tests!`](crate::contract_tests) in
 //! an integration test, with this crate's feature `contract` among the dev-dependencies. Each rule becomes a test of
@@ -39,8 +39,27 @@
 //! # }
 //! ```
 //!
-//! What a store does not offer is skipped: rule 14 without a version, rule 15 without an operator, rule 16 without side records. What the
-//! suite cannot see is in [`guide::adding_a_store`](crate::guide::adding_a_store).
+//! # What is skipped
+//!
+//! A rule about what a store does not offer passes, and prints why: `skipped: rule 15, as the store has no operator`. See it by
+//! `cargo test --test contract -- --nocapture`.
+//!
+//! | Needs | Rules |
+//! |---|---|
+//! | [`Fixture::delete_record`] | [`tokens_rise_over_deletion`] |
+//! | [`Fixture::break_lease`], or an operator | [`a_broken_lease_is_lost`] |
+//! | a version in the observation | [`a_version_changes_with_every_write_and_with_nothing_else`], and most of [`a_lapsed_version_that_is_not_the_present_one_is_refused`] |
+//! | [`operator`](DistributedMutex::operator) | [`a_lease_broken_without_a_period_is_lost_and_runs_out_first`], [`a_lease_broken_with_zero_is_free_at_once`], [`a_break_of_what_nobody_holds_is_well`], [`a_period_that_the_store_does_not_know_breaks_nothing`], [`the_elections_that_are_listed_include_this_one`] |
+//! | [`side`](DistributedMutex::side) | the four that begin with `a_side_record_` or `of_many_that_replace_a_side_record_` |
+//!
+//! # What it takes
+//!
+//! A store that answers. A transient error fails a rule, as any other error does; except where many contend at once
+//! ([`tokens_rise_under_contention`], [`one_winner_in_a_race`], [`of_many_that_replace_a_side_record_at_once_one_does`]) and where a call was
+//! dropped ([`acquire_is_repeatable_after_a_lost_answer`]): there the answer to an acquire, or to a write, may be one. For a network that
+//! loses answers, write a test of your own.
+//!
+//! What the suite cannot see is in [`guide::adding_a_store`](crate::guide::adding_a_store).
 //!
 //! The calls of one rule are made on a thread where nothing else runs; those of the others on the runtime of the test. A rule
 //! that needs an answer within the lease, and gets it too late, begins again, five times at most.
@@ -96,20 +115,25 @@ pub trait Fixture: Send + Sync {
     /// A lease that this store grants, in whole milliseconds: its shortest, if its answers come in a tenth of that.
     fn lease(&self) -> Duration;
 
-    /// Deletes the election's record, as an operator would; `false` where there is nothing to delete.
+    /// Deletes the election's record, as a person with the rights would; `false` where there is nothing to delete. Default: `false`.
+    /// Implement it wherever a record can be deleted.
     async fn delete_record(&self, election: &Self::Election) -> bool {
         let _ = election;
         false
     }
 
-    /// Breaks the lease at once, as an operator would; `false` where that cannot be done.
+    /// Breaks the lease at once; `false` where that cannot be done. Default: by [`Operator::break_lease`](crate::Operator::break_lease)
+    /// with a period of zero, if the store has an operator.
+    ///
+    /// Implement it where leases are also broken past this crate: by the service's own command, or by a deletion of the key.
     async fn break_lease(&self, election: &Self::Election) -> bool {
-        let _ = election;
-        false
+        let Some(operator) = self.open(election).await.operator() else { return false };
+        operator.break_lease(Some(Duration::ZERO)).await.expect("rule 15: any store can break with zero");
+        true
     }
 }
 
-/// Makes a `#[tokio::test]` of every rule, for a fixture that the given expression makes.
+/// Makes a `#[tokio::test]` of every rule, for a fixture that the given expression makes (feature `contract`).
 ///
 /// The second form adds arguments to `#[tokio::test]`, such as `start_paused = true`.
 #[macro_export]
@@ -162,6 +186,11 @@ macro_rules! contract_tests {
             }
         )+
     };
+}
+
+/// For whoever asks why a test took no time. Printed, as a fixture's program need have no subscriber.
+fn skipped(rule: &str, lacks: &str) {
+    println!("skipped: {rule}, as {lacks}");
 }
 
 fn claim(fixture: &impl Fixture, holder: &str) -> Claim {

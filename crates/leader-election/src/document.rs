@@ -15,6 +15,8 @@ mod record;
 mod store;
 mod watching;
 
+// Its home is the crate's root.
+#[doc(no_inline)]
 pub use crate::port::Written;
 pub use mutex::DocumentMutex;
 pub use record::Record;

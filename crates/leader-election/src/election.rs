@@ -114,7 +114,7 @@ pub struct Election<E> {
     nudged: bool,
     foreign_lease: Option<Duration>,
     /// How many answers in a row refused the lease without a word of who holds it.
-    unexplained: u8,
+    unexplained: u32,
     /// How many terms in a row were shorter than a lease and ended by the task itself.
     short_terms: u32,
     /// How long this host rests after its term.

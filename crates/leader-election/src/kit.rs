@@ -2,7 +2,9 @@
 //!
 //! | You have | Take |
 //! |---|---|
-//! | a client with pooled connections | [`OnRequestThreads`] around your mutex, or [`on_request_threads`] around a request |
+//! | a client with pooled connections, which is also called from elsewhere than a host | [`OnRequestThreads`] around your mutex, or [`on_request_threads`] around a request |
+//! | a client whose calls block | `tokio::task::spawn_blocking`, or a thread of the store's own: the [guide](crate::guide::adding_a_store), 5 |
+//! | a lock of the service's to wait for | [`patience`] |
 //! | a credential that expires, or is slow to come | [`credential`], with [`patience`] |
 //! | a fencing token to grant | [`record::next_token`]; a service that tells whole seconds: [`service_time`] |
 //! | a record that anybody may have edited | [`untrusted::Fields`]; for a whole record as JSON: [`document::json`](crate::document::json) |

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// has started it, which often passes it on.
 const ECHO: Duration = Duration::from_millis(500);
 
-/// Cancelled when this process is asked to end: the `shutdown` of [`LeaderHost::run`](crate::LeaderHost::run).
+/// Cancelled when this process is asked to end: the `shutdown` of [`LeaderHost::run`](crate::LeaderHost::run) (feature `signal`).
 ///
 /// It listens from now on to `SIGTERM` and `SIGINT` (Ctrl-C); on Windows to Ctrl-C, Ctrl-Break, and the end of the console, the
 /// session or the machine. The first cancels the token, so the leader hands over. A second one ends the process at once by

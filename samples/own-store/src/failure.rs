@@ -1,6 +1,6 @@
 //! What an error of SQLite's means to a host.
 
-use leader_election::kit::redact::{printable, scrubbed};
+use leader_election::kit::redact::scrubbed;
 use leader_election::{Error, ErrorKind};
 use rusqlite::ErrorCode;
 
@@ -18,7 +18,7 @@ pub(crate) fn failed(error: rusqlite::Error) -> Error {
         _ => (ErrorKind::Refused, "SQLite refused the statement: does the table have the columns of this store?"),
     };
     let cause = scrubbed(&error);
-    Error::new(kind, format!("{what} ({})", printable(&cause.root()))).with_source(cause)
+    Error::new(kind, format!("{what} ({})", cause.root())).with_source(cause)
 }
 
 /// When in doubt, the kind is a transient one: the host asks again, and stops at its lease's end.

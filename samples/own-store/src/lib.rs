@@ -56,8 +56,8 @@ pub type SqliteMutex = DocumentMutex<SqliteStore>;
 ///
 /// # Errors
 ///
-/// [`InvalidSetting`](ErrorKind::InvalidSetting) for a name other than 1 to 128 of the ASCII letters, digits, `.`, `-` and `_`,
-/// and for an empty path; [`Runtime`](ErrorKind::Runtime) when the system refuses the store's thread.
+/// [`InvalidSetting`](ErrorKind::InvalidSetting) for a name other than 1 to 128 of the ASCII letters, digits, `.`, `-` and `_`, for one that
+/// begins with a dot or [names a side record](leader_election::SideName::check_election), and for an empty path; [`Runtime`](ErrorKind::Runtime) when the system refuses the store's thread.
 pub fn elect(path: impl AsRef<Path>, election: &str) -> Result<SqliteMutex> {
     name::check(election)?;
     let path = std::path::absolute(path).map_err(|error| {

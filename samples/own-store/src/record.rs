@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leader_election::document::{DocumentStore, Record, Stored, Written, json};
-use leader_election::{Error, Result, SideName, SideRecord, Version, async_trait};
+use leader_election::document::{DocumentStore, Record, Stored, json};
+use leader_election::{Error, Result, SideName, SideRecord, Version, Written, async_trait};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::database::{Database, Table};

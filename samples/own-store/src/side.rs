@@ -1,7 +1,6 @@
 //! The side records: in a table of their own, so that no write to one looks like the leader's sign of life.
 
-use leader_election::document::Written;
-use leader_election::{Error, ErrorKind, Result, SideContent, SideName, SideRecord, Version, async_trait};
+use leader_election::{Error, ErrorKind, Result, SideContent, SideName, SideRecord, Version, Written, async_trait};
 use rusqlite::{OptionalExtension, params};
 
 use crate::database::{Database, Table};

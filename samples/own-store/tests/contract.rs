@@ -45,12 +45,6 @@ impl Fixture for Sqlite {
         let connection = rusqlite::Connection::open(election.database()).expect("the database opens");
         connection.execute("DELETE FROM leader_election", []).expect("the table is there") > 0
     }
-
-    async fn break_lease(&self, election: &Folder) -> bool {
-        let operator = self.open(election).await.operator().expect("a document store has an operator");
-        operator.break_lease(Some(Duration::ZERO)).await.expect("zero is known");
-        true
-    }
 }
 
 leader_election::contract_tests!(Sqlite; flavor = "multi_thread");

@@ -16,7 +16,8 @@ const ROUNDS: usize = 5;
 /// Rule 10: no call blocks its thread, as the requests of other elections wait for it.
 ///
 /// A heartbeat runs beside each call, on one thread. A call is found out when each of five times the
-/// heart stood still for a quarter of the lease.
+/// heart stood still for a quarter of the lease. A store that blocks for less than that is not found: make your service slow (a write lock
+/// that another process holds, a delay in a proxy), so that an answer takes longer than a quarter of the lease, and run this then.
 pub async fn no_call_blocks_its_thread(fixture: &impl Fixture) {
     let limit = fixture.lease() / 4;
     let mut shortest: BTreeMap<&str, Duration> = BTreeMap::new();

@@ -4,7 +4,7 @@
 //! fields in the same object, builds the object by [`write`](self::write()) and reads it by [`read`].
 //!
 //! What is read is [untrusted](crate::kit::untrusted): each field has bounds, and what is outside them is an error that names the field.
-//! Fields that are not ours are kept.
+//! Fields that are not ours are kept. A text is bounded by [`MAX_BYTES`], both as it is read and as it is written.
 //!
 //! ```
 //! use leader_election::document::{Record, json};
@@ -44,6 +44,20 @@ use crate::token::FencingToken;
 /// [`DocumentStore::Rest`](super::DocumentStore::Rest).
 pub type Rest = Map<String, Value>;
 
+/// The most bytes that a record's text may have: 65,536. [`from_text`] refuses a longer one, and [`to_text`] makes none of what
+/// [`from_text`] gave. Make a column this wide, and read no more than this and one byte.
+///
+/// Half of it is for the record: 4,096 bytes of [data](Record::data) grow to 24,576 where each is a control character, and the other
+/// fields have less than 8 KiB. The other half is for [fields of others](Rest).
+///
+/// ```
+/// use leader_election::document::json::{self, MAX_BYTES};
+///
+/// let refused = json::from_text(&[b' '; MAX_BYTES + 1], "the record of nightly").unwrap_err();
+/// assert!(refused.to_string().contains("longer than 65,536 bytes"));
+/// ```
+pub const MAX_BYTES: usize = 64 * 1024;
+
 const SCHEMA: u64 = 1;
 
 const DATA: &str = "data";
@@ -51,19 +65,37 @@ const DATA: &str = "data";
 pub(crate) const ELECTED_AT: &str = "electedAtMs";
 pub(crate) const RENEWED_AT: &str = "renewedAtMs";
 
-/// The text of a record, indented for those who look at it: our fields over what else was there. Its times are in milliseconds
-/// since 1970.
+/// The fields of a record's text.
+pub(crate) const OURS: [&str; 12] = [
+    "schemaVersion",
+    "holder",
+    "previousHolder",
+    "claim",
+    "write",
+    "fencingToken",
+    "leaseMs",
+    "renewEveryMs",
+    "renewals",
+    DATA,
+    ELECTED_AT,
+    RENEWED_AT,
+];
+
+/// The text of a record: our fields over what else was there. Its times are in milliseconds since 1970. It is indented for those who
+/// look at it, unless that would be longer than [`MAX_BYTES`].
 #[must_use]
 pub fn to_text(record: &Record, rest: &Rest) -> String {
     let time = |time: Option<SystemTime>| json!(time.and_then(since_1970));
     let times = [(ELECTED_AT, time(record.elected_at)), (RENEWED_AT, time(record.renewed_at))];
-    format!("{:#}\n", Value::Object(write(record, times, rest.clone())))
+    let object = Value::Object(write(record, times, rest.clone()));
+    let indented = format!("{object:#}\n");
+    if indented.len() <= MAX_BYTES { indented } else { object.to_string() }
 }
 
 /// Reads the text of a record that anybody may have written. `what` names it in the error: "the blob nightly".
 ///
 /// # Errors
-/// [`CorruptRecord`](ErrorKind::CorruptRecord), with the field and with what to do.
+/// [`CorruptRecord`](ErrorKind::CorruptRecord), with the field and with what to do; also for more than [`MAX_BYTES`].
 pub fn from_text(text: &[u8], what: &str) -> Result<(Record, Rest)> {
     parse(text).map_err(|wrong| {
         let advice = begin_anew(what, "the service's time");
@@ -73,13 +105,21 @@ pub fn from_text(text: &[u8], what: &str) -> Result<(Record, Rest)> {
 
 /// As [`from_text`]; what is wrong is told for a sentence that begins with the record's name.
 pub(crate) fn parse(text: &[u8]) -> Result<(Record, Rest), String> {
-    let rest = match serde_json::from_slice(text) {
+    if text.len() > MAX_BYTES {
+        return Err("is longer than 65,536 bytes".to_owned());
+    }
+    let mut rest: Rest = match serde_json::from_slice(text) {
         Ok(Value::Object(rest)) => rest,
         Ok(_) => return Err("is no JSON object".to_owned()),
         Err(_) => return Err("is no JSON".to_owned()),
     };
     let record = read(&Fields::new(&rest, wrong), [ELECTED_AT, RENEWED_AT], time);
     let record = record.map_err(|error| error.to_string())?;
+    rest.retain(|name, _| !OURS.contains(&name.as_str()));
+    // As it will be written: `1e15` has four characters here, and eighteen then.
+    if Value::Object(rest.clone()).to_string().len() > MAX_BYTES / 2 {
+        return Err("is longer than a record can be: fields of others take more than 32,768 bytes".to_owned());
+    }
     Ok((record, rest))
 }
 

@@ -34,7 +34,8 @@ pub struct Record {
     pub previous: Option<HolderId>,
     /// The [fingerprint](ClaimId::fingerprint) of the claim that leads, or led.
     pub claim: String,
-    /// The number of this very write.
+    /// The number of this very write: 128 random bits, drawn anew for each, so a store without versions may take it for one. An edit by hand leaves
+    /// it as it was.
     pub write: String,
     /// The token of the latest term.
     pub fencing_token: FencingToken,

@@ -12,7 +12,8 @@ use crate::port::{SideName, SideRecord, Version, Written};
 
 /// One record under compare-and-swap: an item in Cosmos DB, a Kubernetes Lease, a blob with its ETag.
 ///
-/// One call is one attempt: no waiting, no retrying, no clock. Reads must see the latest write.
+/// One call is one attempt: no retrying, no clock, and no waiting but some milliseconds for a lock of the service's
+/// ([how long](crate::guide::adding_a_store#5-the-kit)). Reads must see the latest write.
 ///
 /// # Errors
 /// As [`DistributedMutex`](crate::DistributedMutex): transient when the outcome is unknown, anything else when a human must act. A record that
@@ -27,10 +28,12 @@ pub trait DocumentStore: Debug + Send + Sync + 'static {
     /// What else stands in the document and is to be kept, such as [`json::Rest`](super::json::Rest); `()` where nothing else can.
     type Rest: Clone + Debug + Default + Send + Sync + 'static;
 
-    /// Reads the document; `None` when there is none. Never from a cache or a replica that may be behind.
+    /// Reads the document; `None` when there is none. Never from a cache or a replica that may be behind. The fencing token of the next term is
+    /// made of what this tells: [`Record::fencing_token`] and [`Stored::server_ms`].
     async fn read(&self) -> Result<Option<Stored<Self::Rest>>>;
 
-    /// Creates the document, unless there is one: then [`Conflict`](Written::Conflict), also when it cannot be understood.
+    /// Creates the document, unless there is one: then [`Conflict`](Written::Conflict), also when it cannot be understood. It is no grant: the
+    /// record has no holder yet, is read next, and replaced then.
     async fn create(&self, record: &Record) -> Result<Written>;
 
     /// Replaces the document if it still has [the version that was seen](Stored::version), in one step of the service's: to read and then to
@@ -86,8 +89,8 @@ pub struct Stored<R> {
     pub version: Version,
     /// What it says.
     pub record: Record,
-    /// The service's time in milliseconds since 1970, as late as the store knows it; tokens follow it where the record was
-    /// deleted.
+    /// The service's time in milliseconds since 1970, as of this read; tokens follow it where the record was deleted. Default: `None`, from a
+    /// service that does not tell it.
     pub server_ms: Option<u64>,
     /// What else stands in it.
     pub rest: R,

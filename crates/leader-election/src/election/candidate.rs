@@ -7,8 +7,8 @@ use super::{Action, Election, Entropy, Failure, Flight, Kind, Moment, Phase, Rep
 use crate::port::{Grant, Held, Version};
 use crate::timing::Timing;
 
-/// After so many refusals in a row that name no leader they are told. Two can come of a race.
-const UNEXPLAINED: u8 = 3;
+/// After so many refusals in a row that name no leader they are told, at the least. Two can come of a race.
+const UNEXPLAINED: u128 = 3;
 
 /// A record of a document store, and since when this host has seen it unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -169,7 +169,10 @@ impl<E: Entropy> Election<E> {
         let silent =
             held.leader.is_none() && held.lease.is_none() && held.version.is_none() && held.retry_after.is_none();
         self.unexplained = if silent { self.unexplained.saturating_add(1) } else { 0 };
-        if self.unexplained == UNEXPLAINED {
+        // A new leader takes the lease first and writes its name then, within the same attempt.
+        let timing = &self.settings.timing;
+        let polls = timing.attempt_timeout().as_nanos().div_ceil(timing.poll_every().as_nanos().max(1)) + 1;
+        if u128::from(self.unexplained) == polls.max(UNEXPLAINED) {
             self.act(Action::Report(Report::RefusedWithoutLeader));
         }
     }

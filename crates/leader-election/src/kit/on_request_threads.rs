@@ -22,6 +22,9 @@ use crate::token::FencingToken;
 /// threads; whoever calls the store from elsewhere would open a connection that the host's next renewal may be sent on, and that
 /// stands still when that runtime does. So wrap what talks to a service, and keep the wrapper.
 ///
+/// It is needed for who calls from elsewhere than a host, on a store that shares something between its calls: pooled connections, or an async lock
+/// in which they take turns. A store that keeps nothing of the kind needs no wrapper.
+///
 /// Clones share the mutex. Dropping a call drops the request.
 ///
 /// ```

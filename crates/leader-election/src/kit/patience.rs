@@ -1,5 +1,5 @@
-//! How long a request waits for its access token before it fails with how long signing in has taken: what a store passes to
-//! [`SharedSecret::get`](super::credential::SharedSecret::get).
+//! How long a call waits for something of the store's own before it fails with what it waited for: for an access token, by
+//! [`SharedSecret::get`](super::credential::SharedSecret::get), or for a lock that another process holds.
 //!
 //! A host drops an attempt at its limit, and then nothing is known but that there was no answer. So the store's call fails by
 //! itself before that, with what it waited for; the fetch goes on, and the next attempt finds the token. A store does not know
@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-/// For an attempt of a host's: a quarter of the attempt timeout that goes with the lease by default, which is the least that a
-/// candidate waits for an answer. Take it in `try_acquire`, `renew` and `release`.
+/// For an attempt of a host's: a quarter of the attempt timeout that goes with the lease by default (a fifth of the lease, 6 s at the most), which
+/// is the least that a candidate waits for an answer. Take it in `try_acquire`, `renew` and `release`.
 ///
 /// ```
 /// use leader_election::kit::patience::within_an_attempt;

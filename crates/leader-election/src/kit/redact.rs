@@ -3,6 +3,10 @@
 //! A client's own error may hold a URL with a signature in its query, in its text and in its `Debug`. So a store wraps what is left by
 //! [`scrubbed`], and quotes a service's own words by [`printable`].
 //!
+//! In this order: [`scrubbed`] the client's error, which cuts the queries of URLs from all its causes; [`root`](Cause::root) for your
+//! message, which is printable already; the [`Cause`] itself as the source. [`printable`] is for texts that are no error, such as an
+//! answer's body; it [scrubs](scrub) first and cuts then, so that no half of a signature is left.
+//!
 //! ```
 //! use leader_election::kit::redact::{printable, scrubbed};
 //! use leader_election::{Error, ErrorKind};

@@ -59,7 +59,7 @@ pub enum Loss {
 /// What became of a conditional write.
 ///
 /// ```
-/// use leader_election::{Version, document::Written};
+/// use leader_election::{Version, Written};
 ///
 /// let written = Written::Done(Version::new("2")?);
 /// assert_ne!(written, Written::Conflict);

@@ -36,7 +36,8 @@ pub trait Operator: Send + Sync {
     /// zero. Otherwise those of [`observe`](super::DistributedMutex::observe).
     async fn break_lease(&self, period: Option<Duration>) -> Result<Duration>;
 
-    /// The names of the elections that are kept in the same place as this one, in order.
+    /// The names of the elections that are kept in the same place as this one, in the order of their bytes. Names that no election can have are
+    /// left out. An election that nobody has led yet need not be among them.
     ///
     /// # Errors
     /// [`Refused`](crate::ErrorKind::Refused) by a store that cannot list them; otherwise those of
@@ -46,13 +47,38 @@ pub trait Operator: Send + Sync {
 
 /// One small record beside an election's, under compare-and-swap. See [`DistributedMutex::side`](super::DistributedMutex::side).
 ///
-/// Nothing that is done to it counts as a sign of life of the leader, or touches the lease.
+/// Nothing that is done to it counts as a sign of life of the leader, or touches the lease. It may be there before the election's own record is.
+/// Only a person deletes it, past this crate; then it reads as absent.
+///
+/// ```
+/// use leader_election::{MemoryMutex, DistributedMutex, Result, SideName, SideRecord, Written};
+///
+/// /// Writes `wish`, whatever stood there; `false` when somebody else wrote in the same instant, or before the answer was lost.
+/// async fn put(side: &dyn SideRecord, wish: &str) -> Result<bool> {
+///     let written = match side.read().await? {
+///         Some(seen) => side.replace(&seen.version, wish).await?,
+///         None => side.create(wish).await?,
+///     };
+///     Ok(matches!(written, Written::Done(_)))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// let mutex = MemoryMutex::named("nightly");
+/// let side = mutex.side(SideName::new("wish")?).expect("kept in memory as well");
+/// assert!(put(&*side, "run at 02:00").await?);
+/// assert!(put(&*side, "run at 03:00").await?);
+/// assert_eq!(side.read().await?.unwrap().text, "run at 03:00");
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait SideRecord: Send + Sync {
     /// Reads it; `None` when there is none.
     ///
     /// # Errors
-    /// As [`observe`](super::DistributedMutex::observe).
+    /// [`CorruptRecord`](crate::ErrorKind::CorruptRecord) where more than [`SideContent::MAX`] bytes stand there, or what is no side record;
+    /// otherwise as [`observe`](super::DistributedMutex::observe).
     async fn read(&self) -> Result<Option<SideContent>>;
 
     /// Creates it, unless there is one.
@@ -110,7 +136,7 @@ impl SideContent {
 }
 
 /// The name of a side record: 1 to 32 lower-case ASCII letters. In stores that name files or documents it follows the election's name
-/// and a dot, as in `nightly-billing.wish`.
+/// and a dot, as in `nightly-billing.wish`. It is `Copy`: pass it on as it is.
 ///
 /// ```
 /// use leader_election::SideName;
@@ -140,8 +166,9 @@ impl SideName {
         self.0
     }
 
-    /// For stores that name files or documents: refuses an election whose name is that of another one's side record, as
-    /// `nightly.wish` is of `nightly`'s. Reserved are `wish`, `runs` and `terms`.
+    /// For stores: refuses an election whose name is that of another one's side record where these name files or documents, as
+    /// `nightly.wish` is of `nightly`'s. Reserved are `wish`, `runs` and `terms`. A store whose side records have a table of their own calls it
+    /// too, so that a name is good on every store.
     ///
     /// # Errors
     /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting).

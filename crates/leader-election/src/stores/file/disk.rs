@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::errors::{Doing, corrupt, failure, spoilt};
+use super::errors::{Doing, Of, corrupt, failure, spoilt};
 use super::name;
 use super::wire::{self, Rest};
+use crate::document::json::MAX_BYTES;
 use crate::document::{Record, Written};
 use crate::error::{Error, ErrorKind, Result};
 use crate::port::{SideName, Version};
@@ -39,8 +40,8 @@ pub(super) struct ReadRecord {
     pub(super) rest: Rest,
 }
 
-/// Far more than a record of ours has.
-const LONGEST: u64 = 64 * 1024;
+/// Of either record: a side record's 8,192 bytes have six times as many where each is escaped.
+const LONGEST: u64 = MAX_BYTES as u64;
 /// The most records that are looked at to tell which elections there are.
 const LISTED: usize = 5_000;
 
@@ -63,7 +64,9 @@ impl Disk {
     /// Makes the directory, where the one above it exists. Another worker may be faster: that is as good.
     pub(super) fn create_directory(&self) -> Result<()> {
         match fs::create_dir(&self.directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(self.failure(Doing::Creating, error)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(self.failure(&self.record, Doing::Creating, error))
+            }
             _ => Ok(()),
         }
     }
@@ -96,7 +99,7 @@ impl Disk {
         match fs::symlink_metadata(&self.record) {
             Ok(_) => Ok(Attempt::Done(Written::Conflict)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.put(&lock, text),
-            Err(error) => Err(self.failure(Doing::Reading, error)),
+            Err(error) => Err(self.failure(&self.record, Doing::Reading(Of::Leader), error)),
         }
     }
 
@@ -142,7 +145,7 @@ impl Disk {
 
     /// The elections that have a record in this directory, in order. What does not read as one is none.
     pub(super) fn elections(&self) -> Result<Vec<String>> {
-        let failed = |error| self.failure(Doing::Reading, error);
+        let failed = |error| self.failure(&self.record, Doing::Reading(Of::Leader), error);
         let mut elections = Vec::new();
         let mut looked_at = 0;
         for entry in fs::read_dir(&self.directory).map_err(failed)? {
@@ -176,7 +179,7 @@ impl Disk {
 
     /// What stands in a file; `None` when there is none.
     fn content(&self, path: &Path, corrupt: fn(&Path, &str) -> Error) -> Result<Option<Vec<u8>>> {
-        let failed = |error| self.failure(Doing::Reading, error);
+        let failed = |error| self.failure(path, Doing::Reading(self.of(path)), error);
         match fs::metadata(path) {
             // To open a pipe would wait for a writer.
             Ok(metadata) if !metadata.is_file() => return Err(corrupt(path, "is no file")),
@@ -207,13 +210,14 @@ impl Disk {
     }
 
     fn put_at(&self, path: &Path, lock: &File, text: &str) -> Result<Attempt<Written>> {
+        let of = self.of(path);
         let written = File::create(&self.draft).and_then(|mut draft| {
             draft.write_all(text.as_bytes())?;
             draft.sync_all()
         });
-        written.map_err(|error| self.failure(Doing::Writing, error))?;
-        fs::rename(&self.draft, path).map_err(|error| self.failure(Doing::Replacing, error))?;
-        self.sync_directory().map_err(|error| self.failure(Doing::Writing, error))?;
+        written.map_err(|error| self.failure(path, Doing::Writing(of), error))?;
+        fs::rename(&self.draft, path).map_err(|error| self.failure(path, Doing::Replacing(of), error))?;
+        self.sync_directory().map_err(|error| self.failure(path, Doing::Writing(of), error))?;
         if !self.in_place(lock) {
             let message = format!(
                 "{} was deleted while it was held: keep whatever cleans up away from it as long as workers run",
@@ -232,12 +236,12 @@ impl Disk {
             .create(true)
             .truncate(false)
             .open(&self.lock)
-            .map_err(|error| self.failure(Doing::Locking, error))?;
+            .map_err(|error| self.failure(&self.record, Doing::Locking, error))?;
         // Not as a method: the standard library has one of that name in newer versions.
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(error)) => Err(self.failure(Doing::Locking, error)),
+            Err(std::fs::TryLockError::Error(error)) => Err(self.failure(&self.record, Doing::Locking, error)),
         }
     }
 
@@ -267,12 +271,17 @@ impl Disk {
         Ok(())
     }
 
-    fn failure(&self, doing: Doing, error: io::Error) -> Error {
+    fn of(&self, path: &Path) -> Of {
+        if path == self.record { Of::Leader } else { Of::Side }
+    }
+
+    /// `path` is that of the record.
+    fn failure(&self, path: &Path, doing: Doing, error: io::Error) -> Error {
         let file = match doing {
             Doing::Creating => None,
-            Doing::Locking => Some(&self.lock),
-            Doing::Reading | Doing::Replacing => Some(&self.record),
-            Doing::Writing => Some(&self.draft),
+            Doing::Locking => Some(self.lock.as_path()),
+            Doing::Reading(_) | Doing::Replacing(_) => Some(path),
+            Doing::Writing(_) => Some(self.draft.as_path()),
         };
         failure(doing, &self.directory, file.filter(|file| file.symlink_metadata().is_ok()), error)
     }
@@ -287,6 +296,19 @@ fn version(content: &[u8]) -> Result<Version> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_fails_at_a_side_record_is_told_of_that() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let disk = Disk::new(directory.path().to_owned(), "nightly");
+        let lock = disk.lock().expect("it works").expect("nobody has it");
+        let side = disk.side(SideName::new("wish").expect("valid"));
+        for (path, said) in [(&side, "writing the side record"), (&disk.record, "writing the leader record")] {
+            fs::create_dir(path).expect("what no file can replace");
+            let error = disk.put_at(path, &lock, "{}").err().expect("refused");
+            assert!(error.to_string().contains(said), "{error}");
+        }
+    }
 
     #[test]
     fn who_writes_under_a_deleted_lock_file_does_not_say_that_it_is_done() {

@@ -2,38 +2,55 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::{Error, ErrorKind};
 use crate::kit::record::begin_anew;
+
+/// Of which file.
+#[derive(Clone, Copy)]
+pub(super) enum Of {
+    Leader,
+    Side,
+}
+
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Leader => "the leader record",
+            Self::Side => "the side record",
+        })
+    }
+}
 
 /// At which step.
 #[derive(Clone, Copy)]
 pub(super) enum Doing {
     /// The directory.
     Creating,
-    Reading,
+    Reading(Of),
     /// What is to become the record.
-    Writing,
+    Writing(Of),
     /// The record by it.
-    Replacing,
+    Replacing(Of),
+    /// Both records of an election have one lock.
     Locking,
 }
 
 impl fmt::Display for Doing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Creating => "creating the directory of the leader record",
-            Self::Reading => "reading the leader record",
-            Self::Writing | Self::Replacing => "writing the leader record",
-            Self::Locking => "locking the leader record",
-        })
+        match self {
+            Self::Creating => f.write_str("creating the directory of the leader record"),
+            Self::Reading(of) => write!(f, "reading {of}"),
+            Self::Writing(of) | Self::Replacing(of) => write!(f, "writing {of}"),
+            Self::Locking => f.write_str("locking the leader record"),
+        }
     }
 }
 
 /// An error of the operating system as one of ours. What is not known to last is transient: a full disk gets room again.
 /// `file` is the one that was to be opened or replaced, if it exists.
-pub(super) fn failure(doing: Doing, directory: &Path, file: Option<&PathBuf>, error: io::Error) -> Error {
+pub(super) fn failure(doing: Doing, directory: &Path, file: Option<&Path>, error: io::Error) -> Error {
     let place = directory.display();
     let (kind, sentence) = match error.kind() {
         io::ErrorKind::NotFound if matches!(doing, Doing::Creating) => (
@@ -72,10 +89,10 @@ pub(super) fn failure(doing: Doing, directory: &Path, file: Option<&PathBuf>, er
 
 /// Windows denies the replacement of a file as long as a program has it open.
 fn passes(doing: Doing, on_windows: bool) -> bool {
-    on_windows && matches!(doing, Doing::Replacing)
+    on_windows && matches!(doing, Doing::Replacing(_))
 }
 
-fn denied(doing: Doing, directory: &Path, file: Option<&PathBuf>) -> String {
+fn denied(doing: Doing, directory: &Path, file: Option<&Path>) -> String {
     match file {
         // In a directory with the sticky bit another user's file can be neither written nor replaced.
         Some(file) => format!(
@@ -117,8 +134,9 @@ mod tests {
 
     #[test]
     fn a_replacement_that_a_scanner_holds_up_on_windows_is_transient_and_a_missing_right_is_not() {
-        assert!(passes(Doing::Replacing, true));
-        for (doing, on_windows) in [(Doing::Replacing, false), (Doing::Writing, true), (Doing::Locking, true)] {
+        let (replacing, writing) = (Doing::Replacing(Of::Leader), Doing::Writing(Of::Leader));
+        assert!(passes(replacing, true));
+        for (doing, on_windows) in [(replacing, false), (writing, true), (Doing::Locking, true)] {
             assert!(!passes(doing, on_windows));
         }
         assert!(ErrorKind::Unavailable.is_transient() && !ErrorKind::Denied.is_transient());

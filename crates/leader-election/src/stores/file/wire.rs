@@ -16,6 +16,7 @@ mod tests {
 
     use super::*;
     use crate::document::{Record, json as common};
+    use crate::port::LeaderData;
 
     fn record() -> Record {
         common::sample(SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123))
@@ -69,6 +70,20 @@ mod tests {
         assert!(read(&[0xff, 0xfe, 0]).is_err());
         let deep = "[".repeat(50_000);
         assert!(read(deep.as_bytes()).is_err(), "no overflow of the stack");
+    }
+
+    #[test]
+    fn what_is_read_can_be_written_and_read_again_however_long_it_is() {
+        // Indented, each number would have a line of its own.
+        let with_others = |numbers: usize| edited(|document| document["theirs"] = json!(vec![7; numbers]));
+        let (mut longest, rest) = read(&with_others(16_000)).expect("32,000 bytes are not too many");
+        longest.data = Some(LeaderData::new("\0".repeat(LeaderData::MAX)).expect("as long as it may be"));
+        let text = write(&longest, &rest);
+        assert!(text.len() <= common::MAX_BYTES, "{} bytes", text.len());
+        assert_eq!(read(text.as_bytes()).expect("readable"), (longest, rest));
+
+        assert!(read(&with_others(17_000)).expect_err("34,000 bytes").contains("fields of others"));
+        assert!(read(&with_others(40_000)).expect_err("80,000 bytes").contains("65,536"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A candidate of a lease store: when it asks, with which claim, and what it makes of the answers.
 
-use leader_election::Held;
 use leader_election::election::{Event, Failure, Report, TaskExit};
+use leader_election::{Held, Timing, TimingOptions};
 
 use crate::election::bench::{Bench, LEASE, UNKNOWN, What, held, ms, secs, token};
 
@@ -287,4 +287,18 @@ fn refusals_that_name_no_leader_are_told_when_they_repeat() {
     bench.deny_to(secs(70), &held());
     bench.deny_to(secs(80), &silent());
     assert_eq!(told(&bench), 2, "and again after a leader was seen");
+}
+
+/// A store that grants a lease and writes the leader's name takes two requests for it, which an attempt may take its whole time for.
+#[test]
+fn refusals_without_a_name_are_told_no_sooner_than_a_new_leader_has_had_time_to_write_its_own() {
+    let often = TimingOptions { poll_every: ms(100), ..TimingOptions::default() };
+    let timing = Timing::new(often).expect("it can be");
+    let limit = timing.attempt_timeout();
+    let mut bench = Bench::with(|settings| settings.timing = timing);
+    bench.held(Held::default());
+    bench.deny_to(limit - ms(100), &Held::default());
+    assert!(!bench.reported(&Report::RefusedWithoutLeader), "its name may still be on its way");
+    bench.deny_to(limit * 2, &Held::default());
+    assert!(bench.reported(&Report::RefusedWithoutLeader));
 }

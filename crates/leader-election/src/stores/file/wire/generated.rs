@@ -70,7 +70,7 @@ fn spoilt() -> impl Strategy<Value = Vec<u8>> {
     (record(), strangers(), edits).prop_map(|(record, strangers, edits)| {
         let mut fields: Map<String, Value> = serde_json::from_str(&write(&record, &strangers)).expect("our own JSON");
         for (index, value) in edits {
-            let name = *index.get(&laws::NAMES);
+            let name = *index.get(&crate::document::json::OURS);
             match value {
                 Some(value) => drop(fields.insert(name.to_owned(), value)),
                 None => drop(fields.remove(name)),

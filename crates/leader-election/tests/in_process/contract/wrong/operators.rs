@@ -34,6 +34,7 @@ async fn a_store_without_an_operator_passes() {
     let store = leases(Unattended);
     assert_eq!(verdict(contract::a_lease_broken_without_a_period_is_lost_and_runs_out_first(&store)).await, None);
     assert_eq!(verdict(contract::the_elections_that_are_listed_include_this_one(&store)).await, None);
+    assert_eq!(verdict(contract::a_broken_lease_is_lost(&store)).await, None);
 }
 
 /// How an operator's call goes wrong.
@@ -113,6 +114,9 @@ async fn breaks_without_a_period_that_are_unsafe_or_do_nothing_are_found_out() {
         let found = verdict(contract::a_lease_broken_without_a_period_is_lost_and_runs_out_first(&store)).await;
         assert_found(found, "rule 15", words);
     }
+    // A fixture that breaks no lease itself does it by the operator.
+    let found = verdict(contract::a_broken_lease_is_lost(&leases(Astray::Nothing))).await;
+    assert_found(found, "rule 6", "it was broken");
     let store = documents(Astray::AtOnce);
     let found = verdict(contract::a_lease_broken_without_a_period_is_lost_and_runs_out_first(&store)).await;
     assert_found(found, "rule 15", "runs on for others");
