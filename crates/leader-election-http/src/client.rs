@@ -12,7 +12,7 @@ use crate::tls;
 pub struct Settings {
     /// Whether plain HTTP is allowed, and no proxy used: for an emulator on loopback.
     pub plain: bool,
-    /// For how long a request may take, its answer included. `None`: whoever sends it bounds it.
+    /// For how long a request may take, its answer included. `None`: the caller bounds it.
     pub timeout: Option<Duration>,
     /// For how long a connection is kept without a request. Servers close idle connections too, and one that was closed under a renewal
     /// costs an attempt. `None`: it is not kept.

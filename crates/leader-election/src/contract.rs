@@ -188,7 +188,7 @@ macro_rules! contract_tests {
     };
 }
 
-/// For whoever asks why a test took no time. Printed, as a fixture's program need have no subscriber.
+/// It tells why a test took no time. It is printed, as a test need have no subscriber.
 fn skipped(rule: &str, lacks: &str) {
     println!("skipped: {rule}, as {lacks}");
 }

@@ -60,7 +60,7 @@ async fn broken_without_a_period<F: Fixture>(fixture: &F) -> bool {
     true
 }
 
-/// Rule 15: a lease that is broken with a period of zero is granted to whoever asks next, with a higher token.
+/// Rule 15: a lease that is broken with a period of zero is granted to the next claim that asks, with a higher token.
 pub async fn a_lease_broken_with_zero_is_free_at_once(fixture: &impl Fixture) {
     let election = fixture.fresh().await;
     let (first, second) = (fixture.open(&election).await, fixture.open(&election).await);
