@@ -12,12 +12,8 @@ mod tests;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use leader_election::{
-    Acquire, AcquireRequest, Claim, DistributedMutex, Observation, Operator, Renew, Result, SideName, SideRecord,
-    async_trait,
-};
+use leader_election::{DistributedMutex, Result};
 
 pub use address::StoreUrl;
 pub use options::StoreOptions;
@@ -86,41 +82,4 @@ impl fmt::Debug for Store {
     }
 }
 
-#[async_trait]
-impl DistributedMutex for Store {
-    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
-        self.mutex.try_acquire(request).await
-    }
-
-    async fn renew(&self, claim: &Claim) -> Result<Renew> {
-        self.mutex.renew(claim).await
-    }
-
-    async fn release(&self, claim: &Claim) -> Result<()> {
-        self.mutex.release(claim).await
-    }
-
-    async fn observe(&self) -> Result<Observation> {
-        self.mutex.observe().await
-    }
-
-    fn election(&self) -> &str {
-        self.mutex.election()
-    }
-
-    fn check_lease(&self, lease: Duration) -> Result<()> {
-        self.mutex.check_lease(lease)
-    }
-
-    fn operator(&self) -> Option<Arc<dyn Operator>> {
-        self.mutex.operator()
-    }
-
-    fn side(&self, name: SideName) -> Option<Arc<dyn SideRecord>> {
-        self.mutex.side(name)
-    }
-
-    async fn changed(&self) {
-        self.mutex.changed().await;
-    }
-}
+leader_election::kit::delegate_mutex!(Store, mutex);

@@ -15,7 +15,8 @@ use testbed::azurite::Azurite;
 use testbed::figures::asked_for;
 use testbed::names;
 use testbed::pair::{PATIENCE, Pair, Takeover, judge_after_the_lease, judge_after_the_release, report};
-use testbed::worker::{Watcher, Worker, now};
+use testbed::worker::{Worker, now};
+use testservers::watcher::Watcher;
 
 const LEASE: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_secs(1);

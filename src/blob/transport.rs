@@ -100,6 +100,6 @@ pub(crate) fn patient(address: &Address) -> Result<Transport> {
 }
 
 fn pool(address: &Address, settings: Settings) -> Result<Transport> {
-    let client = client(Settings { plain: address.is_emulator(), ..settings })?;
+    let client = client(&Settings { plain: address.is_emulator(), ..settings })?;
     Ok(Transport::new(Arc::new(client)))
 }

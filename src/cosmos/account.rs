@@ -101,10 +101,10 @@ impl Account {
 async fn client(plain: bool) -> Result<&'static reqwest::Client> {
     static CLIENTS: [OnceCell<reqwest::Client>; 2] = [const { OnceCell::const_new() }; 2];
     // One request in minutes: by then the server has closed what was kept.
-    let settings = Settings { plain, timeout: Some(Duration::from_secs(5)), idle: None };
+    let settings = Settings { plain, timeout: Some(Duration::from_secs(5)), idle: None, ..Settings::default() };
     CLIENTS[usize::from(plain)]
         .get_or_try_init(|| async {
-            let built = tokio::task::spawn_blocking(move || leader_election_http::client(settings));
+            let built = tokio::task::spawn_blocking(move || leader_election_http::client(&settings));
             built.await.map_err(|error| {
                 Error::new(ErrorKind::Runtime, "the client for account checks could not be made").with_source(error)
             })?

@@ -20,8 +20,9 @@ use crate::cosmos::documents::Documents;
 use crate::shared_credential::SharedCredential;
 use document::LeaderDocument;
 use leader_election::{
-    Acquire, AcquireRequest, Claim, DistributedMutex, Error, Observation, Operator, Renew, Result, SideName,
-    SideRecord, document::DocumentMutex, kit::OnRequestThreads,
+    Error, Result,
+    document::DocumentMutex,
+    kit::{OnRequestThreads, delegate_mutex},
 };
 use leader_election_http::tls;
 use signed_in::SignedIn;
@@ -44,7 +45,8 @@ use signed_in::SignedIn;
 ///
 /// Its [operator](DistributedMutex::operator) lists the elections of the container, 5,000 at the most, by a query that reads every
 /// partition: it takes the data action `executeQuery`, which that role holds, and request units by the container's size. Its
-/// [side records](DistributedMutex::side) are the documents `ELECTION.NAME` in the same container, and live for ever too.
+/// [side records](DistributedMutex::side) are the documents `ELECTION.NAME` in the same container, and live for ever too; there is
+/// none where that would be longer than the 1,023 bytes that an id can have.
 ///
 /// Requests are sent from threads of the crate's own; no secret is in `Debug`, errors or traces.
 ///
@@ -197,38 +199,4 @@ impl fmt::Debug for CosmosDistributedMutex {
     }
 }
 
-#[async_trait]
-impl DistributedMutex for CosmosDistributedMutex {
-    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
-        self.election.try_acquire(request).await
-    }
-
-    async fn renew(&self, claim: &Claim) -> Result<Renew> {
-        self.election.renew(claim).await
-    }
-
-    async fn release(&self, claim: &Claim) -> Result<()> {
-        self.election.release(claim).await
-    }
-
-    async fn observe(&self) -> Result<Observation> {
-        self.election.observe().await
-    }
-
-    fn election(&self) -> &str {
-        &self.address.id
-    }
-
-    fn check_lease(&self, lease: Duration) -> Result<()> {
-        self.election.check_lease(lease)
-    }
-
-    fn operator(&self) -> Option<Arc<dyn Operator>> {
-        self.election.operator()
-    }
-
-    /// The document `ELECTION.NAME` in the same container; `None` where that would be longer than the 1,023 bytes that an id can have.
-    fn side(&self, name: SideName) -> Option<Arc<dyn SideRecord>> {
-        self.election.side(name)
-    }
-}
+delegate_mutex!(CosmosDistributedMutex, election);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | a client with pooled connections, which is also called from elsewhere than a host | [`OnRequestThreads`] around your mutex, or [`on_request_threads`] around a request |
 //! | a client whose calls block | `tokio::task::spawn_blocking`, or a thread of the store's own: the [guide](crate::guide::adding_a_store), 5 |
+//! | a type of your own with the mutex inside | [`delegate_mutex`] |
 //! | a lock of the service's to wait for | [`patience`] |
 //! | a credential that expires, or is slow to come | [`credential`], with [`patience`] |
 //! | a fencing token to grant | [`record::next_token`]; a service that tells whole seconds: [`service_time`] |
@@ -24,6 +25,7 @@ pub mod untrusted;
 
 pub use on_request_threads::OnRequestThreads;
 
+pub use crate::port::delegate::delegate_mutex;
 pub use crate::refusal::write_fenced;
 pub use crate::requests::run as on_request_threads;
 pub use crate::trace::TARGET;

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use crate::claim::Claim;
 use crate::error::Result;
 
+pub(crate) mod delegate;
 mod outcomes;
 mod pointers;
 mod records;

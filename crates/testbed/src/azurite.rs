@@ -1,15 +1,13 @@
 //! Azurite, Microsoft's emulator of Azure Storage, as a process of its own for tests.
 
-mod certificate;
-
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use super::faketime::Clocks;
 use super::node::{self, NodeServer, Served};
-use certificate::Certificate;
+use testservers::Authority;
 
 static SERVER: NodeServer = NodeServer::new(
     "azurite",
@@ -25,7 +23,8 @@ pub const ACCOUNT: &str = "devstoreaccount1";
 #[derive(Debug)]
 pub struct Azurite {
     served: Served,
-    certificate: Option<Certificate>,
+    /// Of https: the authority to trust, and the same in a file.
+    authority: Option<(String, PathBuf)>,
     // Dropped last: the server works in it.
     _work_folder: TempDir,
 }
@@ -64,7 +63,7 @@ impl Azurite {
     }
 
     pub fn container_url(&self, container: &str) -> String {
-        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        let scheme = if self.authority.is_some() { "https" } else { "http" };
         format!("{scheme}://127.0.0.1:{}/{ACCOUNT}/{container}", self.port())
     }
 
@@ -90,12 +89,12 @@ impl Azurite {
 
     /// The certificate authority to trust; panics for a server without https.
     pub fn ca_pem(&self) -> &str {
-        &self.certificate().ca_pem
+        &self.authority().0
     }
 
     /// The same in a file, for a process that takes `SSL_CERT_FILE`; panics for a server without https.
     pub fn ca_path(&self) -> &Path {
-        &self.certificate().ca_path
+        &self.authority().1
     }
 
     fn try_start(options: AzuriteOptions) -> Result<Self, String> {
@@ -104,21 +103,21 @@ impl Azurite {
         let mut arguments = vec!["--disableTelemetry", "--silent", "--inMemoryPersistence"];
         // Azurite takes a free port and says which: nobody can take it in between.
         arguments.extend(["--blobPort", "0"]);
-        let mut certificate = None;
+        let mut authority = None;
         if options.https {
-            certificate = Some(Certificate::write_to(work_folder.path())?);
-            arguments.extend(["--oauth", "basic"]);
-            arguments.extend(["--cert", certificate::LEAF_FILE]);
-            arguments.extend(["--key", certificate::KEY_FILE]);
+            let made = Authority::new();
+            made.certificate("Azurite").write_to(work_folder.path(), "leaf");
+            authority = Some((made.pem(), made.write_to(work_folder.path())));
+            arguments.extend(["--oauth", "basic", "--cert", "leaf.pem", "--key", "leaf.key.pem"]);
         }
 
         let environment = options.clocks.map(Clocks::environment);
         let environment = environment.as_ref().map_or(&[][..], |environment| environment);
         let served = SERVER.launch(work_folder.path(), &arguments, environment)?;
-        Ok(Self { served, certificate, _work_folder: work_folder })
+        Ok(Self { served, authority, _work_folder: work_folder })
     }
 
-    fn certificate(&self) -> &Certificate {
-        self.certificate.as_ref().expect("this Azurite serves plain http and has no certificate")
+    fn authority(&self) -> &(String, PathBuf) {
+        self.authority.as_ref().expect("this Azurite serves plain http and has no certificate")
     }
 }

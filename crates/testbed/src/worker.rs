@@ -1,15 +1,15 @@
 //! Real worker processes: the worker samples, built by cargo, watched by their output.
 
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use testservers::watcher::Watcher;
 
 /// A line of a worker's output.
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ impl Worker {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the worker starts");
-        watcher().tell('+', child.id());
+        Watcher::shared().tell('+', child.id());
         let output = Arc::<Output>::default();
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         let reader = std::thread::spawn({
@@ -131,7 +131,7 @@ impl Worker {
     /// Waits for the process to end by itself.
     pub fn ended(mut self) -> std::process::ExitStatus {
         let status = self.child.wait().expect("reaped");
-        watcher().tell('-', self.child.id());
+        Watcher::shared().tell('-', self.child.id());
         status
     }
 
@@ -139,7 +139,7 @@ impl Worker {
         // Fails only when it has ended already.
         let _ = self.child.kill();
         // Before its id is free for another process.
-        watcher().tell('-', self.child.id());
+        Watcher::shared().tell('-', self.child.id());
         let _ = self.child.wait();
     }
 }
@@ -148,46 +148,6 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// A process that kills those workers that are left when the test process is gone: stopped ones cannot notice that themselves.
-#[derive(Debug)]
-pub struct Watcher {
-    shell: Child,
-    input: Mutex<ChildStdin>,
-}
-
-impl Watcher {
-    pub fn start() -> Self {
-        let mut shell = Command::new("sh")
-            .args(["-c", include_str!("worker/watch.sh")])
-            .stdin(Stdio::piped())
-            // A Ctrl-C is for the test process, whose end then ends the workers.
-            .process_group(0)
-            .spawn()
-            .expect("a shell");
-        let input = Mutex::new(shell.stdin.take().expect("piped"));
-        Self { shell, input }
-    }
-
-    /// `+`: the worker of this process id is to be killed at the end; `-`: it is not, any more.
-    pub fn tell(&self, sign: char, worker: u32) {
-        let mut input = self.input.lock().expect("not poisoned");
-        // Fails only when somebody has killed the watcher, which is no matter of a test's.
-        let _ = writeln!(input, "{sign} {worker}");
-    }
-
-    /// What the end of the test process does.
-    pub fn end(mut self) {
-        drop(self.input);
-        self.shell.wait().expect("reaped");
-    }
-}
-
-/// The one of this process, for as long as it lives.
-fn watcher() -> &'static Watcher {
-    static WATCHER: OnceLock<Watcher> = OnceLock::new();
-    WATCHER.get_or_init(Watcher::start)
 }
 
 impl Output {

@@ -1,0 +1,23 @@
+//! Real servers for tests, and the network between them and what is tested.
+//!
+//! - [`process`]: a server of this machine, which can be frozen, killed and restarted, and ends however the test process ends;
+//! - [`link`]: a TCP connection that can be cut one way or both, delayed and reset;
+//! - [`authority`]: a certificate authority, and certificates of it;
+//! - [`watcher`]: kills what is left when the test process is gone.
+
+// A test that cannot have its server ends there: a panic is how it says so.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::new_without_default, missing_docs)]
+
+pub mod authority;
+#[cfg(unix)]
+pub mod link;
+#[cfg(unix)]
+pub mod process;
+#[cfg(unix)]
+pub mod watcher;
+
+pub use authority::Authority;
+#[cfg(unix)]
+pub use link::{Direction, Link};
+#[cfg(unix)]
+pub use process::{Process, free_port};
