@@ -6,10 +6,8 @@ mod signed_in;
 pub(crate) mod wire;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use azure_core::credentials::Secret;
 use azure_data_cosmos::clients::ContainerClient;
 

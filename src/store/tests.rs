@@ -1,6 +1,8 @@
 //! What URLs say, and what is said of those that are none.
 
-use leader_election::ErrorKind;
+use std::time::Duration;
+
+use leader_election::{Claim, ErrorKind};
 
 use super::address::FromUrl;
 use super::blob::{Container, Server};
