@@ -11,6 +11,7 @@ use super::cosmos::Documents;
 use super::file::Directory;
 use super::given::Given;
 use super::{Store, StoreOptions, advice};
+use crate::check::Probes;
 
 /// All stores. A new one is a line here, and a file beside this one.
 const STORES: [Entry; 3] = [entry::<Directory>(), entry::<Container>(), entry::<Documents>()];
@@ -30,6 +31,12 @@ pub(super) trait Place: fmt::Display + Send + Sync {
 
     /// The election of this name; nothing is sent yet.
     fn open(&self, election: &str, options: StoreOptions) -> Result<Arc<dyn DistributedMutex>>;
+
+    /// What it adds to a [`check`](crate::check). Default: nothing; then what a check writes there is left to be removed by hand.
+    fn probes(&self, options: &StoreOptions) -> Result<Option<Box<dyn Probes>>> {
+        let _ = options;
+        Ok(None)
+    }
 }
 
 /// A place that a URL can name.
@@ -100,6 +107,10 @@ impl StoreUrl {
     #[must_use]
     pub fn needs_credential(&self, options: &StoreOptions) -> bool {
         self.0.needs_credential(options)
+    }
+
+    pub(crate) fn probes(&self, options: &StoreOptions) -> Result<Option<Box<dyn Probes>>> {
+        self.0.probes(options)
     }
 
     /// The same text for the same place, wherever a process of this machine runs: a directory is named by its whole path.
