@@ -182,6 +182,14 @@ impl BlobDistributedMutex {
         Ok(Self { address, access, options: BlobMutexOptions::default(), blob: Arc::default() })
     }
 
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(super) fn access(&self) -> &Access {
+        &self.access
+    }
+
     fn blob(&self) -> Result<OnRequestThreads<LeaseBlob>> {
         let mut made = self.blob.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(blob) = &*made {

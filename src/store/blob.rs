@@ -8,6 +8,8 @@ use leader_election::{DistributedMutex, Error, Result};
 use super::address::{FromUrl, Place};
 use super::given::{Given, Http};
 use super::{StoreOptions, advice};
+#[cfg(feature = "blob")]
+use crate::blob::BlobDistributedMutex;
 
 #[derive(PartialEq, Eq)]
 pub(super) struct Container {
@@ -82,14 +84,10 @@ impl Container {
     }
 }
 
-impl Place for Container {
-    fn needs_credential(&self, _: &StoreOptions) -> bool {
-        self.server == Server::Azure && !self.is_signed()
-    }
-
-    #[cfg(feature = "blob")]
-    fn open(&self, election: &str, options: StoreOptions) -> Result<Arc<dyn DistributedMutex>> {
-        use crate::blob::{BlobDistributedMutex, BlobMutexOptions, Create};
+#[cfg(feature = "blob")]
+impl Container {
+    fn mutex(&self, election: &str, options: StoreOptions) -> Result<BlobDistributedMutex> {
+        use crate::blob::{BlobMutexOptions, Create};
 
         let mutex = match (self.server, options.credential) {
             // Azurite checks tokens where it speaks HTTPS.
@@ -105,7 +103,25 @@ impl Place for Container {
             ))),
         };
         let create = if options.create { Create::ContainerAndBlob } else { Create::Blob };
-        Ok(Arc::new(mutex?.with_options(BlobMutexOptions { create, ..BlobMutexOptions::default() })?))
+        mutex?.with_options(BlobMutexOptions { create, ..BlobMutexOptions::default() })
+    }
+}
+
+impl Place for Container {
+    fn needs_credential(&self, _: &StoreOptions) -> bool {
+        self.server == Server::Azure && !self.is_signed()
+    }
+
+    #[cfg(feature = "blob")]
+    fn open(&self, election: &str, options: StoreOptions) -> Result<Arc<dyn DistributedMutex>> {
+        Ok(Arc::new(self.mutex(election, options)?))
+    }
+
+    #[cfg(feature = "blob")]
+    fn probes(&self, options: &StoreOptions) -> Result<Option<Box<dyn crate::check::Probes>>> {
+        /// By whose right the others are written to.
+        const ANY: &str = "any";
+        Ok(Some(Box::new(crate::blob::check::BlobProbes::new(&self.mutex(ANY, options.clone())?)?)))
     }
 
     #[cfg(not(feature = "blob"))]
