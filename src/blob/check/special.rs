@@ -30,7 +30,7 @@ pub(super) fn steps(raw: &Arc<Raw>) -> Vec<Step> {
 type Acting = std::pin::Pin<Box<dyn Future<Output = Result<Seen>> + Send>>;
 
 async fn look(raw: &Raw, blob: &str) -> Result<Seen> {
-    raw.expect(blob, &put().with("x-ms-meta-leaderCheck", "value")).await?;
+    raw.expect(blob, &put().with("x-ms-meta-leadercheck", "value")).await?;
     raw.expect(blob, &acquire(calls::A, "60")).await?;
     let seen = raw.expect(blob, &head()).await?;
     let metadata = seen.header("x-ms-meta-leadercheck") == "value";
