@@ -144,10 +144,12 @@ impl Check {
         self.steps.len()
     }
 
-    /// The longest time that a step waits.
+    /// How long the steps wait, without what their requests take.
     #[must_use]
     pub fn waits(&self) -> Duration {
-        self.steps.iter().filter_map(Step::waits).map(|(_, time)| time).max().unwrap_or_default()
+        let waits = |step: &Step| step.waits().map_or(Duration::ZERO, |(_, time)| time);
+        let (alone, together): (Vec<_>, Vec<_>) = self.steps.iter().partition(|step| step.is_alone());
+        alone.into_iter().map(waits).sum::<Duration>() + together.into_iter().map(waits).max().unwrap_or_default()
     }
 
     /// Whether [`clean_up`](Self::clean_up) can remove anything.
@@ -165,15 +167,22 @@ impl Check {
             findings.push(finding);
         };
         let order: BTreeMap<_, _> = self.steps.iter().enumerate().map(|(place, step)| (step.number, place)).collect();
-        let (waiting, quick): (Vec<_>, Vec<_>) = self.steps.drain(..).partition(|step| step.waits().is_some());
-        for step in quick {
-            found(step.take(self.ground.clone(), PATIENCE).await, &mut tell);
+        let (alone, waiting): (Vec<_>, Vec<_>) = self.steps.drain(..).partition(Step::is_alone);
+        let tell_wait = |step: &Step, tell: &mut dyn FnMut(Progress<'_>)| {
+            if let Some((what, time)) = step.waits() {
+                tell(Progress::Waits(&Waiting { number: step.number, what, time }));
+            }
+        };
+        for step in alone {
+            tell_wait(&step, &mut tell);
+            let time = step.waits().map_or(PATIENCE, |(_, time)| time + PATIENCE);
+            found(step.take(self.ground.clone(), time).await, &mut tell);
         }
         let mut taken = JoinSet::new();
         for step in waiting {
-            let (what, time) = step.waits().unwrap_or_default();
-            tell(Progress::Waits(&Waiting { number: step.number, what, time }));
-            taken.spawn(step.take(self.ground.clone(), time + PATIENCE));
+            tell_wait(&step, &mut tell);
+            let time = step.waits().map_or(PATIENCE, |(_, time)| time + PATIENCE);
+            taken.spawn(step.take(self.ground.clone(), time));
         }
         while let Some(finding) = taken.join_next().await {
             if let Ok(finding) = finding {

@@ -15,6 +15,7 @@ pub(crate) struct Step {
     pub(crate) number: &'static str,
     says: &'static str,
     waits: Option<(&'static str, Duration)>,
+    alone: bool,
     act: Act,
 }
 
@@ -28,12 +29,21 @@ impl Step {
     where
         F: Future<Output = Result<Seen>> + Send + 'static,
     {
-        Self { number, says, waits: None, act: Box::new(|ground| Box::pin(act(ground))) }
+        Self { number, says, waits: None, alone: false, act: Box::new(|ground| Box::pin(act(ground))) }
     }
 
     /// It waits for this, for so long.
     pub(crate) fn waiting(self, what: &'static str, time: Duration) -> Self {
         Self { waits: Some((what, time)), ..self }
+    }
+
+    /// Others beside it would spoil what it measures.
+    pub(crate) fn alone(self) -> Self {
+        Self { alone: true, ..self }
+    }
+
+    pub(super) fn is_alone(&self) -> bool {
+        self.alone || self.waits.is_none()
     }
 
     pub(super) fn waits(&self) -> Option<(&'static str, Duration)> {

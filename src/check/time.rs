@@ -22,6 +22,8 @@ const AFTER: Duration = Duration::from_secs(30);
 /// How often a request is timed, at the most, and how long all of a kind may take.
 const TIMES: usize = 100;
 const TIMING_ALL: Duration = Duration::from_secs(10);
+/// After such a pause a connection is opened anew: stores keep theirs for 3 s.
+const IDLE: Duration = Duration::from_millis(3_500);
 
 pub(super) fn steps(ground: &Ground) -> Result<Vec<Step>> {
     let lease = ground.shortest_lease(&ground.unused()?);
@@ -32,7 +34,9 @@ pub(super) fn steps(ground: &Ground) -> Result<Vec<Step>> {
     );
     Ok(vec![
         lapse.waiting("leases without a leader run out", lease + Duration::from_secs(1)),
-        Step::new("P12", "A look and a renewal are fast enough for the timing", latency),
+        Step::new("P12", "A look and a renewal are fast enough for the timing", latency)
+            .waiting("looks and renewals are timed", Duration::from_secs(12))
+            .alone(),
         Step::new("P13", "The clock of this machine against that of the store (no promise hangs on it)", clock),
     ])
 }
@@ -167,10 +171,11 @@ async fn look_until_free(store: &Store, second: &Claim, earliest: Instant, lates
 async fn latency(ground: Ground) -> Result<Seen> {
     let store = ground.election("P12")?;
     let claim = claim("first", ground.timing().lease())?;
+    take(&store, &claim).await?;
+    tokio::time::sleep(IDLE).await;
     let began = Instant::now();
     within(store.observe()).await?;
     let first = began.elapsed();
-    take(&store, &claim).await?;
     let look = || {
         let store = store.clone();
         async move { within(store.observe()).await.map(drop) }
@@ -187,7 +192,7 @@ async fn latency(ground: Ground) -> Result<Seen> {
     let millis = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1000.0);
     let shown = |spread: Spread| format!("p50 {} ms, p99 {} ms", millis(spread.p50), millis(spread.p99));
     let text = format!(
-        "look {}; renewal {}; the first look, which connects, {} ms; {advice}",
+        "look {}; renewal {}; a look after a pause, which connects, {} ms; {advice}",
         shown(look),
         shown(renewal),
         millis(first)

@@ -68,7 +68,7 @@ fn announcement(place: &Place, check: &Check) -> String {
         "This takes {} steps in {place}. It writes to elections of new names alone, {}-..., for about {}",
         check.steps(),
         check.prefix(),
-        words(Duration::from_secs(check.waits().as_secs() + 20))
+        words(Duration::from_secs(check.waits().as_secs() + 10))
     );
     match check.cleans_up() {
         true => format!("{writes}, and removes them at the end."),

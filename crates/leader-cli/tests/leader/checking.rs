@@ -1,7 +1,7 @@
 //! What `leader check` finds where, that it asks first, and that it leaves nothing behind.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::rig::{Election, answer, leader, stderr, stdout};
 use testbed::azurite::Azurite;
-use testbed::cosmos::{Emulator, EmulatorOptions, KEY, VercelServer};
+use testbed::cosmos::{EmulatorOptions, KEY, VercelServer};
 use testbed::oracle::server::Server;
 use testbed::{names, operator, sas};
 
@@ -221,7 +221,6 @@ fn a_reader_that_goes_away_does_not_keep_a_check_from_cleaning_up() {
     drop(child.stdout.take());
     assert_eq!(child.wait().expect("its end").code(), Some(0));
     assert_eq!(fs::read_dir(election.store_directory()).expect("a directory").count(), 0);
-    let _ = std::io::stdout().flush();
 }
 
 fn cosmos(endpoint: &str) -> String {
@@ -231,18 +230,32 @@ fn cosmos(endpoint: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_of_microsofts_cosmos_db_emulator_finds_what_it_does_not_do() {
     let emulator = testbed::cosmos::election::emulator(EmulatorOptions::default());
-    let found = Found::at(&cosmos(&emulator.endpoint()), &["--lease", "3s"]).await;
+    let found = Found::at(&cosmos(&emulator.endpoint()), &[]).await;
     println!("{}", found.said);
+    // It takes an id of any length.
+    assert_eq!((found.code, found.differing()), (Some(1), vec!["C11"]), "{}", found.said);
     found.assert_that_all_numbers_are_of_claims();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_of_the_independent_cosmos_db_server_finds_what_it_does_not_do() {
-    let server = VercelServer::shared().await;
-    let store = cosmos(&server.endpoint());
-    let found = Found::at(&store, &["--lease", "3s"]).await;
+    let store = cosmos(&VercelServer::shared().await.endpoint());
+    let mut created = leader();
+    created.args(["run", "--once", "--lease", "3s", "--election", "nightly", "--store", &store, "--", "true"]);
+    created.env("COSMOS_DISABLE_IMDS", "1").env("COSMOS_KEY", KEY);
+    let created = ask(created).await;
+    assert_eq!(created.status.code(), Some(0), "{}", stderr(&created));
+    let found = Found::at(&store, &[]).await;
     println!("{}", found.said);
+    found.assert_that_all_numbers_are_of_claims();
 }
 
-#[allow(dead_code)]
-fn unused(_: &Emulator) {}
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_of_an_account_with_several_write_regions_says_that_it_elects_two() {
+    let options = EmulatorOptions { regions: &["East US", "West US"], multi_write: true, ..EmulatorOptions::default() };
+    let emulator = testbed::cosmos::election::emulator(options);
+    let output = ask(check(&cosmos(&emulator.endpoint()), &["--yes"])).await;
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains("several write regions"), "{said}");
+}
