@@ -3,6 +3,7 @@
 //! - [`process`]: a server of this machine, which can be frozen, killed and restarted, and ends however the test process ends;
 //! - [`link`]: a TCP connection that can be cut one way or both, delayed and reset;
 //! - [`authority`]: a certificate authority, and certificates of it;
+//! - [`worker`]: a worker process, watched by its output;
 //! - [`watcher`]: kills what is left when the test process is gone.
 
 // A test that cannot have its server ends there: a panic is how it says so.
@@ -17,6 +18,8 @@ pub mod link;
 pub mod process;
 #[cfg(unix)]
 pub mod watcher;
+#[cfg(unix)]
+pub mod worker;
 
 pub use authority::Authority;
 #[cfg(unix)]
