@@ -40,7 +40,7 @@ use crate::record::{LeaderRecord, check_election};
 ///
 /// # Operator and side records
 /// Its [operator](leader_election::DistributedMutex::operator) breaks the lease, and lists the elections below the prefix by a range over keys, 20,000 keys at
-/// the most. Its [side records](leader_election::DistributedMutex::side) are the keys `PREFIX/ELECTION.NAME`.
+/// the most. Its [side records](leader_election::DistributedMutex::side) are the keys `PREFIX/ELECTION:NAME`.
 ///
 /// Requests are sent from threads of the crate's own; no secret is in `Debug`, errors or traces.
 ///

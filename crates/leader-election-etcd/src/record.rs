@@ -111,7 +111,8 @@ impl DocumentStore for LeaderRecord {
     }
 
     fn side(&self, name: SideName) -> Option<Arc<dyn SideRecord>> {
-        Some(Arc::new(SideKey::new(Arc::clone(&self.connection), format!("{}.{name}", self.key))))
+        // With a colon, which no election and no prefix has: so it is told from them by its key alone.
+        Some(Arc::new(SideKey::new(Arc::clone(&self.connection), format!("{}:{name}", self.key))))
     }
 
     fn election(&self) -> &str {

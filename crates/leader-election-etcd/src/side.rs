@@ -113,7 +113,7 @@ mod tests {
     fn what_was_written_is_read_and_all_else_is_an_error_that_names_it() {
         let longest = "\u{0}".repeat(SideContent::MAX);
         for text in ["", "2026-11-27T02:00:00Z", "gr\u{f6}\u{df}er", &longest] {
-            assert_eq!(decode(&encode("7", text), "k.wish").expect("readable"), text);
+            assert_eq!(decode(&encode("7", text), "k:wish").expect("readable"), text);
         }
         let record = |text: &str| text.as_bytes().to_vec();
         for (value, named) in [
@@ -125,9 +125,9 @@ mod tests {
             (record(r#"{"schemaVersion": 1, "text": 7}"#), "text"),
             (encode("7", &"x".repeat(SideContent::MAX + 1)), "8,192"),
         ] {
-            let error = decode(&value, "k.wish").expect_err("must be refused");
+            let error = decode(&value, "k:wish").expect_err("must be refused");
             assert_eq!(error.kind(), ErrorKind::CorruptRecord);
-            assert!(error.to_string().contains(named) && error.to_string().contains("k.wish"), "{error}");
+            assert!(error.to_string().contains(named) && error.to_string().contains("k:wish"), "{error}");
         }
     }
 }
