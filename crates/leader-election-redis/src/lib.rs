@@ -10,7 +10,7 @@
 //! let shutdown = CancellationToken::new();
 //! host.run_task_when_mutex_acquired(shutdown, |leader| async move {
 //!     println!("leading with fencing token {}", leader.fencing_token());
-//!     leader.cancellation_token().cancelled().await;
+//!     leader.token().cancelled().await;
 //!     Ok(())
 //! })
 //! .await?;

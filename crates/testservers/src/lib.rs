@@ -2,6 +2,7 @@
 //!
 //! - [`process`]: a server of this machine, which can be frozen, killed and restarted, and ends however the test process ends;
 //! - [`link`]: a TCP connection that can be cut one way or both, delayed and reset;
+//! - [`redis`]: a Redis server;
 //! - [`authority`]: a certificate authority, and certificates of it;
 //! - [`watcher`]: kills what is left when the test process is gone.
 
@@ -15,6 +16,8 @@ pub mod link;
 pub mod process;
 #[cfg(unix)]
 pub mod watcher;
+#[cfg(unix)]
+pub mod redis;
 
 pub use authority::Authority;
 #[cfg(unix)]
