@@ -26,7 +26,9 @@ impl Address {
         let (tls, rest) = match url.trim().split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("rediss") => (true, rest),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("redis") => (false, rest),
-            _ => return Err(Error::setting("a Redis server is redis://HOST[:6379][/DB] or rediss://HOST[:10000][/DB]")),
+            _ => {
+                return Err(Error::setting("a Redis server is redis://HOST[:6379][/DB] or rediss://HOST[:10000][/DB]"));
+            }
         };
         let (rest, insecure) = match rest.split_once('?') {
             None => (rest, false),
@@ -48,7 +50,11 @@ impl Address {
         let database = match path.trim_end_matches('/') {
             "" => 0,
             number if digits(number) && number.len() <= 5 => number.parse().unwrap_or_default(),
-            _ => return Err(Error::setting("what follows the host in a Redis server's URL is the number of its database")),
+            _ => {
+                return Err(Error::setting(
+                    "what follows the host in a Redis server's URL is the number of its database",
+                ));
+            }
         };
         let address = Self {
             host: host.to_ascii_lowercase(),
@@ -108,7 +114,8 @@ fn user_of(text: &str) -> Result<String> {
 }
 
 fn host_and_port(authority: &str) -> Result<(&str, Option<u16>)> {
-    let wrong = || Error::setting("a Redis server's URL needs a host, and a port from 1 to 65535 if any: redis://HOST:PORT");
+    let wrong =
+        || Error::setting("a Redis server's URL needs a host, and a port from 1 to 65535 if any: redis://HOST:PORT");
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']').ok_or_else(wrong)?;
@@ -117,8 +124,7 @@ fn host_and_port(authority: &str) -> Result<(&str, Option<u16>)> {
             (host, port)
         }
         None => {
-            let (host, port) =
-                authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
+            let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
             if host.is_empty() || host.len() > 253 || !host.bytes().all(allowed) {
                 return Err(wrong());

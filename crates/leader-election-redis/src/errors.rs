@@ -104,7 +104,9 @@ fn said(code: &str, details: &str) -> String {
 fn meaning(code: &str, details: &str) -> (ErrorKind, &'static str) {
     match code {
         "OOM" => (ErrorKind::Unavailable, "; the server's memory is full: make room, or give it more"),
-        "READONLY" => (ErrorKind::Unavailable, "; this is a replica: it passes when the name leads to the primary again"),
+        "READONLY" => {
+            (ErrorKind::Unavailable, "; this is a replica: it passes when the name leads to the primary again")
+        }
         "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY" | "NOREPLICAS" | "MISCONF" => {
             (ErrorKind::Unavailable, "")
         }
@@ -119,10 +121,9 @@ fn meaning(code: &str, details: &str) -> (ErrorKind, &'static str) {
             "; is it this server's password, or an access key that was renewed? With Entra ID: does the identity have an access policy \
              on this database?",
         ),
-        "NOPERM" => (
-            ErrorKind::Denied,
-            "; the user needs the rights that RedisDistributedMutex lists in its documentation",
-        ),
+        "NOPERM" => {
+            (ErrorKind::Denied, "; the user needs the rights that RedisDistributedMutex lists in its documentation")
+        }
         "DENIED" => (ErrorKind::Denied, ""),
         "WRONGTYPE" => (
             ErrorKind::CorruptRecord,
@@ -151,7 +152,9 @@ mod tests {
 
     #[test]
     fn each_refusal_is_of_the_kind_that_a_host_has_to_know() {
-        for code in ["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "MISCONF", "OOM"] {
+        for code in
+            ["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "MISCONF", "OOM"]
+        {
             assert_eq!(kind(code, ""), ErrorKind::Unavailable, "{code}");
         }
         for code in ["MOVED", "ASK", "CROSSSLOT"] {

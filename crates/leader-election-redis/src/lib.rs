@@ -32,7 +32,9 @@ mod side;
 mod tls;
 mod watch;
 mod wire;
+mod writer;
 
 pub use mutex::RedisDistributedMutex;
 pub use options::RedisMutexOptions;
 pub use server::RedisServer;
+pub use writer::{CommittedCommands, FencedKeys, KeyCommand, KeyReply, RefusedCommand};

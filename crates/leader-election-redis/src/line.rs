@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn a_policy_that_evicts_any_key_is_told_where_there_is_a_limit() {
-        let memory = |limit: &str, policy: &str| format!("# Memory\r\nmaxmemory:{limit}\r\nmaxmemory_policy:{policy}\r\n");
+        let memory =
+            |limit: &str, policy: &str| format!("# Memory\r\nmaxmemory:{limit}\r\nmaxmemory_policy:{policy}\r\n");
         assert_eq!(evicts_all(&memory("1000", "allkeys-lru")), Some("allkeys-lru"));
         assert_eq!(evicts_all(&memory("0", "allkeys-lru")), None, "it evicts nothing");
         assert_eq!(evicts_all(&memory("1000", "volatile-lru")), None, "the record never expires");

@@ -72,7 +72,8 @@ impl RedisRecord {
     }
 
     fn wrote(&self, doing: &str, answer: Option<&Value>, least_age_ms: u64) -> Result<Written> {
-        let read = answer.and_then(|answer| Wrote::of(answer, least_age_ms, &format_args!("the lease of {}", self.election)));
+        let read =
+            answer.and_then(|answer| Wrote::of(answer, least_age_ms, &format_args!("the lease of {}", self.election)));
         let wrote = read.ok_or_else(|| errors::unexpected(doing, &self.line.server))??;
         if !wrote.age_known && !self.age_warned.swap(true, Ordering::Relaxed) {
             warn!(
@@ -112,7 +113,10 @@ impl DocumentStore for RedisRecord {
             Read::Absent => Ok(None),
             Read::TooLong => Err(Error::new(
                 ErrorKind::CorruptRecord,
-                format!("{} is longer than 65,536 bytes; something else writes to it. Nothing was changed: delete it", what()),
+                format!(
+                    "{} is longer than 65,536 bytes; something else writes to it. Nothing was changed: delete it",
+                    what()
+                ),
             )),
             Read::Found { text, version, server_ms } => {
                 let (record, rest) = json::from_text(&text, &what())?;
@@ -149,7 +153,10 @@ impl DocumentStore for RedisRecord {
         let answers = self.line.ask(WRITING, &request, WRITE_BYTES).await?;
         let written = self.wrote(WRITING, answers.first(), least)?;
         if waits && matches!(written, Written::Done(_)) && !matches!(answers.get(1), Some(Value::Int(1..))) {
-            let message = format!("{WRITING} {} failed: no replica has acknowledged the write (wait_for_replica)", self.line.server);
+            let message = format!(
+                "{WRITING} {} failed: no replica has acknowledged the write (wait_for_replica)",
+                self.line.server
+            );
             return Err(Error::new(ErrorKind::Unavailable, message));
         }
         Ok(written)
@@ -190,7 +197,8 @@ impl DocumentStore for RedisRecord {
             }
             let answers = self.line.ask(LISTING, &request, 64 * 1024).await?;
             let exists = |answer: &Value| matches!(answer, Value::Int(1));
-            present.extend(names.iter().zip(&answers).filter(|(_, answer)| exists(answer)).map(|(name, _)| name.clone()));
+            present
+                .extend(names.iter().zip(&answers).filter(|(_, answer)| exists(answer)).map(|(name, _)| name.clone()));
         }
         Ok(present)
     }

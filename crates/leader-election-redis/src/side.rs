@@ -39,7 +39,8 @@ impl Side {
 
     fn corrupt(&self, what: &str) -> Error {
         let at = format!("the key {} on {}", self.key, self.line.server);
-        let message = format!("{at} {what}; something else writes to it. Nothing was changed: restore it, or delete it");
+        let message =
+            format!("{at} {what}; something else writes to it. Nothing was changed: restore it, or delete it");
         Error::new(ErrorKind::CorruptRecord, message)
     }
 }
@@ -106,9 +107,15 @@ mod tests {
     #[test]
     fn what_is_no_side_record_is_refused() {
         let long = json!({"schemaVersion": 1, "text": "x".repeat(SideContent::MAX + 1)}).to_string();
-        for text in
-            ["", "[]", "{}", r#"{"schemaVersion":2,"text":""}"#, r#"{"schemaVersion":1}"#, r#"{"schemaVersion":1,"text":7}"#, &long]
-        {
+        for text in [
+            "",
+            "[]",
+            "{}",
+            r#"{"schemaVersion":2,"text":""}"#,
+            r#"{"schemaVersion":1}"#,
+            r#"{"schemaVersion":1,"text":7}"#,
+            &long,
+        ] {
             assert!(from_text(text.as_bytes()).is_err(), "{text:.60}");
         }
     }

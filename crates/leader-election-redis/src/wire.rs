@@ -201,8 +201,18 @@ mod tests {
             Value::Okay,
             Value::Array(vec![]),
             Value::Array(vec![Value::Int(3), Value::BulkString(b"abc".to_vec())]),
-            Value::Array(vec![Value::Int(1), Value::BulkString(vec![0xff]), Value::BulkString(vec![0xff]), Value::Int(1)]),
-            Value::Array(vec![Value::Int(1), Value::BulkString(b"x".to_vec()), Value::BulkString(vec![]), Value::Int(1)]),
+            Value::Array(vec![
+                Value::Int(1),
+                Value::BulkString(vec![0xff]),
+                Value::BulkString(vec![0xff]),
+                Value::Int(1),
+            ]),
+            Value::Array(vec![
+                Value::Int(1),
+                Value::BulkString(b"x".to_vec()),
+                Value::BulkString(vec![]),
+                Value::Int(1),
+            ]),
         ] {
             assert!(Read::of(&answer).is_none(), "{answer:?}");
             assert!(Wrote::of(&answer, 0, &"it").is_none(), "{answer:?}");

@@ -15,9 +15,9 @@ pub mod link;
 #[cfg(unix)]
 pub mod process;
 #[cfg(unix)]
-pub mod watcher;
-#[cfg(unix)]
 pub mod redis;
+#[cfg(unix)]
+pub mod watcher;
 
 pub use authority::Authority;
 #[cfg(unix)]

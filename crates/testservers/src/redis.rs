@@ -79,6 +79,11 @@ impl Redis {
         self.process = Some(process);
     }
 
+    /// More settings, for when it is [up](Self::up) again.
+    pub fn set(&mut self, settings: &[&str]) {
+        self.settings.extend(settings.iter().map(ToString::to_string));
+    }
+
     /// Ends it at once: what it has not written to its folder is lost.
     pub fn kill(&mut self) {
         if let Some(process) = self.process.take() {
