@@ -4,6 +4,7 @@
 //! - [`link`]: a TCP connection that can be cut one way or both, delayed and reset;
 //! - [`redis`]: a Redis server;
 //! - [`authority`]: a certificate authority, and certificates of it;
+//! - [`worker`]: a worker process, watched by its output;
 //! - [`watcher`]: kills what is left when the test process is gone.
 
 // A test that cannot have its server ends there: a panic is how it says so.
@@ -18,6 +19,8 @@ pub mod process;
 pub mod redis;
 #[cfg(unix)]
 pub mod watcher;
+#[cfg(unix)]
+pub mod worker;
 
 pub use authority::Authority;
 #[cfg(unix)]
