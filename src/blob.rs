@@ -2,6 +2,8 @@
 
 pub(crate) mod address;
 pub(crate) mod check;
+mod date;
+mod document;
 mod emulator_key;
 pub(crate) mod errors;
 mod etag;
@@ -11,8 +13,12 @@ mod generated;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod laws;
 mod lease;
+mod opened;
+mod place;
+mod small;
 pub(crate) mod transport;
 pub(crate) mod writer;
 
+pub use document::BlobDocumentMutex;
 pub use lease::{BlobDistributedMutex, BlobMutexOptions, Create};
 pub use writer::{BlobContent, FencedBlob, FencedStateBlob};

@@ -21,7 +21,8 @@ pub(crate) struct BlobProbes(Arc<Raw>);
 impl BlobProbes {
     /// By the right of this mutex, in its container.
     pub(crate) fn new(mutex: &BlobDistributedMutex) -> Result<Self> {
-        Ok(Self(Arc::new(Raw::new(mutex.address(), mutex.access().clone())?)))
+        let opened = mutex.opened();
+        Ok(Self(Arc::new(Raw::new(&opened.address, opened.access.clone())?)))
     }
 }
 
