@@ -27,7 +27,7 @@ mod cosmos;
 pub mod fuzzing;
 #[cfg(all(any(test, fuzzing), any(feature = "blob", feature = "cosmos")))]
 mod laws;
-#[cfg(any(feature = "blob", feature = "cosmos"))]
+#[cfg(any(feature = "blob", feature = "cosmos", feature = "redis"))]
 mod shared_credential;
 mod store;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
@@ -42,6 +42,9 @@ pub use blob::{BlobContent, BlobDistributedMutex, BlobMutexOptions, Create, Fenc
 pub use cosmos::{
     CommittedBatch, CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions, FencedPartition, RefusedOperation,
 };
-#[cfg(any(feature = "blob", feature = "cosmos"))]
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use leader_election_redis as redis;
+#[cfg(any(feature = "blob", feature = "cosmos", feature = "redis"))]
 pub use shared_credential::SharedCredential;
 pub use store::{Store, StoreOptions, StoreUrl};
