@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use leader_election::{CancellationToken, ErrorKind, FencingToken, LeaderHost, LeaderHostOptions, Leadership, Timing};
 use leader_election_redis::{FencedKeys, RedisDistributedMutex, RedisServer};
-use testservers::Link;
 use testservers::redis::Redis;
+use testservers::{Direction, Link};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::common::rounds;
@@ -68,14 +68,15 @@ impl Worker {
 
 async fn round(case: Case) -> Round {
     let mut primary = Redis::start(&[]);
-    let replica = primary.replica(&[]);
+    let replication = Link::start(primary.address());
+    let replica = Redis::replica_of(replication.address(), &[]);
     // Both: the replica is asked for its age once it is promoted.
     for server in [&primary, &replica] {
         server.wait_until_old(4);
     }
     if case != Case::RenewalsLost {
-        // It hears nothing any more, and promotes what it has.
-        replica.freeze();
+        // It hears nothing any more, and is promoted with what it has.
+        replication.cut(Direction::Both);
     }
     let mut older = Worker::start(&primary);
     let leader = older.terms.recv().await.expect("a term");
@@ -86,7 +87,7 @@ async fn round(case: Case) -> Round {
         primary.wait_until("the replica has the grant", |_| {
             !replica.cli(&["GET", &crate::common::key("nightly")]).is_empty()
         });
-        replica.freeze();
+        replication.cut(Direction::Both);
         tokio::time::sleep(LEASE / 2).await;
     }
     tokio::time::sleep(LEASE / 4).await;
@@ -94,7 +95,7 @@ async fn round(case: Case) -> Round {
     if case != Case::CutOffWithThePrimary {
         primary.kill();
     }
-    replica.thaw();
+    replication.reset();
     assert_eq!(replica.cli(&["REPLICAOF", "NO", "ONE"]), "OK");
     newer.link.lead_to(replica.address());
     newer.link.reset();
