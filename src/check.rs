@@ -4,9 +4,13 @@
 //! ([`port`], [`time`]); a store adds its own by raw requests, in a file within its own walls that implements [`Probes`]. All
 //! steps write to elections of random names alone, which are removed at the end.
 
+#[cfg(feature = "etcd")]
+pub(crate) mod etcd;
 mod ground;
 mod names;
 mod port;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 pub(crate) mod side;
 mod step;
 mod time;
@@ -25,7 +29,7 @@ pub use names::Names;
 pub(crate) use step::{Seen, Step};
 
 /// How long a step may take beside what it waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What a store adds to the check.
 #[async_trait]

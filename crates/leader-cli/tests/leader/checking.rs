@@ -13,6 +13,8 @@ use testbed::azurite::Azurite;
 use testbed::cosmos::{EmulatorOptions, KEY, VercelServer};
 use testbed::oracle::server::Server;
 use testbed::{names, operator, sas};
+use testservers::etcd::Etcd;
+use testservers::redis::Redis;
 
 fn check(store: &str, options: &[&str]) -> Command {
     let mut command = leader();
@@ -231,7 +233,6 @@ fn cosmos(endpoint: &str) -> String {
 async fn a_check_of_microsofts_cosmos_db_emulator_finds_what_it_does_not_do() {
     let emulator = testbed::cosmos::election::emulator(EmulatorOptions::default());
     let found = Found::at(&cosmos(&emulator.endpoint()), &[]).await;
-    println!("{}", found.said);
     // It takes an id of any length.
     assert_eq!((found.code, found.differing()), (Some(1), vec!["C11"]), "{}", found.said);
     found.assert_that_all_numbers_are_of_claims();
@@ -246,8 +247,54 @@ async fn a_check_of_the_independent_cosmos_db_server_finds_what_it_does_not_do()
     let created = ask(created).await;
     assert_eq!(created.status.code(), Some(0), "{}", stderr(&created));
     let found = Found::at(&store, &[]).await;
-    println!("{}", found.said);
+    // It knows no batches, takes an id of any length, and charges 1 for whatever it does.
+    assert_eq!((found.code, found.differing()), (Some(1), vec!["C10", "C11", "C12"]), "{}", found.said);
     found.assert_that_all_numbers_are_of_claims();
+}
+
+/// Older than the longest lease of the check and a second, before which it grants nothing.
+fn redis(settings: &[&str]) -> Redis {
+    let redis = Redis::start(settings);
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    redis
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server: apt install redis-server"]
+async fn a_check_of_redis_finds_no_difference_and_leaves_no_key() {
+    let redis = redis(&[]);
+    let found = Found::at(&redis.url(), &["--lease", "3s"]).await;
+    assert_eq!((found.code, found.differing()), (Some(0), Vec::new()), "{}", found.said);
+    assert!(found.seen("R1").contains("noeviction"), "{}", found.seen("R1"));
+    found.assert_that_all_numbers_are_of_claims();
+    let output = ask({
+        let mut list = leader();
+        list.args(["list", "--store", &redis.url()]);
+        list
+    });
+    assert_eq!(output.await.status.code(), Some(1), "no election is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server: apt install redis-server"]
+async fn a_redis_that_can_evict_the_record_is_unfit() {
+    let redis = redis(&["--maxmemory", "50mb", "--maxmemory-policy", "allkeys-lru"]);
+    let found = Found::at(&redis.url(), &["--lease", "3s"]).await;
+    assert_eq!(found.code, Some(78), "{}", found.said);
+    assert!(
+        found.seen("R1").contains("allkeys-lru") && found.seen("R1").contains("two workers can lead"),
+        "{}",
+        found.said
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs etcd: apt install etcd-server etcd-client"]
+async fn a_check_of_etcd_finds_no_difference_and_leaves_no_key() {
+    let etcd = Etcd::one();
+    let found = Found::at(&etcd.url(), &["--lease", "3s"]).await;
+    assert_eq!((found.code, found.differing()), (Some(0), Vec::new()), "{}", found.said);
+    assert_eq!(etcd.etcdctl(&["get", "", "--prefix", "--keys-only"]).trim(), "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
