@@ -15,6 +15,9 @@ use crate::output::words;
 use crate::store::{Place, Purpose};
 use report::Report;
 
+/// How long a request that was given up may take to arrive.
+const STILL_ARRIVING: Duration = Duration::from_secs(1);
+
 pub async fn check(arguments: arguments::Check, json: bool) -> Result<u8, Failure> {
     let place = Place::read(&arguments.place, Purpose::Look)?;
     let timing = Timing::for_lease(arguments.lease)?;
@@ -41,6 +44,10 @@ pub async fn check(arguments: arguments::Check, json: bool) -> Result<u8, Failur
             _ => {}
         }) => Ok(findings),
     };
+    if ended.is_err() {
+        // What was being asked for may still arrive.
+        tokio::time::sleep(STILL_ARRIVING).await;
+    }
     warn("Removing what was written");
     let left = tokio::select! {
         left = check.clean_up() => left,

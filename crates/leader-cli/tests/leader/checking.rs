@@ -47,6 +47,14 @@ impl Found {
         Self { code: output.status.code(), findings, summary, said }
     }
 
+    /// Nothing is wrong but, on a busy machine, how long requests take.
+    fn assert_fit(&self) {
+        let unfit = self.summary["unfit"].as_array().expect("a list");
+        let is_slow = self.code == Some(78) && unfit.iter().all(|number| number == "P12");
+        assert!(self.code == Some(0) || is_slow, "{:?}: {}", self.code, self.said);
+        assert_eq!(self.differing(), [""; 0], "{}", self.said);
+    }
+
     fn differing(&self) -> Vec<&str> {
         self.summary["differs"].as_array().expect("a list").iter().filter_map(Value::as_str).collect()
     }
@@ -109,9 +117,9 @@ async fn a_check_of_a_service_that_keeps_to_the_documentation_finds_no_differenc
     let created = client.put(format!("{store}?restype=container")).send().await.expect("an answer");
     assert_eq!(created.status(), 201);
     let found = Found::at(&store, &[]).await;
-    assert_eq!((found.code, found.differing()), (Some(0), Vec::new()), "{}", found.said);
+    found.assert_fit();
     let verdicts = found.findings.iter().filter(|finding| finding["verdict"] == "as documented").count();
-    assert_eq!(verdicts + 2, found.findings.len(), "all but two figures: {}", found.said);
+    assert_eq!(verdicts + 2, found.findings.len(), "all but latency and clock: {}", found.said);
     assert_that_nothing_is_left(&blobs_in(&store).await);
 }
 
@@ -119,7 +127,7 @@ async fn a_check_of_a_service_that_keeps_to_the_documentation_finds_no_differenc
 async fn a_check_of_files_finds_no_difference_and_leaves_no_file() {
     let election = Election::new();
     let found = Found::at(&election.store(), &["--lease", "3s"]).await;
-    assert_eq!((found.code, found.differing()), (Some(0), Vec::new()), "{}", found.said);
+    found.assert_fit();
     assert!(found.findings.len() > 10, "{}", found.said);
     found.assert_that_all_numbers_are_of_claims();
     assert_eq!(fs::read_dir(election.store_directory()).expect("a directory").count(), 0);
@@ -149,15 +157,17 @@ fn nothing_is_written_unless_it_is_confirmed() {
     }
     assert_eq!(fs::read_dir(election.store_directory()).expect("a directory").count(), 0);
     let output = answer(check(&election.store(), &["--lease", "3s"]), "yes\n");
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    // Slow requests end it by 78.
+    assert!(matches!(output.status.code(), Some(0 | 78)), "{}", stderr(&output));
+    assert!(stdout(&output).contains("#### leader check"), "{}", stdout(&output));
 }
 
 /// A check that is told to end while it waits.
 fn interrupted(store: &str, signal: Signal) -> (Child, String) {
     let mut child = check(store, &["--yes"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
     let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
-    let waits = lines.by_ref().find(|line| line.contains(" waits "));
-    assert!(waits.is_some_and(|line| line.contains("run out")), "it says what it waits for");
+    let waits = lines.by_ref().find(|line| line.contains(" waits ") && line.contains("run out"));
+    assert!(waits.is_some(), "it says what it waits for");
     kill(Pid::from_raw(i32::try_from(child.id()).expect("an id")), signal).expect("signalled");
     let rest = lines.collect::<Vec<_>>().join("\n");
     (child, rest)
@@ -221,7 +231,8 @@ fn a_reader_that_goes_away_does_not_keep_a_check_from_cleaning_up() {
         .spawn()
         .expect("it starts");
     drop(child.stdout.take());
-    assert_eq!(child.wait().expect("its end").code(), Some(0));
+    // Slow requests end it by 78; a panic would by another.
+    assert!(matches!(child.wait().expect("its end").code(), Some(0 | 78)));
     assert_eq!(fs::read_dir(election.store_directory()).expect("a directory").count(), 0);
 }
 
@@ -264,7 +275,7 @@ fn redis(settings: &[&str]) -> Redis {
 async fn a_check_of_redis_finds_no_difference_and_leaves_no_key() {
     let redis = redis(&[]);
     let found = Found::at(&redis.url(), &["--lease", "3s"]).await;
-    assert_eq!((found.code, found.differing()), (Some(0), Vec::new()), "{}", found.said);
+    found.assert_fit();
     assert!(found.seen("R1").contains("noeviction"), "{}", found.seen("R1"));
     found.assert_that_all_numbers_are_of_claims();
     let output = ask({
@@ -293,7 +304,7 @@ async fn a_redis_that_can_evict_the_record_is_unfit() {
 async fn a_check_of_etcd_finds_no_difference_and_leaves_no_key() {
     let etcd = Etcd::one();
     let found = Found::at(&etcd.url(), &["--lease", "3s"]).await;
-    assert_eq!((found.code, found.differing()), (Some(0), Vec::new()), "{}", found.said);
+    found.assert_fit();
     assert_eq!(etcd.etcdctl(&["get", "", "--prefix", "--keys-only"]).trim(), "");
 }
 
