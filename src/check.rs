@@ -13,6 +13,8 @@ mod port;
 pub(crate) mod redis;
 pub(crate) mod side;
 mod step;
+#[cfg(test)]
+mod tests;
 mod time;
 
 use std::collections::BTreeMap;
@@ -22,7 +24,7 @@ use async_trait::async_trait;
 use tokio::task::JoinSet;
 
 use crate::store::{StoreOptions, StoreUrl};
-use leader_election::{Error, Result, Timing};
+use leader_election::{DistributedMutex, Error, ErrorKind, Result, Timing};
 
 pub(crate) use ground::Ground;
 pub use names::Names;
@@ -119,6 +121,7 @@ impl Check {
     /// As [`StoreUrl::open`].
     pub fn new(url: &StoreUrl, options: StoreOptions, timing: Timing) -> Result<Self> {
         let probes = url.probes(&options)?;
+        url.open("any", options.clone())?.check_lease(timing.lease())?;
         let ground = Ground::new(url.clone(), options, timing);
         let mut steps: Vec<Step> =
             port::steps().into_iter().chain(side::steps()).chain(time::steps(&ground)?).collect();
@@ -203,9 +206,9 @@ impl Check {
         for name in self.ground.names() {
             let removed = match &self.probes {
                 Some(probes) => tokio::time::timeout(PATIENCE, probes.remove(&name)).await,
-                None => Ok(Err(Error::new(leader_election::ErrorKind::Refused, "this store deletes no election"))),
+                None => Ok(Err(Error::new(ErrorKind::Refused, "a check cannot remove elections from this store yet"))),
             };
-            let no_answer = |_| Err(Error::new(leader_election::ErrorKind::Timeout, "the store gave no answer"));
+            let no_answer = |_| Err(Error::new(ErrorKind::Timeout, "the store gave no answer"));
             if let Err(error) = removed.unwrap_or_else(no_answer) {
                 left.push((name, error));
             }

@@ -41,9 +41,9 @@ impl Probes for BlobProbes {
     }
 
     async fn remove(&self, election: &str) -> Result<()> {
-        let sides = side::NAMES.map(|side| format!("{election}.{side}"));
-        for blob in std::iter::once(election).chain(sides.iter().map(String::as_str)) {
-            self.0.remove(blob).await?;
+        let sides = side::written_beside(election).iter().map(|side| format!("{election}.{side}"));
+        for blob in sides.chain([election.to_owned()]) {
+            self.0.remove(&blob).await?;
         }
         Ok(())
     }

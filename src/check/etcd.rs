@@ -11,6 +11,6 @@ pub(crate) struct EtcdProbes(pub(crate) EtcdCluster);
 #[async_trait]
 impl Probes for EtcdProbes {
     async fn remove(&self, election: &str) -> Result<()> {
-        check::remove(&self.0, election, &side::NAMES).await
+        check::remove(&self.0, election, side::written_beside(election)).await
     }
 }

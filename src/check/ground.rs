@@ -19,6 +19,9 @@ pub(crate) struct Ground {
     timing: Timing,
     prefix: Arc<str>,
     names: Arc<Mutex<BTreeSet<String>>>,
+    /// Between a step and the store, where a test has something there.
+    #[cfg(test)]
+    pub(super) between: Option<fn(Store) -> Store>,
 }
 
 impl Ground {
@@ -27,7 +30,15 @@ impl Ground {
         let prefix = format!("leader-check-{}", &random[..8]).into();
         // It is a look at what others have: nothing is created but the elections themselves.
         let options = StoreOptions { create: false, ..options };
-        Self { url, options, timing, prefix, names: Arc::default() }
+        Self {
+            url,
+            options,
+            timing,
+            prefix,
+            names: Arc::default(),
+            #[cfg(test)]
+            between: None,
+        }
     }
 
     pub(super) fn prefix(&self) -> &str {
@@ -51,7 +62,10 @@ impl Ground {
 
     /// The same, opened.
     pub(crate) fn election(&self, number: &str) -> Result<Store> {
-        self.url.open(&self.name(number), self.options.clone())
+        let store = self.url.open(&self.name(number), self.options.clone())?;
+        #[cfg(test)]
+        let store = self.between.map_or_else(|| store.clone(), |between| between(store.clone()));
+        Ok(store)
     }
 
     /// An election that is not written to.

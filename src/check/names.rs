@@ -11,17 +11,18 @@ impl Names {
     pub fn of(url: &StoreUrl) -> Self {
         let whole = url.to_string();
         let mut names = vec![(whole.clone(), "STORE")];
-        if let Some((scheme, rest)) = whole.split_once("://") {
-            let authority = rest.split('/').next().unwrap_or_default();
+        if !whole.contains("://") {
+            let (scheme, place) = whole.split_once(':').unwrap_or_default();
+            names.push((place.to_owned(), if scheme == "file" { "DIRECTORY" } else { "PLACE" }));
+        }
+        // Several, where a URL names all members of a cluster.
+        for authority in whole.split(['/', ';', ',']).filter(|part| is_authority(part)) {
             let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-            names.push((format!("{scheme}://{authority}"), "ENDPOINT"));
             names.push((authority.to_owned(), "HOST"));
             names.push((host.to_owned(), "HOST"));
             if let Some((account, _)) = host.split_once('.').filter(|(label, _)| label.parse::<u8>().is_err()) {
                 names.push((account.to_owned(), "ACCOUNT"));
             }
-        } else if let Some((_, path)) = whole.split_once(':') {
-            names.push((path.to_owned(), "DIRECTORY"));
         }
         names.retain(|(name, _)| name.len() > 2);
         Self(names)
@@ -31,16 +32,13 @@ impl Names {
     #[must_use]
     pub fn form(url: &StoreUrl) -> String {
         let whole = url.to_string();
-        match whole.split_once("://") {
-            Some((scheme, rest)) => {
-                let authority = rest.split('/').next().unwrap_or_default();
-                let names = Self::of(url).0;
-                let account = names.into_iter().find(|(_, by)| *by == "ACCOUNT");
-                let host = account.map_or(authority.to_owned(), |(name, by)| authority.replacen(&name, by, 1));
-                format!("{scheme}://{host}/...")
-            }
-            None => format!("{}:...", whole.split(':').next().unwrap_or_default()),
-        }
+        let Some((scheme, rest)) = whole.split_once("://") else {
+            return format!("{}:...", whole.split(':').next().unwrap_or_default());
+        };
+        let accounts = Self::of(url).0.into_iter().filter(|(_, by)| *by == "ACCOUNT");
+        let authority = rest.split('/').next().unwrap_or_default().to_owned();
+        let shown = accounts.fold(authority, |shown, (name, by)| shown.replace(&name, by));
+        format!("{scheme}://{shown}/...")
     }
 
     /// The text without them.
@@ -48,6 +46,11 @@ impl Names {
     pub fn hidden_in(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (name, by)| text.replace(name, by))
     }
+}
+
+/// A host, as far as a part of a URL tells.
+fn is_authority(part: &str) -> bool {
+    !part.ends_with(':') && (part.contains('.') || part.contains(':'))
 }
 
 #[cfg(all(test, feature = "blob", feature = "cosmos"))]
@@ -70,6 +73,11 @@ mod tests {
         assert_eq!(form("https://contoso.blob.core.windows.net/leases"), "https://ACCOUNT.blob.core.windows.net/...");
         assert_eq!(form("file:/srv/leases"), "file:...");
         assert_eq!(form("http://127.0.0.1:10000/devstoreaccount1/leases"), "http://127.0.0.1:10000/...");
+        #[cfg(feature = "etcd")]
+        assert_eq!(
+            hidden("etcd://etcd-0.internal:2379;etcd-1.internal:2379", "etcd-1.internal:2379 is down"),
+            "HOST is down"
+        );
         assert_eq!(hidden("http://127.0.0.1:10000/devstoreaccount1/leases", "127.0.0.1:10000"), "HOST");
     }
 }

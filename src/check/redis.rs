@@ -41,7 +41,7 @@ impl Probes for RedisProbes {
     }
 
     async fn remove(&self, election: &str) -> Result<()> {
-        self.0.remove(election, &side::NAMES).await
+        self.0.remove(election, side::written_beside(election)).await
     }
 }
 

@@ -4,18 +4,25 @@ use super::ground::{claim, take, within};
 use super::{Ground, Seen, Step};
 use leader_election::{DistributedMutex, Renew, Result, SideName, Version, Written};
 
-/// The records that a check writes, and removes.
-pub(crate) const NAMES: [&str; 3] = ["wish", "runs", "terms"];
+/// The record that a check writes.
+const WISH: &str = "wish";
+
+/// The records that a check has written beside this election: there is one step that does.
+pub(crate) fn written_beside(election: &str) -> &'static [&'static str] {
+    if election.to_uppercase().ends_with(NUMBER) { &[WISH] } else { &[] }
+}
+
+const NUMBER: &str = "P10";
 
 pub(super) fn steps() -> Vec<Step> {
     let says =
         "This identity may write records beside an election's, which change by compare-and-swap and touch no lease";
-    vec![Step::new("P10", says, beside)]
+    vec![Step::new(NUMBER, says, beside)]
 }
 
 async fn beside(ground: Ground) -> Result<Seen> {
-    let store = ground.election("P10")?;
-    let Some(side) = store.side(SideName::new(NAMES[0])?) else {
+    let store = ground.election(NUMBER)?;
+    let Some(side) = store.side(SideName::new(WISH)?) else {
         return Ok(Seen::not_checked("this store keeps no records beside"));
     };
     let first = claim("first", ground.timing().lease())?;

@@ -31,8 +31,8 @@ impl Probes for CosmosProbes {
     }
 
     async fn remove(&self, election: &str) -> Result<()> {
-        let mut ids = side::NAMES.map(|side| format!("{election}.{side}")).to_vec();
-        ids.push(election.to_owned());
+        let sides = side::written_beside(election).iter().map(|side| format!("{election}.{side}"));
+        let mut ids: Vec<_> = sides.chain([election.to_owned()]).collect();
         if election.to_uppercase().ends_with(documents::LONG) {
             ids.extend(documents::long_ids(election));
         }

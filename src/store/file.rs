@@ -57,8 +57,8 @@ impl Place for Directory {
 #[async_trait]
 impl Probes for Directory {
     async fn remove(&self, election: &str) -> Result<()> {
-        let sides = side::NAMES.map(|name| format!("{name}.side"));
-        let ends = ["json", "lock", "draft"].into_iter().chain(sides.iter().map(String::as_str));
+        let sides = side::written_beside(election).iter().map(|name| format!("{name}.side"));
+        let ends = ["json", "lock", "draft"].map(str::to_owned).into_iter().chain(sides);
         let paths: Vec<_> = ends.map(|end| self.0.join(format!("{election}.{end}"))).collect();
         let removed = tokio::task::spawn_blocking(move || paths.iter().try_for_each(|path| remove(path)));
         removed.await.unwrap_or_else(|error| {
