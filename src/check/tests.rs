@@ -8,9 +8,11 @@ use async_trait::async_trait;
 
 use super::{Check, Progress, Verdict};
 use crate::store::{Store, StoreOptions};
+use tokio::time::Instant;
+
 use leader_election::{
-    Acquire, AcquireRequest, Claim, DistributedMutex, FencingToken, Grant, Held, LeaseState, Observation, Operator,
-    Renew, Result, SideContent, SideName, SideRecord, Timing, Version, Written,
+    Acquire, AcquireRequest, Claim, DistributedMutex, FencingToken, Grant, Held, LeaseState, MemoryMutex, Observation,
+    Operator, Renew, Result, SideContent, SideName, SideRecord, Timing, Version, Written,
 };
 
 /// What is wrong with a store.
@@ -188,4 +190,80 @@ async fn each_step_of_the_port_finds_the_store_that_breaks_its_rule() {
     assert_eq!(found!(ListsNothing), ["P9"]);
     assert_eq!(found!(WritesBesideWhateverTheVersion), ["P10"]);
     assert_eq!(found!(TakenOverAtOnce), ["P2", "P11"]);
+}
+
+/// A store that expires leases itself, and shows that too early, too late, or when it is so.
+#[derive(Debug)]
+struct Expiring {
+    inner: MemoryMutex,
+    shows: Shows,
+    held_until: std::sync::Mutex<Option<Instant>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    Truth,
+    FreeBefore,
+    HeldAfter,
+}
+
+/// Many times a poll of the shortest lease, and no time for a person.
+const LATE: Duration = Duration::from_millis(700);
+
+#[async_trait]
+impl DistributedMutex for Expiring {
+    async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
+        let outcome = self.inner.try_acquire(request).await?;
+        if let Acquire::Granted(grant) = &outcome {
+            *self.held_until.lock().expect("not poisoned") = Some(Instant::now() + grant.lease + LATE);
+        }
+        Ok(outcome)
+    }
+
+    async fn renew(&self, claim: &Claim) -> Result<Renew> {
+        self.inner.renew(claim).await
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<()> {
+        self.inner.release(claim).await
+    }
+
+    async fn observe(&self) -> Result<Observation> {
+        let seen = self.inner.observe().await?;
+        let late = self.held_until.lock().expect("not poisoned").is_some_and(|until| Instant::now() < until);
+        Ok(match self.shows {
+            Shows::FreeBefore => Observation::new(LeaseState::Free, seen.latest),
+            Shows::HeldAfter if late => Observation::new(LeaseState::Held, seen.latest),
+            Shows::Truth | Shows::HeldAfter => seen,
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_is_free_too_early_or_too_late_is_found() {
+    async fn seen(between: fn(Store) -> Store) -> (Verdict, String) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let url = format!("file:{}", directory.path().display()).parse().expect("a store");
+        let timing = Timing::for_lease(Duration::from_secs(15)).expect("valid");
+        let mut check = Check::new(&url, StoreOptions::default(), timing).expect("a check");
+        check.ground.between = Some(between);
+        check.steps.retain(|step| step.number == "P11");
+        let finding = check.run(|_| {}).await.remove(0);
+        (finding.verdict, finding.seen)
+    }
+    macro_rules! seen {
+        ($shows:ident) => {
+            seen(|store| {
+                let inner = MemoryMutex::new();
+                store.behind(|_| Arc::new(Expiring { inner, shows: Shows::$shows, held_until: Default::default() }))
+            })
+            .await
+        };
+    }
+    let (verdict, text) = seen!(FreeBefore);
+    assert!(verdict == Verdict::Differs && text.contains("before its end"), "{text}");
+    let (verdict, text) = seen!(HeldAfter);
+    assert!(verdict == Verdict::Differs && text.contains("up to a minute"), "{text}");
+    let (_, text) = seen!(Truth);
+    assert!(text.contains("of 3 leases of 1s, free"), "{text}");
 }
