@@ -1,0 +1,4 @@
+//! A majority of stores as one.
+
+mod contract;
+mod member;
