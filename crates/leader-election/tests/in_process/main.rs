@@ -11,3 +11,4 @@ mod host;
 mod host_support;
 mod properties;
 mod quorum;
+mod test_util;
