@@ -32,6 +32,7 @@ pub use options::StoreOptions;
 /// | `http://127.0.0.1:10000/devstoreaccount1/CONTAINER` | the emulator Azurite on this machine | – (with `https://`, `StoreOptions::credential` if there is one) |
 /// | `emulator+http://HOST:PORT/devstoreaccount1/CONTAINER` | Azurite on another host, for tests | – |
 /// | `http://127.0.0.1:8081/DATABASE/CONTAINER` | the emulator of Cosmos DB on this machine | `StoreOptions::cosmos_key` |
+/// | `quorum:URL,URL,URL` | a majority of three or more other stores, each named by one of these: [`QuorumMutex`](crate::QuorumMutex) | as each member; a comma within one is `%2C` |
 ///
 /// Where host and port do not tell blobs from Cosmos DB, the scheme does: `blob+https://…`, `cosmos+https://…`, `blob+http://…`,
 /// `cosmos+http://…`. A container of Cosmos DB may also be written `/dbs/DATABASE/colls/CONTAINER`.

@@ -4,7 +4,8 @@
 //! members, and of time. Every request may be lost, late or repeated, also long after its sender has given it up; a member may forget its
 //! record, or fall back to an older one.
 //!
-//! - `cargo test --release -p proof --test quorum -- --nocapture` prints the states and violations of each world.
+//! - `cargo test --release -p proof --test quorum -- --nocapture` prints the states and violations of each world; `MODEL_TIER=soak` before it adds the
+//!   large ones.
 //! - A world in which the promise cannot be kept has to be found broken, or the model is blind.
 //!
 //! [`Ballot`]: leader_election::quorum::Ballot
@@ -30,6 +31,7 @@ use world::{Broken, Config, Majority};
 fn worlds() -> Vec<Config> {
     let kinds: [(&str, [Kind; 3]); 3] =
         [("leases", [Lease; 3]), ("documents", [Document; 3]), ("mixed", [Lease, Document, Document])];
+    let soaks = std::env::var("MODEL_TIER").is_ok_and(|tier| tier == "soak");
     let mut worlds = vec![];
     for (name, kinds) in kinds {
         let base = Config { name, kinds, ..Config::SMALL };

@@ -189,9 +189,12 @@ impl Model for Majority {
             }
         }
         for (index, member) in world.members.iter().enumerate().filter(|(_, member)| member.record.is_some()) {
-            // One fault is survived where the latest leader stands on all members, which a leader that renews sees to.
-            let tokens = world.members.iter().map(|member| member.record.map_or(0, |record| record.token));
-            let stands_on_all = tokens.min() >= Some(world.highest);
+            // One fault is survived where the leader stands on all members, as one that renews sees to; and no other one.
+            let stands_on_all = world.candidates.iter().any(|candidate| {
+                let holds =
+                    |member: &Member| member.record.is_some_and(|record| Some(record.claim) == candidate.claim());
+                candidate.leads(world.now).is_some() && world.members.iter().all(holds)
+            });
             if world.forgets > 0 && (stands_on_all || self.config.forgets_at_any_time) {
                 acts.push(Act::Forget(index));
             }
