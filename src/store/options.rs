@@ -37,6 +37,11 @@ pub struct StoreOptions {
     #[cfg(feature = "cosmos")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cosmos")))]
     pub cosmos_key: Option<Secret>,
+    /// How to sign in to etcd: user and password, a client certificate, an authority of one's own. Other stores ignore it. Default: none of
+    /// them.
+    #[cfg(feature = "etcd")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
+    pub etcd: leader_election_etcd::EtcdOptions,
     /// The password of a Redis server, or an access key of Azure Managed Redis, for the user in the URL if there is one; it comes before the
     /// [credential](Self::credential). Other stores ignore it. Default: none.
     #[cfg(feature = "redis")]
@@ -54,6 +59,8 @@ impl fmt::Debug for StoreOptions {
         shown.field("credential", &self.credential.is_some());
         #[cfg(feature = "cosmos")]
         shown.field("cosmos_key", &self.cosmos_key.is_some());
+        #[cfg(feature = "etcd")]
+        shown.field("etcd", &self.etcd);
         #[cfg(feature = "redis")]
         shown.field("redis_password", &self.redis_password.is_some());
         shown.field("create", &self.create).finish()

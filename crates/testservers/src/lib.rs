@@ -12,6 +12,8 @@
 
 pub mod authority;
 #[cfg(unix)]
+pub mod etcd;
+#[cfg(unix)]
 pub mod link;
 #[cfg(unix)]
 pub mod process;
