@@ -141,10 +141,11 @@ async fn without_the_rights_to_info_and_publish_it_elects_and_warns_once() {
 #[ignore = "needs redis-server: apt install redis-server"]
 async fn who_waits_for_a_replica_is_granted_nothing_without_one() {
     let redis = Redis::start(&[]);
-    redis.wait_until_old(4);
     let waits = RedisMutexOptions { wait_for_replica: true, ..RedisMutexOptions::default() };
     let election = with(&redis, "nightly", waits);
-    let leader = claim("leader", LEASE);
+    // Its tenth is what an acknowledgement may take.
+    let leader = claim("leader", Duration::from_secs(20));
+    redis.wait_until_old(21);
     for _ in 0..2 {
         let error = election.try_acquire(AcquireRequest::new(&leader)).await.expect_err("no replica");
         assert_eq!(error.kind(), ErrorKind::Unavailable);
