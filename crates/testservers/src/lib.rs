@@ -2,6 +2,7 @@
 //!
 //! - [`process`]: a server of this machine, which can be frozen, killed and restarted, and ends however the test process ends;
 //! - [`link`]: a TCP connection that can be cut one way or both, delayed and reset;
+//! - [`redis`]: a Redis server;
 //! - [`authority`]: a certificate authority, and certificates of it;
 //! - [`worker`]: a worker process, watched by its output;
 //! - [`watcher`]: kills what is left when the test process is gone.
@@ -16,6 +17,8 @@ pub mod etcd;
 pub mod link;
 #[cfg(unix)]
 pub mod process;
+#[cfg(unix)]
+pub mod redis;
 #[cfg(unix)]
 pub mod watcher;
 #[cfg(unix)]
