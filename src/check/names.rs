@@ -11,19 +11,7 @@ impl Names {
     pub fn of(url: &StoreUrl) -> Self {
         let whole = url.to_string();
         let mut names = vec![(whole.clone(), "STORE")];
-        if !whole.contains("://") {
-            let (scheme, place) = whole.split_once(':').unwrap_or_default();
-            names.push((place.to_owned(), if scheme == "file" { "DIRECTORY" } else { "PLACE" }));
-        }
-        // Several, where a URL names all members of a cluster.
-        for authority in whole.split(['/', ';', ',']).filter(|part| is_authority(part)) {
-            let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-            names.push((authority.to_owned(), "HOST"));
-            names.push((host.to_owned(), "HOST"));
-            if let Some((account, _)) = host.split_once('.').filter(|(label, _)| label.parse::<u8>().is_err()) {
-                names.push((account.to_owned(), "ACCOUNT"));
-            }
-        }
+        members(&whole).for_each(|member| names.extend(names_in(member)));
         names.retain(|(name, _)| name.len() > 2);
         Self(names)
     }
@@ -32,13 +20,9 @@ impl Names {
     #[must_use]
     pub fn form(url: &StoreUrl) -> String {
         let whole = url.to_string();
-        let Some((scheme, rest)) = whole.split_once("://") else {
-            return format!("{}:...", whole.split(':').next().unwrap_or_default());
-        };
-        let accounts = Self::of(url).0.into_iter().filter(|(_, by)| *by == "ACCOUNT");
-        let authority = rest.split('/').next().unwrap_or_default().to_owned();
-        let shown = accounts.fold(authority, |shown, (name, by)| shown.replace(&name, by));
-        format!("{scheme}://{shown}/...")
+        let forms: Vec<_> = members(&whole).map(form).collect();
+        let is_quorum = whole.starts_with(QUORUM);
+        format!("{}{}", if is_quorum { QUORUM } else { "" }, forms.join(","))
     }
 
     /// The text without them.
@@ -48,9 +32,45 @@ impl Names {
     }
 }
 
-/// A host, as far as a part of a URL tells.
-fn is_authority(part: &str) -> bool {
-    !part.ends_with(':') && (part.contains('.') || part.contains(':'))
+const QUORUM: &str = "quorum:";
+
+/// Of a quorum; or the one store that it is.
+fn members(whole: &str) -> impl Iterator<Item = &str> {
+    let (rest, separator) = match whole.strip_prefix(QUORUM) {
+        Some(rest) => (rest, ","),
+        None => (whole, "\n"),
+    };
+    rest.split(separator)
+}
+
+/// From the longest to the shortest.
+fn names_in(url: &str) -> Vec<(String, &'static str)> {
+    let mut names = vec![(url.to_owned(), "STORE")];
+    let Some((_, rest)) = url.split_once("://") else {
+        let (scheme, place) = url.split_once(':').unwrap_or_default();
+        names.push((place.to_owned(), if scheme == "file" { "DIRECTORY" } else { "PLACE" }));
+        return names;
+    };
+    // Several, where a URL names all members of a cluster.
+    for authority in rest.split('/').next().unwrap_or_default().split(';') {
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        names.push((authority.to_owned(), "HOST"));
+        names.push((host.to_owned(), "HOST"));
+        if let Some((account, _)) = host.split_once('.').filter(|(label, _)| label.parse::<u8>().is_err()) {
+            names.push((account.to_owned(), "ACCOUNT"));
+        }
+    }
+    names
+}
+
+fn form(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return format!("{}:...", url.split(':').next().unwrap_or_default());
+    };
+    let accounts = names_in(url).into_iter().filter(|(_, by)| *by == "ACCOUNT");
+    let authority = rest.split('/').next().unwrap_or_default().to_owned();
+    let shown = accounts.fold(authority, |shown, (name, by)| shown.replace(&name, by));
+    format!("{scheme}://{shown}/...")
 }
 
 #[cfg(all(test, feature = "blob", feature = "cosmos"))]
@@ -61,6 +81,10 @@ mod tests {
         Names::of(&url.parse().expect("a store")).hidden_in(text)
     }
 
+    fn form(url: &str) -> String {
+        Names::form(&url.parse().expect("a store"))
+    }
+
     #[test]
     fn neither_account_nor_host_nor_directory_is_left_in_a_text() {
         let url = "https://contoso.blob.core.windows.net/leases?sv=1&sig=SECRET";
@@ -69,15 +93,17 @@ mod tests {
         let url = "https://contoso.documents.azure.com:443/workers/leaders";
         assert!(!hidden(url, "no answer of contoso.documents.azure.com, contoso").contains("contoso"));
         assert_eq!(hidden("file:/srv/leases", "in /srv/leases/a.json"), "in DIRECTORY/a.json");
-        let form = |url: &str| Names::form(&url.parse().expect("a store"));
+        assert_eq!(hidden("http://127.0.0.1:10000/devstoreaccount1/leases", "127.0.0.1:10000"), "HOST");
+        let quorum = "quorum:file:/srv/a,https://contoso.blob.core.windows.net/leases,file:/srv/b";
+        assert_eq!(hidden(quorum, "/srv/a, contoso, /srv/b"), "DIRECTORY, ACCOUNT, DIRECTORY");
+    }
+
+    #[test]
+    fn the_form_of_a_url_names_nothing() {
         assert_eq!(form("https://contoso.blob.core.windows.net/leases"), "https://ACCOUNT.blob.core.windows.net/...");
         assert_eq!(form("file:/srv/leases"), "file:...");
         assert_eq!(form("http://127.0.0.1:10000/devstoreaccount1/leases"), "http://127.0.0.1:10000/...");
-        #[cfg(feature = "etcd")]
-        assert_eq!(
-            hidden("etcd://etcd-0.internal:2379;etcd-1.internal:2379", "etcd-1.internal:2379 is down"),
-            "HOST is down"
-        );
-        assert_eq!(hidden("http://127.0.0.1:10000/devstoreaccount1/leases", "127.0.0.1:10000"), "HOST");
+        let quorum = "quorum:file:/srv/a,https://contoso.blob.core.windows.net/leases,file:/srv/b";
+        assert_eq!(form(quorum), "quorum:file:...,https://ACCOUNT.blob.core.windows.net/...,file:...");
     }
 }

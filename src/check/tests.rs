@@ -240,6 +240,22 @@ impl DistributedMutex for Expiring {
 }
 
 #[tokio::test]
+async fn a_check_of_a_quorum_leaves_nothing_on_any_member() {
+    let directories = [(); 3].map(|()| tempfile::tempdir().expect("a directory"));
+    let members = directories.each_ref().map(|directory| format!("file:{}", directory.path().display()));
+    let url = format!("quorum:{}", members.join(",")).parse().expect("a store");
+    let timing = Timing::for_lease(Duration::from_secs(15)).expect("valid");
+    let mut check = Check::new(&url, StoreOptions::default(), timing).expect("a check");
+    check.steps.retain(|step| step.number != "P12" && step.number != "P11");
+    let findings = check.run(|_| {}).await;
+    assert!(findings.iter().all(|finding| finding.verdict != Verdict::Differs), "{findings:?}");
+    assert!(check.clean_up().await.is_empty());
+    for directory in &directories {
+        assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_lease_that_is_free_too_early_or_too_late_is_found() {
     async fn seen(between: fn(Store) -> Store) -> (Verdict, String) {
         let directory = tempfile::tempdir().expect("a directory");

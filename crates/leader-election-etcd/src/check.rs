@@ -4,9 +4,9 @@ use leader_election::Result;
 use serde_json::Value;
 
 use crate::EtcdCluster;
-use crate::connection::Call;
+use crate::connection::{Call, Patience};
 use crate::record::check_election;
-use crate::requests::{MOST, PATIENCE};
+use crate::requests::MOST;
 use crate::wire;
 
 /// Deletes the record of an election and those beside it. It is no error when there are none.
@@ -19,7 +19,7 @@ pub async fn remove(cluster: &EtcdCluster, election: &str, sides: &[&'static str
     let keys = std::iter::once(key.clone()).chain(sides.iter().map(|side| format!("{key}:{side}")));
     for key in keys {
         let (body, doing) = (wire::range(key.as_bytes()), format!("deleting the key {key}"));
-        let call = Call { path: "kv/deleterange", body, most: MOST, doing, patience: PATIENCE };
+        let call = Call { path: "kv/deleterange", body, most: MOST, doing, patience: Patience::OF_A_LOOK };
         cluster.connection.call::<Value>(&call).await?;
     }
     Ok(())
