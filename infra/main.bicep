@@ -156,6 +156,9 @@ module serviceBus 'modules/service-bus.bicep' = if (store == 'service-bus') {
   }
 }
 
+// Where the record is that workers compare and replace. Of each choice one branch is evaluated: that of what is deployed.
+var recordUrl = store == 'cosmos' ? cosmos!.outputs.leasesUrl : store == 'redis' ? redis!.outputs.url : serviceBus!.outputs.url
+
 // azd keeps these as variables of its environment: it needs the first ones itself, worker.bicepparam reads the rest.
 output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_CONTAINER_REGISTRY_ENDPOINT string = registry.outputs.loginServer
@@ -164,10 +167,5 @@ output WORKER_IDENTITY_NAME string = identity.outputs.name
 output WORKER_WORKSPACE_NAME string = monitoring.outputs.workspaceName
 output WORKER_INSIGHTS_NAME string = monitoring.outputs.insightsName
 output LEADER_STORE string = store
-// One branch is evaluated, that of the module which is deployed.
-output LEADER_STORE_URL string = store == 'blob'
-  ? storage!.outputs.leasesUrl
-  : store == 'cosmos'
-    ? cosmos!.outputs.leasesUrl
-    : store == 'quorum' ? quorum!.outputs.url : store == 'redis' ? redis!.outputs.url : serviceBus!.outputs.url
+output LEADER_STORE_URL string = store == 'blob' ? storage!.outputs.leasesUrl : store == 'quorum' ? quorum!.outputs.url : recordUrl
 output LEADER_STATE_URL string = store == 'cosmos' ? cosmos!.outputs.stateUrl : storage!.outputs.stateUrl
