@@ -46,6 +46,9 @@ pub use blob::{
 pub use cosmos::{
     CommittedBatch, CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions, FencedPartition, RefusedOperation,
 };
+#[cfg(feature = "etcd")]
+#[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
+pub use leader_election_etcd::{EtcdAddress, EtcdCluster, EtcdDistributedMutex, EtcdOptions, FencedKeys, KeyBatch};
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 pub use shared_credential::SharedCredential;
 pub use store::{Store, StoreOptions, StoreUrl};

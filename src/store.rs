@@ -4,6 +4,7 @@ mod address;
 mod advice;
 mod blob;
 mod cosmos;
+mod etcd;
 mod file;
 mod given;
 mod options;
@@ -26,6 +27,7 @@ pub use options::StoreOptions;
 /// | `https://ACCOUNT.blob.core.windows.net/CONTAINER` | a container of blobs: `BlobDistributedMutex` | `StoreOptions::credential`, or `?SIGNATURE` in the URL |
 /// | `blob-document+https://ACCOUNT.blob.core.windows.net/CONTAINER` | the same, for leases from 1 s: `BlobDocumentMutex` | likewise |
 /// | `https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER` | a container of Cosmos DB: `CosmosDistributedMutex` | `StoreOptions::credential` or `cosmos_key` |
+/// | `etcd://HOST:PORT;HOST:PORT/PREFIX` | a cluster of etcd, by its members: `EtcdDistributedMutex` (feature `etcd`) | `StoreOptions::etcd` |
 /// | `http://127.0.0.1:10000/devstoreaccount1/CONTAINER` | the emulator Azurite on this machine | – (with `https://`, `StoreOptions::credential` if there is one) |
 /// | `emulator+http://HOST:PORT/devstoreaccount1/CONTAINER` | Azurite on another host, for tests | – |
 /// | `http://127.0.0.1:8081/DATABASE/CONTAINER` | the emulator of Cosmos DB on this machine | `StoreOptions::cosmos_key` |

@@ -37,6 +37,11 @@ pub struct StoreOptions {
     #[cfg(feature = "cosmos")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cosmos")))]
     pub cosmos_key: Option<Secret>,
+    /// How to sign in to etcd: user and password, a client certificate, an authority of one's own. Other stores ignore it. Default: none of
+    /// them.
+    #[cfg(feature = "etcd")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
+    pub etcd: leader_election_etcd::EtcdOptions,
     /// Whether whoever contends creates the container of blobs when it is absent, and by key the database and container of Cosmos
     /// DB. An election's own blob, document or directory is created in any case. Default: `false`.
     pub create: bool,
@@ -49,6 +54,8 @@ impl fmt::Debug for StoreOptions {
         shown.field("credential", &self.credential.is_some());
         #[cfg(feature = "cosmos")]
         shown.field("cosmos_key", &self.cosmos_key.is_some());
+        #[cfg(feature = "etcd")]
+        shown.field("etcd", &self.etcd);
         shown.field("create", &self.create).finish()
     }
 }

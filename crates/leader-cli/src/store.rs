@@ -9,7 +9,7 @@ use crate::arguments::{Where, Which};
 use crate::environment::environment;
 use crate::exit::{Failure, USAGE};
 use crate::output::words;
-use crate::sign_in::sign_in;
+use crate::sign_in::{etcd_sign_in, sign_in};
 
 /// What the store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,10 @@ impl Place {
             create: purpose == Purpose::Contend,
             ..StoreOptions::default()
         };
+        // Files are read for a store that asks for them, and for no other.
+        if url.to_string().contains("etcd://") {
+            options.etcd = etcd_sign_in()?;
+        }
         if url.needs_credential(&options) {
             options.credential = Some(sign_in(place.credential)?);
         }
