@@ -8,6 +8,7 @@ mod etcd;
 mod file;
 mod given;
 mod options;
+mod redis;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,8 @@ pub use options::StoreOptions;
 /// | `http://127.0.0.1:10000/devstoreaccount1/CONTAINER` | the emulator Azurite on this machine | – (with `https://`, `StoreOptions::credential` if there is one) |
 /// | `emulator+http://HOST:PORT/devstoreaccount1/CONTAINER` | Azurite on another host, for tests | – |
 /// | `http://127.0.0.1:8081/DATABASE/CONTAINER` | the emulator of Cosmos DB on this machine | `StoreOptions::cosmos_key` |
+/// | `redis://HOST[:6379][/DB]` | a Redis server, in plain text: on this machine, or with `?insecure` (feature `redis`) | `StoreOptions::redis_password`, if it has one |
+/// | `rediss://[USER@]HOST[:10000][/DB]` | a Redis server by TLS, such as Azure Managed Redis (feature `redis`) | `StoreOptions::redis_password`, or in Azure `credential` |
 ///
 /// Where host and port do not tell blobs from Cosmos DB, the scheme does: `blob+https://…`, `cosmos+https://…`, `blob+http://…`,
 /// `cosmos+http://…`. A container of Cosmos DB may also be written `/dbs/DATABASE/colls/CONTAINER`.

@@ -33,6 +33,7 @@ impl Place {
         let url: StoreUrl = place.store.parse().map_err(|refusal: Error| Failure::new(USAGE, refusal.to_string()))?;
         let mut options = StoreOptions {
             cosmos_key: environment("COSMOS_KEY").map(Into::into),
+            redis_password: environment("REDIS_PASSWORD").map(Into::into),
             create: purpose == Purpose::Contend,
             ..StoreOptions::default()
         };

@@ -96,7 +96,7 @@ impl Connection {
                         asked.extend(unasked.next().map(|next| self.ask(next, call)));
                     }
                     outcome => {
-                        moving_on.to_who_answered(member);
+                        moving_on.on_to(member);
                         return outcome.map(|body| (member, body)).map_err(|failure| failure.error);
                     }
                 },
@@ -223,7 +223,7 @@ struct MovingOn<'a> {
 }
 
 impl MovingOn<'_> {
-    fn to_who_answered(mut self, member: usize) {
+    fn on_to(mut self, member: usize) {
         self.to = member;
     }
 }
