@@ -127,6 +127,7 @@ mod tests {
             "https://acct.blob.core.windows.net/leases",
             "https://acct.documents.azure.com/dbs/workers/colls/leases",
             "http://127.0.0.1:10000/devstoreaccount1/leases",
+            "rediss://redis-abc.westeurope.redis.azure.net:10000",
             "file:/var/lib/leases",
         ] {
             store(url).unwrap_or_else(|fault| panic!("{url}: {fault}"));
