@@ -24,6 +24,8 @@ mod identity;
 mod log;
 #[path = "worker/probes.rs"]
 mod probes;
+#[path = "worker/quorum.rs"]
+mod quorum;
 #[path = "worker/redis.rs"]
 mod redis;
 #[path = "worker/rig.rs"]
