@@ -134,3 +134,18 @@ fn the_readme_tells_each_setting_of_the_worker() {
         assert!(readme.contains(&format!("| `{setting}` |")), "{setting}");
     }
 }
+
+#[test]
+fn the_readme_tells_of_each_store_what_it_costs_and_its_url() {
+    let readme = read("README.md");
+    let main = file("main.bicep");
+    let declaration = main.parameter("store");
+    let stores: Vec<&str> =
+        declaration.lines().filter_map(|line| line.strip_prefix("  '")?.strip_suffix('\'')).collect();
+    assert!(stores.len() > 2, "{stores:?}");
+    for store in stores {
+        let rows = readme.lines().filter(|line| line.starts_with(&format!("| `{store}` |"))).count();
+        assert_eq!(rows, 2, "{store}");
+        assert!(store == "blob" || main.text.contains(&format!("store == '{store}'")), "{store} deploys nothing");
+    }
+}
