@@ -32,10 +32,6 @@ impl LeaseStore {
         Self { cluster, at, written: Mutex::new(None), watch }
     }
 
-    pub(crate) fn at(&self) -> &KubernetesObject {
-        &self.at
-    }
-
     fn written(&self) -> MutexGuard<'_, Option<(Version, Object)>> {
         // No code that could panic runs under the lock.
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
