@@ -13,10 +13,14 @@ const MICRO: &[FormatItem<'_>] =
 const DATE: &[FormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
-/// As a `MicroTime`; `None` of a year that four digits cannot write.
+/// The first second of the year 10000, which four digits cannot write, and the time library panics at.
+const TOO_LATE: u64 = 253_402_300_800;
+
+/// As a `MicroTime`; `None` of a time before 1970 or after 9999.
 pub(crate) fn micro(time: SystemTime) -> Option<String> {
-    let time = OffsetDateTime::from(time);
-    (1..=9999).contains(&time.year()).then(|| time.format(MICRO).ok()).flatten()
+    let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let in_range = since_1970.as_secs() < TOO_LATE;
+    in_range.then(|| OffsetDateTime::from(time).format(MICRO).ok()).flatten()
 }
 
 /// Any time that the server takes.

@@ -52,7 +52,9 @@ impl Ledger {
     pub fn terms_of_each(&self) -> BTreeMap<String, usize> {
         let mut each = BTreeMap::new();
         for line in self.0.iter().filter(|line| line.what == "start") {
-            *each.entry(line.id.clone()).or_default() += 1;
+            // Of all the processes that were this worker.
+            let worker = line.id.split('.').next().unwrap_or_default();
+            *each.entry(worker.to_owned()).or_default() += 1;
         }
         each
     }
@@ -88,7 +90,7 @@ impl Ledger {
         overlaps
     }
 
-    /// From an end to the next start, both by clocks that are right.
+    /// From an end to the next start.
     fn gaps(&self, ended: &str) -> Vec<u128> {
         let mut gaps = Vec::new();
         let mut end = None;
@@ -96,7 +98,7 @@ impl Ledger {
             match line.what.as_str() {
                 what if what == ended => end = Some(line.micros),
                 "start" => gaps.extend(end.take().and_then(|end| line.micros.checked_sub(end))),
-                "stop" | "killed" | "frozen" => end = None,
+                "stop" | "killed" | "frozen" | "ended" => end = None,
                 _ => {}
             }
         }
