@@ -10,7 +10,7 @@
 
 - Run: [`LeaderHost`], [`LeaderHostOptions`], [`Timing`], [`shutdown_signal`]; what the task receives: [`Leadership`].
 - Ask from elsewhere in the process: [`LeaderHost::leadership`], [`LeadershipWatch`].
-- Elect on: any store by its URL, [`Store::from_url`]; or [`BlobDistributedMutex`], [`CosmosDistributedMutex`], [`FileMutex`], [`MemoryMutex`], or your own [`DistributedMutex`] or
+- Elect on: any store by its URL, [`Store::from_url`]; or [`BlobDistributedMutex`], [`BlobDocumentMutex`], [`CosmosDistributedMutex`], [`FileMutex`], [`MemoryMutex`], or your own [`DistributedMutex`] or
   [`document::DocumentStore`].
 - Write: [`FencedBlob`], [`FencedStateBlob`], [`FencedPartition`], [`Fenced`], [`FencingToken`].
 - Watch: [`Status`], [`LeaderEvents`], [`Unhealthy`], [`telemetry`].
@@ -29,6 +29,8 @@ pub mod fuzzing;
 mod laws;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod shared_credential;
+#[cfg(any(feature = "blob", feature = "cosmos"))]
+mod signed_in;
 mod store;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod writer;
@@ -37,7 +39,9 @@ mod writer;
 pub use leader_election::*;
 
 #[cfg(feature = "blob")]
-pub use blob::{BlobContent, BlobDistributedMutex, BlobMutexOptions, Create, FencedBlob, FencedStateBlob};
+pub use blob::{
+    BlobContent, BlobDistributedMutex, BlobDocumentMutex, BlobMutexOptions, Create, FencedBlob, FencedStateBlob,
+};
 #[cfg(feature = "cosmos")]
 pub use cosmos::{
     CommittedBatch, CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions, FencedPartition, RefusedOperation,

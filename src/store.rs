@@ -24,6 +24,7 @@ pub use options::StoreOptions;
 /// |---|---|---|
 /// | `file:DIRECTORY` | a directory on a disk of this machine: [`FileMutex`](crate::FileMutex) | – |
 /// | `https://ACCOUNT.blob.core.windows.net/CONTAINER` | a container of blobs: `BlobDistributedMutex` | `StoreOptions::credential`, or `?SIGNATURE` in the URL |
+/// | `blob-document+https://ACCOUNT.blob.core.windows.net/CONTAINER` | the same, for leases from 1 s: `BlobDocumentMutex` | likewise |
 /// | `https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER` | a container of Cosmos DB: `CosmosDistributedMutex` | `StoreOptions::credential` or `cosmos_key` |
 /// | `http://127.0.0.1:10000/devstoreaccount1/CONTAINER` | the emulator Azurite on this machine | – (with `https://`, `StoreOptions::credential` if there is one) |
 /// | `emulator+http://HOST:PORT/devstoreaccount1/CONTAINER` | Azurite on another host, for tests | – |

@@ -15,7 +15,7 @@ use testbed::azurite::Azurite;
 use testbed::figures::asked_for;
 use testbed::names;
 use testbed::pair::{PATIENCE, Pair, Takeover, judge_after_the_lease, judge_after_the_release, report};
-use testbed::worker::{Worker, now};
+use testbed::worker::{self, now};
 use testservers::watcher::Watcher;
 
 const LEASE: Duration = Duration::from_secs(15);
@@ -93,7 +93,7 @@ async fn rounds(round: fn(Pair) -> Takeover) -> Vec<Takeover> {
                 let blob = format!("round-{number}");
                 let pair = Pair::start(&server, &[], |name, way| {
                     let url = url.replace(&server, way);
-                    Worker::start("blob_worker", &[&url, &blob], &format!("{name}-{number}"), &[])
+                    worker::start("blob_worker", &[&url, &blob], &format!("{name}-{number}"), &[])
                 });
                 // So that the rounds meet the leader at different points of its rhythm.
                 std::thread::sleep(Duration::from_millis(700) * u32::try_from(number).expect("a small number"));

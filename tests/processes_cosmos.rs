@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use testbed::cosmos::{Emulator, EmulatorOptions, KEY};
 use testbed::figures::{asked_for, print_last_line};
 use testbed::pair::{PATIENCE, Pair, Takeover, judge_after_the_lease, judge_after_the_release, report};
-use testbed::worker::Worker;
+use testbed::worker;
 
 const LEASE: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(300);
@@ -45,7 +45,7 @@ fn clocks_an_hour_apart_make_no_early_takeover_and_no_lost_leader() {
         let (endpoint, election) = (emulator.endpoint(), format!("skewed-{round}"));
         let worker = |name: &str, environment| {
             let arguments = [&endpoint, "workers", "leaders", &election, "--lease", "3", "--poll", "0.5"];
-            Worker::start("cosmos_worker", &arguments, name, environment)
+            worker::start("cosmos_worker", &arguments, name, environment)
         };
         let leader = worker("first", leaders);
         let (_, started) = leader.wait_for(0, "task started", PATIENCE);
@@ -86,7 +86,7 @@ fn rounds(round: fn(Pair) -> Takeover) -> Vec<Takeover> {
                     let pair = Pair::start(&server, &own_names, |name, way| {
                         let endpoint = endpoint.replace(&server, way);
                         let arguments = [&endpoint, "workers", "leaders", &election, "--lease", "3", "--poll", &poll];
-                        Worker::start("cosmos_worker", &arguments, &format!("{name}-{number}"), &[("COSMOS_KEY", KEY)])
+                        worker::start("cosmos_worker", &arguments, &format!("{name}-{number}"), &[("COSMOS_KEY", KEY)])
                     });
                     // So that the rounds meet the leader at different points of its rhythm.
                     std::thread::sleep(Duration::from_millis(170) * u32::try_from(number).expect("a small number"));

@@ -2,14 +2,11 @@
 
 mod document;
 mod side;
-mod signed_in;
 pub(crate) mod wire;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use azure_core::credentials::Secret;
 use azure_data_cosmos::clients::ContainerClient;
 
@@ -18,6 +15,7 @@ use crate::cosmos::address::{Address, CosmosAddress};
 use crate::cosmos::connection::Connection;
 use crate::cosmos::documents::Documents;
 use crate::shared_credential::SharedCredential;
+use crate::signed_in::SignedIn;
 use document::LeaderDocument;
 use leader_election::{
     Error, Result,
@@ -25,7 +23,6 @@ use leader_election::{
     kit::{OnRequestThreads, delegate_mutex},
 };
 use leader_election_http::tls;
-use signed_in::SignedIn;
 
 /// Elects on a document in Azure Cosmos DB, under optimistic concurrency.
 ///
@@ -64,7 +61,7 @@ use signed_in::SignedIn;
 pub struct CosmosDistributedMutex {
     address: Address,
     way: Way,
-    election: OnRequestThreads<SignedIn<DocumentMutex<LeaderDocument>>>,
+    election: OnRequestThreads<SignedIn<Option<Access>, DocumentMutex<LeaderDocument>>>,
 }
 
 /// How the container is reached.

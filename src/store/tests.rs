@@ -1,9 +1,11 @@
 //! What URLs say, and what is said of those that are none.
 
-use leader_election::ErrorKind;
+use std::time::Duration;
+
+use leader_election::{Claim, ErrorKind};
 
 use super::address::FromUrl;
-use super::blob::{Container, Server};
+use super::blob::{Container, Form, Server};
 use super::cosmos::Documents;
 use super::file::Directory;
 use super::given::Given;
@@ -48,7 +50,7 @@ fn a_directory_is_the_same_place_however_it_is_named() {
 #[test]
 fn hosts_of_azure_tell_blobs_from_cosmos() {
     for url in ["https://acct.blob.core.windows.net/leases", "https://acct.blob.core.usgovcloudapi.net/leases"] {
-        assert!(read::<Container>(url) == Container { url: url.to_owned(), server: Server::Azure });
+        assert!(read::<Container>(url) == Container { url: url.to_owned(), server: Server::Azure, form: Form::Lease });
     }
     for path in ["workers/leaders/", "dbs/workers/colls/leaders"] {
         let expected = Documents {
@@ -118,6 +120,20 @@ fn what_people_write_instead_is_taken_or_answered_with_the_next_step() {
         ("emulator+http://azurite:10000/leases".to_owned(), "devstoreaccount1"),
     ] {
         assert!(refusal(&url).contains(step), "{url}: {}", refusal(&url));
+    }
+}
+
+#[test]
+fn a_document_in_a_blob_is_asked_for_by_the_scheme() {
+    for (url, server) in [
+        ("blob-document+https://acct.blob.core.windows.net/leaders", Server::Azure),
+        ("blob-document+http://127.0.0.1:10000/devstoreaccount1/leaders", Server::Emulator),
+        ("blob-document+emulator+http://azurite:10000/devstoreaccount1/leaders", Server::EmulatorElsewhere),
+    ] {
+        let container: Container = read(url);
+        assert_eq!((container.form, container.server), (Form::Document, server), "{url}");
+        let is_told = shown(url).starts_with("blob-document+");
+        assert!(is_told, "it is another place than the lease's");
     }
 }
 

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use crate::books::Books;
 use testbed::azurite::Azurite;
 use testbed::names;
-use testbed::worker::Worker;
+use testbed::worker;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -20,7 +20,7 @@ async fn a_leader_paused_beyond_its_lease_leaves_the_books_of_its_successor_alon
     let database = books.database.connection_string();
 
     let tokens = tokio::task::spawn_blocking(move || {
-        let worker = |name: &str| Worker::start("postgres_ledger", &[&container, &database], name, &[]);
+        let worker = |name: &str| worker::start("postgres_ledger", &[&container, &database], name, &[]);
         let first = worker("first");
         let (_, charged) = first.wait_for(0, "charged", PATIENCE);
         let second = worker("second");

@@ -2,7 +2,10 @@
 //!
 //! - [`process`]: a server of this machine, which can be frozen, killed and restarted, and ends however the test process ends;
 //! - [`link`]: a TCP connection that can be cut one way or both, delayed and reset;
+//! - [`redis`]: a Redis server;
 //! - [`authority`]: a certificate authority, and certificates of it;
+//! - [`kube_fake`]: a strict fake of the Kubernetes API server, which a conformance test holds to a real one;
+//! - [`worker`]: a worker process, watched by its output;
 //! - [`watcher`]: kills what is left when the test process is gone.
 
 // A test that cannot have its server ends there: a panic is how it says so.
@@ -10,11 +13,18 @@
 
 pub mod authority;
 #[cfg(unix)]
+pub mod etcd;
+pub mod kube_fake;
+#[cfg(unix)]
 pub mod link;
 #[cfg(unix)]
 pub mod process;
 #[cfg(unix)]
+pub mod redis;
+#[cfg(unix)]
 pub mod watcher;
+#[cfg(unix)]
+pub mod worker;
 
 pub use authority::Authority;
 #[cfg(unix)]

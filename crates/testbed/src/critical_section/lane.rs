@@ -10,7 +10,7 @@ use super::story::{Round, Teller};
 use crate::faketime::Clocks;
 use crate::proxy::{Proxy, Weather};
 use crate::random::Random;
-use crate::worker::{Line, Worker};
+use crate::worker::{self, Line, Worker};
 
 /// How long to wait for what must come: generous, as the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -112,7 +112,7 @@ impl Lane {
         let mut environment = setting.environment.clone();
         environment.extend(clock.hurried.iter().flat_map(|clocks| clocks.environment()));
         let holder = format!("{}-{}", setting.name, self.started);
-        let worker = Worker::start("critical_section", &arguments, &holder, &environment);
+        let worker = worker::start("critical_section", &arguments, &holder, &environment);
         self.members.push(Member { worker, way, clock });
         self.started += 1;
     }

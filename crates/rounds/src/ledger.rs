@@ -1,0 +1,32 @@
+//! What leaders write to: entries in the order in which they were accepted, behind a fence.
+
+mod file;
+
+use async_trait::async_trait;
+use azure_leader_election::{FencingToken, Result};
+
+/// A list that refuses entries of older leaders.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// For the writes of one term.
+    async fn open(&self, token: FencingToken) -> Result<Box<dyn Writer>>;
+
+    /// All entries, in the order in which they were accepted.
+    async fn entries(&self) -> Result<Vec<String>>;
+}
+
+/// The writes of one term.
+#[async_trait]
+pub trait Writer: Send + Sync {
+    /// Adds an entry. May be dropped at any await, and may have been carried out then.
+    async fn add(&mut self, entry: &str) -> Result<()>;
+}
+
+/// The ledger of this name at `url`: one of the forms that a store's URL has. Behind `unfenced+` it refuses nobody.
+pub fn ledger(url: &str, name: &str) -> Box<dyn Ledger> {
+    match url.split(':').next() {
+        Some("file") => Box::new(file::FileLedger::new(&url["file:".len()..], name, true)),
+        Some("unfenced+file") => Box::new(file::FileLedger::new(&url["unfenced+file:".len()..], name, false)),
+        other => panic!("no ledger for {other:?}"),
+    }
+}
