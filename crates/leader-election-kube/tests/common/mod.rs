@@ -2,7 +2,6 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, dead_code)]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -87,6 +86,17 @@ impl Server {
         })
     }
 
+    /// Waits until it has begun.
+    pub async fn ready(&self) {
+        loop {
+            let answered = self.send(Method::GET, "/api/v1/namespaces/default", None).await;
+            if answered.is_some_and(|answered| answered.status == 200) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     pub async fn done(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
         let answered = self.send(method, path, body).await.expect("an answer");
         assert!(answered.status < 300, "{path}: {} {}", answered.status, answered.text);
@@ -120,10 +130,10 @@ pub fn fresh(what: &str) -> String {
     format!("{what}-{now}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The Role of `docs/kubernetes.md` for the worker of one election, with the operator's `list` and the side records.
-pub fn minimal_role(election: &str) -> Value {
-    let names =
-        [election.to_owned(), format!("{election}.wish"), format!("{election}.runs"), format!("{election}.terms")];
+/// The Role of `docs/kubernetes.md` for the worker of one election with these side records, and the right to list.
+pub fn minimal_role(election: &str, sides: &[&str]) -> Value {
+    let names: Vec<_> =
+        [election.to_owned()].into_iter().chain(sides.iter().map(|side| format!("{election}.{side}"))).collect();
     json!([
         {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "update", "watch"], "resourceNames": names},
         {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
@@ -134,5 +144,3 @@ pub fn minimal_role(election: &str) -> Value {
 pub fn leases(namespace: &str) -> String {
     format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases")
 }
-
-pub type Shared = Arc<Server>;
