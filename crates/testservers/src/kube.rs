@@ -42,6 +42,7 @@ impl Kube {
         write("tokens.csv", &format!("{ADMIN},admin,1,system:masters\n{NOBODY},nobody,2\n"));
         let key = KeyPair::generate().expect("a key");
         write("accounts.key", &key.serialize_pem());
+        write("accounts.pub", &key.public_key_pem());
         let [client, peer] = [free_port(), free_port()].map(|port| format!("http://127.0.0.1:{port}"));
         let mut command = Command::new("etcd");
         command
@@ -73,7 +74,7 @@ impl Kube {
             .args(["--service-cluster-ip-range", "10.0.0.0/24", "--endpoint-reconciler-type", "none"])
             .args(["--service-account-issuer", "https://kubernetes.default.svc"])
             .args(["--service-account-signing-key-file", &path("accounts.key")])
-            .args(["--service-account-key-file", &path("accounts.key")])
+            .args(["--service-account-key-file", &path("accounts.pub")])
             .args(["--enable-priority-and-fairness=false", &format!("--max-requests-inflight={READS}")]);
         log_to(&mut command, &self.directory, "api.log");
         let mut server = Process::start(command);

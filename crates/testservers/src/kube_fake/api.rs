@@ -262,6 +262,9 @@ fn reply(answer: Answer) -> Reply {
             let (kind, cause) = match reason {
                 "NamespaceNotFound" => ("namespaces", None),
                 "NamespaceTerminating" => ("leases", Some(json!([{"reason": "NamespaceTerminating"}]))),
+                // Of an object that is not valid it tells the kind.
+                "Invalid" if !message.starts_with("metadata.resourceVersion") => ("Lease", None),
+                "BadRequest" | "" | "Unauthorized" => ("", None),
                 _ => ("leases", None),
             };
             let reason = match reason {
