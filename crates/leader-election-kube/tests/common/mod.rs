@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, dead_code)]
 
+pub mod worker;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
