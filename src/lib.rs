@@ -27,7 +27,7 @@ mod cosmos;
 pub mod fuzzing;
 #[cfg(all(any(test, fuzzing), any(feature = "blob", feature = "cosmos")))]
 mod laws;
-#[cfg(any(feature = "blob", feature = "cosmos"))]
+#[cfg(any(feature = "blob", feature = "cosmos", feature = "redis"))]
 mod shared_credential;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod signed_in;
@@ -46,6 +46,12 @@ pub use blob::{
 pub use cosmos::{
     CommittedBatch, CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions, FencedPartition, RefusedOperation,
 };
-#[cfg(any(feature = "blob", feature = "cosmos"))]
+#[cfg(feature = "etcd")]
+#[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
+pub use leader_election_etcd::{self as etcd, EtcdDistributedMutex};
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use leader_election_redis::{self as redis, RedisDistributedMutex};
+#[cfg(any(feature = "blob", feature = "cosmos", feature = "redis"))]
 pub use shared_credential::SharedCredential;
 pub use store::{Store, StoreOptions, StoreUrl};

@@ -35,6 +35,9 @@ pub(super) fn refuse_connection_string(text: &str) -> Result<()> {
     } else if lower.contains("sharedaccesssignature=") {
         "https://ACCOUNT.blob.core.windows.net/CONTAINER?SIGNATURE, with what stands after SharedAccessSignature=, where no list of \
          processes shows it (for the command `leader` in LEADER_STORE_URL)"
+    } else if lower.contains(",password=") || lower.contains(",ssl=true") {
+        "rediss://HOST:PORT, and give what stands after password= apart from it (to the command `leader` by REDIS_PASSWORD, to the library by \
+         `StoreOptions::redis_password`)"
     } else if ["accountkey=", "accountname=", "defaultendpointsprotocol="].iter().any(|part| lower.contains(part)) {
         "https://ACCOUNT.blob.core.windows.net/CONTAINER, and sign in with Entra ID (the command `leader` by --credential, the library \
          by `StoreOptions::credential`); an account's key is not taken"

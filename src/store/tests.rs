@@ -146,6 +146,10 @@ fn a_connection_string_is_recognised_and_never_shown() {
         ),
         ("BlobEndpoint=https://a.blob.core.windows.net/;SharedAccessSignature=sv=1&sig=SECRET", "CONTAINER?"),
         ("AccountEndpoint=https://a.documents.azure.com:443/;AccountKey=SECRET==;", "StoreOptions::cosmos_key"),
+        (
+            "a.westeurope.redis.azure.net:10000,password=SECRET=,ssl=True,abortConnect=False",
+            "StoreOptions::redis_password",
+        ),
         ("UseDevelopmentStorage=true", "devstoreaccount1"),
         ("https://a.blob.core.windows.net/leases;accountkey=SECRET", "StoreOptions::credential"),
     ] {

@@ -31,8 +31,9 @@ pub struct EtcdOptions {
     pub user: Option<String>,
     /// The user's password. Default: none.
     pub password: Option<String>,
-    /// The client's certificate and its chain, in PEM, where etcd runs with `--client-cert-auth`. It lets the connection in, and is no user:
-    /// etcd's JSON gateway [takes no user from it](https://etcd.io/docs/v3.4/op-guide/authentication/#using-tls-common-name). Default: none.
+    /// The client's certificate and its chain, in PEM, where etcd runs with `--client-cert-auth`. It lets the connection in, and is no user: etcd's JSON gateway
+    /// [takes none from it](https://etcd.io/docs/v3.4/op-guide/authentication/#using-tls-common-name). With authentication on, etcd 3.4.23 even
+    /// refuses one that has a common name, so issue it without. Default: none.
     pub certificate: Option<Vec<u8>>,
     /// The key of that certificate, in PEM. Default: none.
     pub key: Option<Vec<u8>>,

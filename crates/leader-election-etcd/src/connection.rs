@@ -22,6 +22,7 @@ pub(crate) struct Connection {
     address: EtcdAddress,
     user: Option<User>,
     has_certificates: bool,
+    shows_certificate: bool,
     client: reqwest::Client,
     /// The member that answered last.
     preferred: AtomicUsize,
@@ -54,9 +55,10 @@ impl Connection {
                 "an etcd cluster at an address with `?insecure` takes no certificates: leave out one of the two",
             ));
         }
+        let shows_certificate = plain || trust.identity.is_some();
         let settings = Settings { plain, timeout: Some(LIMIT), trust, ..Settings::default() };
         let client = client(&settings)?;
-        Ok(Self { address, user, has_certificates, client, preferred: AtomicUsize::new(0) })
+        Ok(Self { address, user, has_certificates, shows_certificate, client, preferred: AtomicUsize::new(0) })
     }
 
     pub(crate) fn address(&self) -> &EtcdAddress {
@@ -94,7 +96,7 @@ impl Connection {
                         asked.extend(unasked.next().map(|next| self.ask(next, call)));
                     }
                     outcome => {
-                        moving_on.to_who_answered(member);
+                        moving_on.on_to(member);
                         return outcome.map(|body| (member, body)).map_err(|failure| failure.error);
                     }
                 },
@@ -191,6 +193,10 @@ impl Connection {
         answer(request, most, &self.name(member)).await.map_err(|error| match error.kind() {
             // Of an answer that is too long: all members have the same.
             ErrorKind::Refused => Failure::of_cluster(error),
+            // etcd sends an alert first, and the HTTP client may lose it.
+            ErrorKind::Unreachable if !self.shows_certificate && error.to_string().contains("ended the connection") => {
+                Failure::of_member(errors::perhaps_for_want_of_a_certificate(error))
+            }
             _ => Failure::of_member(error),
         })
     }
@@ -217,7 +223,7 @@ struct MovingOn<'a> {
 }
 
 impl MovingOn<'_> {
-    fn to_who_answered(mut self, member: usize) {
+    fn on_to(mut self, member: usize) {
         self.to = member;
     }
 }

@@ -57,7 +57,9 @@ impl Refusal {
     }
 
     pub(crate) fn read(answer: &Answer) -> Self {
-        serde_json::from_slice(&answer.body).unwrap_or_default()
+        // What is no JSON has no code, and tells by its text alone.
+        let text = || Self::new(0, String::from_utf8_lossy(&answer.body).into_owned());
+        serde_json::from_slice(&answer.body).unwrap_or_else(|_| text())
     }
 
     fn text(&self) -> &str {
@@ -145,6 +147,14 @@ pub(crate) fn explain(refusal: &Refusal, http_status: u16, member: &str, doing: 
         UNKNOWN | INTERNAL | UNAVAILABLE | DATA_LOSS => failure(true, ErrorKind::Unavailable, said()),
         // The path is none of the gateway's, or there is none.
         NOT_FOUND | UNIMPLEMENTED => not_by_etcd(404, member, doing),
+        0 if text.contains("CommonName of client") => failure(
+            false,
+            ErrorKind::Denied,
+            format!(
+                "{doing}: with authentication on, the gateway of {member} takes no client certificate that has a common name: show one without, \
+                 and sign in as a user"
+            ),
+        ),
         0 => not_by_etcd(http_status, member, doing),
         _ => failure(false, ErrorKind::Refused, said()),
     }
@@ -175,6 +185,15 @@ pub(crate) fn unreadable(member: &str, doing: &str) -> Error {
         ErrorKind::Unavailable,
         format!("{doing}: the answer of {member} cannot be read: is there a proxy between?"),
     )
+}
+
+/// Of a connection over TLS that ended before its answer, where the client has no certificate to show.
+pub(crate) fn perhaps_for_want_of_a_certificate(error: Error) -> Error {
+    let message = format!(
+        "{error}; if etcd runs with --client-cert-auth, show it a certificate: `EtcdOptions::certificate` and `key` (to the command `leader`: \
+         ETCD_CERT and ETCD_KEY)"
+    );
+    Error::new(error.kind(), message).with_source(error)
 }
 
 /// What no member has done: one error of all of theirs.
@@ -229,6 +248,14 @@ mod tests {
             assert_eq!((failure.error.kind(), failure.elsewhere), (kind, elsewhere), "{told}");
             assert!(told.contains(tells) && told.contains("elections/nightly"), "{told}");
         }
+    }
+
+    #[test]
+    fn what_the_gateway_says_in_plain_text_is_understood() {
+        let text = "CommonName of client sending a request against gateway will be ignored and not used as expected";
+        let failure = explain(&Refusal::new(0, text.to_owned()), 400, "etcd at etcd-0:2379", "reading");
+        assert_eq!(failure.error.kind(), ErrorKind::Denied);
+        assert!(failure.error.to_string().contains("common name"));
     }
 
     #[test]

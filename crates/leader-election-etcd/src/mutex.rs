@@ -30,7 +30,8 @@ use crate::record::{LeaderRecord, check_election};
 ///   defragmented it; the error says so.
 /// - With authentication on: a role with `readwrite` on the prefix of the keys (`etcdctl role grant-permission leases readwrite elections/ --prefix`).
 ///   Whoever may write there can take or break a lease.
-/// - With `--client-cert-auth`: a server certificate that is good for clients too (`clientAuth`), as the gateway shows it to its own server.
+/// - With `--client-cert-auth`: a server certificate that is good for clients too (`clientAuth`), as the gateway shows it to its own server. With authentication on as
+///   well: a client certificate without a common name, and a user.
 ///
 /// # A restored snapshot
 /// Restore with all workers stopped, or accept that two lead until the older leader's next renewal: the record is that of the time of the

@@ -125,9 +125,8 @@ impl Connection {
 
     /// Whether the next request may go by it. `secret` is the one that a new connection would have.
     pub(crate) fn is_good(&self, secret: Option<&Secret>) -> bool {
-        // The server has closed it, or what came was not asked for.
-        let ended = self.driver.is_finished();
-        ended.then_some(false).unwrap_or_else(|| self.used.elapsed() < IDLE && !self.is_outdated(secret))
+        // One that has ended was closed by the server, or what came was not asked for.
+        !self.driver.is_finished() && self.used.elapsed() < IDLE && !self.is_outdated(secret)
     }
 
     fn is_outdated(&self, secret: Option<&Secret>) -> bool {

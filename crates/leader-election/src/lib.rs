@@ -30,6 +30,9 @@ mod sources;
 mod status;
 mod stores;
 pub mod telemetry;
+#[cfg(feature = "test-util")]
+#[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
+pub mod test_util;
 mod timing;
 mod token;
 mod trace;

@@ -7,10 +7,13 @@
 #![allow(clippy::expect_used)]
 
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rounds::outcome::Outcome;
 use rounds::{Harm, Plan, Service, run};
+use testservers::etcd::Etcd;
+use testservers::redis::Redis;
 
 struct Files {
     directory: tempfile::TempDir,
@@ -54,6 +57,98 @@ fn on_files_no_stale_write_is_accepted() {
 fn without_a_fence_what_comes_late_is_accepted() {
     let outcome = play(&Files::new("unfenced+"), &[Harm::Stop], Duration::from_secs(1), 2);
     assert!(outcome.verdict.stale_accepted > 0, "{:?}", outcome.verdict);
+}
+
+const ALL: [Harm; 6] = [Harm::Kill, Harm::Stop, Harm::Cut, Harm::CutToServer, Harm::CutToClient, Harm::End];
+
+/// One server.
+struct OneRedis(Redis);
+
+impl Service for OneRedis {
+    fn name(&self) -> &str {
+        "redis"
+    }
+
+    fn servers(&self) -> Vec<SocketAddr> {
+        vec![self.0.address()]
+    }
+
+    fn store(&self, addresses: &[SocketAddr]) -> String {
+        format!("redis://{}", addresses[0])
+    }
+}
+
+#[test]
+#[ignore = "needs redis-server: apt install redis-server"]
+fn on_redis_no_stale_write_is_accepted() {
+    let lease = Duration::from_secs(3);
+    let redis = Redis::start(&[]);
+    // A younger server makes no record.
+    redis.wait_until_old(lease.as_secs() + 2);
+    let outcome = play(&OneRedis(redis), &ALL, lease, 10);
+    outcome.assert_safe();
+    outcome.assert_that_it_bites();
+}
+
+/// Three members, of which the leader is frozen or killed in each third wave.
+struct ThreeEtcd {
+    cluster: Mutex<Etcd>,
+    disturbed: Mutex<Option<Disturbed>>,
+}
+
+#[derive(Clone, Copy)]
+enum Disturbed {
+    Frozen(usize),
+    Killed(usize),
+}
+
+impl Service for ThreeEtcd {
+    fn name(&self) -> &str {
+        "etcd"
+    }
+
+    fn servers(&self) -> Vec<SocketAddr> {
+        self.cluster.lock().expect("not poisoned").addresses()
+    }
+
+    fn store(&self, addresses: &[SocketAddr]) -> String {
+        testservers::etcd::url_of(addresses.iter().copied())
+    }
+
+    fn disturb(&self, wave: usize) -> bool {
+        if wave % 3 != 0 {
+            return false;
+        }
+        let mut cluster = self.cluster.lock().expect("not poisoned");
+        let leader = cluster.leader();
+        let disturbed = if wave % 2 == 0 {
+            cluster.freeze(leader);
+            Disturbed::Frozen(leader)
+        } else {
+            cluster.kill(leader);
+            Disturbed::Killed(leader)
+        };
+        *self.disturbed.lock().expect("not poisoned") = Some(disturbed);
+        true
+    }
+
+    fn repair(&self) {
+        let mut cluster = self.cluster.lock().expect("not poisoned");
+        match self.disturbed.lock().expect("not poisoned").take() {
+            Some(Disturbed::Frozen(member)) => cluster.thaw(member),
+            Some(Disturbed::Killed(member)) => cluster.restart(member),
+            None => {}
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs etcd: apt install etcd-server etcd-client"]
+fn on_etcd_no_stale_write_is_accepted() {
+    let etcd = ThreeEtcd { cluster: Mutex::new(Etcd::three()), disturbed: Mutex::default() };
+    let outcome = play(&etcd, &ALL, Duration::from_secs(3), 10);
+    outcome.assert_safe();
+    outcome.assert_that_it_bites();
 }
 
 /// What is played, at the pace of real clocks.

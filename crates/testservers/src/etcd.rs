@@ -64,7 +64,9 @@ impl Etcd {
         if let Some(authority) = &authority {
             authority.write_to(folder.path());
             authority.certificate("etcd").write_to(folder.path(), "server");
+            // Two for clients: the gateway takes none that has a name while authentication is on.
             authority.certificate("client").write_to(folder.path(), "client");
+            authority.certificate("").write_to(folder.path(), "nameless");
         }
         let mut etcd = Self { folder, options, authority, members, generation: 0, user: None };
         for member in 0..etcd.members.len() {
@@ -97,6 +99,12 @@ impl Etcd {
         assert!(self.authority.is_some(), "it was started without TLS");
         let file = |name: &str| self.folder.path().join(name);
         Certificates { authority: file("ca.pem"), certificate: file("client.pem"), key: file("client.key.pem") }
+    }
+
+    /// As [`certificates`](Self::certificates), with one that has no common name.
+    pub fn nameless_certificates(&self) -> Certificates {
+        let file = |name: &str| self.folder.path().join(name);
+        Certificates { certificate: file("nameless.pem"), key: file("nameless.key.pem"), ..self.certificates() }
     }
 
     /// The process of this member. Panics when it was killed.

@@ -49,7 +49,12 @@ impl Redis {
 
     /// A replica of this server, when it has the other's data.
     pub fn replica(&self, settings: &[&str]) -> Self {
-        let port = self.port.to_string();
+        Self::replica_of(self.address(), settings)
+    }
+
+    /// A replica of the server at this address, which may be a [`Link`](crate::Link) to it.
+    pub fn replica_of(primary: SocketAddr, settings: &[&str]) -> Self {
+        let port = primary.port().to_string();
         let replicaof = ["--replicaof", "127.0.0.1", &port];
         let replica = Self::start(&replicaof.into_iter().chain(settings.iter().copied()).collect::<Vec<_>>());
         replica.wait_until("it has the primary's data", |replica| {

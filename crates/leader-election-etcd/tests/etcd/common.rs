@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use leader_election::{Acquire, Claim, DistributedMutex, FencingToken, HolderId};
 use leader_election_etcd::{EtcdAddress, EtcdCluster, EtcdDistributedMutex, EtcdOptions};
-use testservers::etcd::Etcd;
+use testservers::etcd::{Certificates, Etcd};
 
 pub const PASSWORD: &str = "hunter2-canary";
 
@@ -34,7 +34,15 @@ pub fn as_worker() -> EtcdOptions {
 
 /// The cluster's authority, and with `identity` a client certificate.
 pub fn certificates(etcd: &Etcd, identity: bool) -> EtcdOptions {
-    let files = etcd.certificates();
+    of(&etcd.certificates(), identity)
+}
+
+/// As [`certificates`], with one that has no common name.
+pub fn nameless_certificates(etcd: &Etcd) -> EtcdOptions {
+    of(&etcd.nameless_certificates(), true)
+}
+
+fn of(files: &Certificates, identity: bool) -> EtcdOptions {
     let read = |path: &std::path::Path| std::fs::read(path).expect("written");
     EtcdOptions {
         authority: Some(read(&files.authority)),

@@ -6,10 +6,10 @@
 
 mod common;
 mod contract;
-//mod errors;
-//mod failover;
-//mod fenced;
-//mod outages;
+mod errors;
+mod failover;
+mod fenced;
+mod outages;
 //mod push;
 //mod secrets;
 //mod snapshot;

@@ -5,5 +5,8 @@
 
 mod common;
 mod contract;
+mod failover;
+mod faults;
 mod fence;
+mod push;
 mod refusals;

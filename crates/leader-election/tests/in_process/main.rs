@@ -10,3 +10,4 @@ mod host;
 #[path = "../host_support/mod.rs"]
 mod host_support;
 mod properties;
+mod test_util;
