@@ -49,6 +49,9 @@ pub use cosmos::{
 #[cfg(feature = "etcd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
 pub use leader_election_etcd::{self as etcd, EtcdDistributedMutex};
+#[cfg(feature = "kube")]
+#[cfg_attr(docsrs, doc(cfg(feature = "kube")))]
+pub use leader_election_kube::{self as kube, KubernetesLeaseMutex};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use leader_election_redis::{self as redis, RedisDistributedMutex};

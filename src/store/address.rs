@@ -11,12 +11,19 @@ use super::cosmos::Documents;
 use super::etcd::Cluster;
 use super::file::Directory;
 use super::given::Given;
+use super::kube::Namespace;
 use super::redis::Server;
 use super::{Store, StoreOptions, advice};
 
 /// All stores. A new one is a line here, and a file beside this one.
-const STORES: [Entry; 5] =
-    [entry::<Directory>(), entry::<Container>(), entry::<Documents>(), entry::<Cluster>(), entry::<Server>()];
+const STORES: [Entry; 6] = [
+    entry::<Directory>(),
+    entry::<Container>(),
+    entry::<Documents>(),
+    entry::<Cluster>(),
+    entry::<Namespace>(),
+    entry::<Server>(),
+];
 
 /// A place where elections are kept: what a URL says, before anything is opened. `Display` shows it without a secret.
 pub(super) trait Place: fmt::Display + Send + Sync {
@@ -142,7 +149,7 @@ impl fmt::Debug for StoreUrl {
 }
 
 /// For a place whose store is not part of this program.
-#[cfg(not(all(feature = "blob", feature = "cosmos", feature = "etcd", feature = "redis")))]
+#[cfg(not(all(feature = "blob", feature = "cosmos", feature = "etcd", feature = "kube", feature = "redis")))]
 pub(super) fn built_without(feature: &str, place: &impl Place) -> Error {
     Error::setting(format!(
         "this program was built without the store of {place}: build it with the feature `{feature}` of azure-leader-election"

@@ -16,11 +16,10 @@ use common::worker::Worker;
 use common::{Server, fresh, leases, minimal_role};
 
 const LEASE: Duration = Duration::from_secs(15);
-const POLL: Duration = Duration::from_secs(5);
 
 /// The leader ends, the standby leads: from the end of the first task to the beginning of the second, `rounds` times.
-async fn hand_overs(server: &Server, election: &str, rounds: usize) -> Vec<Duration> {
-    let timing = TimingOptions { poll_every: POLL, ..TimingOptions::for_lease(LEASE) };
+async fn hand_overs(server: &Server, election: &str, rounds: usize, poll_every: Duration) -> Vec<Duration> {
+    let timing = TimingOptions { poll_every, ..TimingOptions::for_lease(LEASE) };
     let mut gaps = Vec::new();
     let mut leader = Worker::start(server, election, "worker-0", timing.clone());
     leader.leads_after(0).await;
@@ -38,22 +37,24 @@ async fn hand_overs(server: &Server, election: &str, rounds: usize) -> Vec<Durat
     gaps
 }
 
-fn report(where_: &str, gaps: &[Duration]) {
+/// A host waits for a tenth of a poll after what it hears. By polls alone the half of all would take more than half of one.
+fn report(place: &str, gaps: &[Duration], poll: Duration) {
     let at = |share: usize| gaps[(gaps.len() * share / 100).min(gaps.len() - 1)].as_secs_f64() * 1e3;
     println!(
-        "{where_}: hand-over by watch, {} of them: p50 {:.0} ms, p99 {:.0} ms (poll {POLL:?})",
+        "{place}: hand-over by watch, {} of them: p50 {:.0} ms, p99 {:.0} ms (poll {poll:?})",
         gaps.len(),
         at(50),
         at(99)
     );
-    assert!(gaps[gaps.len() / 2] < POLL / 5, "as late as by a poll: {gaps:?}");
+    assert!(gaps[gaps.len() / 2] < poll / 3, "as late as by a poll: {gaps:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_the_fake_a_release_is_heard_of_at_once() {
     let fake = KubeFake::start();
     let server = Server { url: fake.url(), authorities: None, token: ADMIN.to_owned() };
-    report("fake", &hand_overs(&server, "nightly", 5).await);
+    let poll = Duration::from_secs(5);
+    report("fake", &hand_overs(&server, "nightly", 5, poll).await, poll);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,7 +62,8 @@ async fn on_the_fake_a_release_is_heard_of_at_once() {
 async fn on_a_server_a_release_is_heard_of_at_once() {
     let election = fresh("watching");
     let server = Server::given().account("default", &election, minimal_role(&election, &[])).await;
-    report("API server", &hand_overs(&server, &election, 50).await);
+    let poll = TimingOptions::for_lease(LEASE).poll_every;
+    report("API server", &hand_overs(&server, &election, 50, poll).await, poll);
 }
 
 #[tokio::test]
