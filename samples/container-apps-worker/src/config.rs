@@ -40,7 +40,7 @@ impl Config {
     /// Reads all variables before it gives up, so that one run names all faults.
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
         let mut reader = Reader { variable, faults: Vec::new() };
-        let kind = reader.required("LEADER_STORE", "blob or cosmos", Kind::parse);
+        let kind = reader.required("LEADER_STORE", "blob, cosmos or kubernetes", Kind::parse);
         // A URL is read by the kind of store; if that is not known there is nothing to say about it.
         let example = kind.unwrap_or(Kind::Blob).example();
         let place = |url: &str| kind.map(|kind| Place::parse(kind, url)).transpose();
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_wrong_value_gets_a_sentence_that_says_what_would_do() {
         for (name, value, sentence) in [
-            ("LEADER_STORE", "redis", "LEADER_STORE must be blob or cosmos, not \"redis\""),
+            ("LEADER_STORE", "redis", "LEADER_STORE must be blob, cosmos or kubernetes, not \"redis\""),
             ("LEADER_ELECTION", "a/b", "LEADER_ELECTION must be 1 to 63 letters, digits and hyphens, not \"a/b\""),
             ("LEADER_DRAIN_SECONDS", "0", "LEADER_DRAIN_SECONDS must be a whole number from 1 to 60, not \"0\""),
             ("LEADER_LEASE_SECONDS", "15s", "LEADER_LEASE_SECONDS must be a whole number from 1 to 3600, not \"15s\""),

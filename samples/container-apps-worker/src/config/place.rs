@@ -1,4 +1,4 @@
-//! A container of a store, by its URL.
+//! A container of a store, or a namespace, by its URL.
 
 use std::fmt;
 
@@ -7,13 +7,24 @@ use std::fmt;
 pub enum Kind {
     Blob,
     Cosmos,
+    Kubernetes,
 }
 
-/// A container of blobs, or one of Cosmos DB. No key or signature is part of it.
+/// A container of blobs, one of Cosmos DB, or a namespace of the cluster that this pod runs in. No key or signature is part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    Blob { url: String },
-    Cosmos { endpoint: String, database: String, container: String },
+    Blob {
+        url: String,
+    },
+    Cosmos {
+        endpoint: String,
+        database: String,
+        container: String,
+    },
+    /// `None` is the pod's own.
+    Kubernetes {
+        namespace: Option<String>,
+    },
 }
 
 impl Kind {
@@ -21,13 +32,15 @@ impl Kind {
         match text {
             "blob" => Ok(Self::Blob),
             "cosmos" => Ok(Self::Cosmos),
-            _ => Err(format!("must be blob or cosmos, not {text:?}")),
+            "kubernetes" => Ok(Self::Kubernetes),
+            _ => Err(format!("must be blob, cosmos or kubernetes, not {text:?}")),
         }
     }
 
     pub fn example(self) -> &'static str {
         match self {
             Self::Blob => "the container of the lease, https://<account>.blob.core.windows.net/<container>",
+            Self::Kubernetes => "the namespace of the Lease, kube:<namespace>, or kube: for the pod's own",
             Self::Cosmos => {
                 "the container of the lease, https://<account>.documents.azure.com/dbs/<database>/colls/<container>"
             }
@@ -42,13 +55,18 @@ impl Place {
         if url.contains(['?', '#', '@']) || url.contains("sig=") {
             return Err("must hold no key, signature or user: the worker signs in by its identity".to_owned());
         }
+        if kind == Kind::Kubernetes {
+            let namespace = url.strip_prefix("kube:").ok_or_else(|| format!("must be {}", kind.example()))?;
+            return Ok(Self::Kubernetes { namespace: Some(namespace.to_owned()).filter(|name| !name.is_empty()) });
+        }
         if !url.starts_with("https://") && !is_emulator(url) {
             return Err(format!("must begin with https://, or be on this machine: it is {}", kind.example()));
         }
         let url = url.trim_end_matches('/');
         match kind {
             Kind::Blob => Ok(Self::Blob { url: url.to_owned() }),
-            Kind::Cosmos => cosmos(url).ok_or_else(|| format!("must be {}", kind.example())),
+            // Kubernetes has no such URL, and was read above.
+            Kind::Cosmos | Kind::Kubernetes => cosmos(url).ok_or_else(|| format!("must be {}", kind.example())),
         }
     }
 
@@ -57,6 +75,7 @@ impl Place {
         match self {
             Self::Blob { .. } => format!("blob+{self}"),
             Self::Cosmos { .. } => format!("cosmos+{self}"),
+            Self::Kubernetes { .. } => self.to_string(),
         }
     }
 
@@ -65,6 +84,7 @@ impl Place {
         match self {
             Self::Blob { url } => is_emulator(url),
             Self::Cosmos { endpoint, .. } => is_emulator(endpoint),
+            Self::Kubernetes { .. } => false,
         }
     }
 }
@@ -73,6 +93,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Blob { url } => f.write_str(url),
+            Self::Kubernetes { namespace } => write!(f, "kube:{}", namespace.as_deref().unwrap_or_default()),
             Self::Cosmos { endpoint, database, container } => write!(f, "{endpoint}/dbs/{database}/colls/{container}"),
         }
     }
@@ -110,6 +131,14 @@ mod tests {
             assert_eq!(place.to_string(), url);
             assert_eq!(place.is_emulator(), url.starts_with("http:"));
         }
+    }
+
+    #[test]
+    fn a_namespace_is_named_or_the_pods_own() {
+        for url in ["kube:prod", "kube:"] {
+            assert_eq!(Place::parse(Kind::Kubernetes, url).unwrap().store_url(), url);
+        }
+        assert!(Place::parse(Kind::Kubernetes, "https://10.0.0.1").unwrap_err().contains("kube:"));
     }
 
     #[test]
