@@ -65,13 +65,13 @@ fn workers_of_client_go_and_ours_exclude_each_other() {
         assert!(began.elapsed() < patience, "{} terms in {patience:?}: {:?}", ledger.terms(), ledger.terms_of_each());
         run.restart_the_dead();
         // In each fourth term the leader is killed or stopped, half a second after it began.
-        if ledger.terms() >= seen + 4 {
-            if let Some(leader) = ledger.leader() {
-                std::thread::sleep(Duration::from_millis(500));
-                seen = ledger.terms();
-                faults += 1;
-                if faults % 2 == 1 { run.kill(&leader) } else { run.stop_for_longer_than_a_lease(&leader) }
-            }
+        if ledger.terms() >= seen + 4
+            && let Some(leader) = ledger.leader()
+        {
+            std::thread::sleep(Duration::from_millis(500));
+            seen = ledger.terms();
+            faults += 1;
+            if faults % 2 == 1 { run.kill(&leader) } else { run.stop_for_longer_than_a_lease(&leader) }
         }
         std::thread::sleep(Duration::from_millis(20));
     }
