@@ -10,7 +10,7 @@
 
 - Run: [`LeaderHost`], [`LeaderHostOptions`], [`Timing`], [`shutdown_signal`]; what the task receives: [`Leadership`].
 - Ask from elsewhere in the process: [`LeaderHost::leadership`], [`LeadershipWatch`].
-- Elect on: any store by its URL, [`Store::from_url`]; or [`BlobDistributedMutex`], [`BlobDocumentMutex`], [`CosmosDistributedMutex`], [`FileMutex`], [`MemoryMutex`], or your own [`DistributedMutex`] or
+- Elect on: any store by its URL, [`Store::from_url`]; or [`BlobDistributedMutex`], [`BlobDocumentMutex`], [`CosmosDistributedMutex`], [`FileMutex`], [`MemoryMutex`], with the features `etcd`, `kube` and `redis` on those services, or your own [`DistributedMutex`] or
   [`document::DocumentStore`].
 - Write: [`FencedBlob`], [`FencedStateBlob`], [`FencedPartition`], [`Fenced`], [`FencingToken`].
 - Watch: [`Status`], [`LeaderEvents`], [`Unhealthy`], [`telemetry`].
@@ -34,6 +34,11 @@ mod signed_in;
 mod store;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod writer;
+
+/// The examples of a document, compiled.
+#[cfg(all(doctest, feature = "kube"))]
+#[doc = include_str!("../docs/kubernetes.md")]
+struct Kubernetes;
 
 // The core: one dependency line for a user.
 pub use leader_election::*;

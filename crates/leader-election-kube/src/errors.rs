@@ -20,7 +20,11 @@ pub(crate) struct Call<'a> {
 
 impl fmt::Display for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.verb, self.object)
+        match self.verb {
+            // It names no object.
+            "list" => write!(f, "list {}", self.object.kind_in_namespace()),
+            verb => write!(f, "{verb} {}", self.object),
+        }
     }
 }
 
@@ -124,6 +128,14 @@ mod tests {
             "system:serviceaccount:prod:worker may not update leases/billing in namespace prod (403): add to its Role the rule \
              - {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [update], resourceNames: [billing]}"
         );
+    }
+
+    #[test]
+    fn a_list_names_the_kind_and_no_object() {
+        let error = explained("list", 403, "{}");
+        let text = "this worker may not list leases in namespace prod (403): add to its Role the rule \
+                    - {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [list]}";
+        assert_eq!(error.to_string(), text);
     }
 
     #[test]

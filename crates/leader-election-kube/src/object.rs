@@ -72,6 +72,10 @@ impl KubernetesObject {
         format!("{}/{}", self.collection(), self.name)
     }
 
+    pub(crate) fn kind_in_namespace(&self) -> String {
+        format!("{} in namespace {}", self.plural, self.namespace)
+    }
+
     pub(crate) fn api_version(&self) -> &str {
         &self.api_version
     }
