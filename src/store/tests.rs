@@ -84,6 +84,16 @@ fn emulators_are_told_by_account_or_port_and_else_by_the_scheme() {
 }
 
 #[test]
+fn a_namespace_stands_alone_and_may_be_the_pods_own() {
+    for url in ["kube:prod", "kube:", "KUBE:team-7"] {
+        assert_eq!(shown(url), url.to_ascii_lowercase());
+    }
+    for url in ["kube://prod", "kube:prod/billing", "kube:Prod", "kube:https://10.0.0.1:443"] {
+        assert!(refusal(url).contains("kube:NAMESPACE"), "{url}");
+    }
+}
+
+#[test]
 fn anything_else_is_refused_in_a_sentence_that_names_what_would_do() {
     for url in ["", "leases", "/var/lib/leases", "gopher://127.0.0.1/0", "ftp://a/b", "s3+https://a/b", "acct:443/a"] {
         let refusal = refusal(url);

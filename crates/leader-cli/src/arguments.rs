@@ -135,7 +135,7 @@ pub enum Action {
 #[derive(Args)]
 pub struct Where {
     /// Where the election is kept: file:/dir, https://ACCOUNT.blob.core.windows.net/CONTAINER,
-    /// https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, rediss://HOST:10000, or an emulator's URL (see `leader --help`)
+    /// https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, rediss://HOST:10000, kube:NAMESPACE, or an emulator's URL (see `leader --help`)
     #[arg(long, value_name = "URL", env = "LEADER_STORE_URL", hide_env_values = true)]
     // Parsed later on: a refusal by the parser of arguments would show the text, in which a signature may stand.
     pub store: String,
@@ -271,6 +271,7 @@ Stores:
                                       a container of blobs
   https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER
                                       a container of Cosmos DB
+  kube:NAMESPACE                      Leases of Kubernetes: in a pod, or where KUBE_URL names a server
   http://127.0.0.1:10000/devstoreaccount1/CONTAINER
                                       the emulator Azurite
   http://127.0.0.1:8081/DATABASE/CONTAINER

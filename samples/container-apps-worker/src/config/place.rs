@@ -4,11 +4,21 @@ use std::fmt;
 
 use azure_leader_election::StoreUrl;
 
-/// A container that leaders write to: of blobs, or of Cosmos DB.
+/// What leaders write to: a container of blobs, one of Cosmos DB, or a namespace of the cluster that this pod runs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    Blob { url: String },
-    Cosmos { endpoint: String, database: String, container: String },
+    Blob {
+        url: String,
+    },
+    Cosmos {
+        endpoint: String,
+        database: String,
+        container: String,
+    },
+    /// `None` is the pod's own.
+    Kubernetes {
+        namespace: Option<String>,
+    },
 }
 
 /// What the workers elect their leader on: any store that the library knows. The fault never shows the URL.
@@ -33,11 +43,14 @@ fn refuse_secrets(url: &str) -> Result<(), String> {
 
 impl Place {
     const EXAMPLE: &'static str = "a container, https://<account>.blob.core.windows.net/<container> or \
-                                   https://<account>.documents.azure.com/dbs/<database>/colls/<container>";
+                                   https://<account>.documents.azure.com/dbs/<database>/colls/<container>, or a namespace, kube:<namespace>";
 
     /// The fault never shows the URL.
     pub fn parse(url: &str) -> Result<Self, String> {
         refuse_secrets(url)?;
+        if let Some(namespace) = url.strip_prefix("kube:") {
+            return Ok(Self::Kubernetes { namespace: Some(namespace.to_owned()).filter(|name| !name.is_empty()) });
+        }
         let is_safe = url.starts_with("https://") || url.starts_with("http://") && is_emulator(url);
         if !is_safe {
             return Err(format!("must begin with https://, or be on this machine: it is {}", Self::EXAMPLE));
@@ -54,6 +67,7 @@ impl Place {
         match self {
             Self::Blob { .. } => format!("blob+{self}"),
             Self::Cosmos { .. } => format!("cosmos+{self}"),
+            Self::Kubernetes { .. } => self.to_string(),
         }
     }
 
@@ -66,6 +80,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Blob { url } => f.write_str(url),
+            Self::Kubernetes { namespace } => write!(f, "kube:{}", namespace.as_deref().unwrap_or_default()),
             Self::Cosmos { endpoint, database, container } => write!(f, "{endpoint}/dbs/{database}/colls/{container}"),
         }
     }
@@ -99,6 +114,14 @@ mod tests {
             assert_eq!(matches!(place, Place::Cosmos { .. }), url.contains("/dbs/"), "{url}");
             assert_eq!(place.is_emulator(), url.starts_with("http:"));
         }
+    }
+
+    #[test]
+    fn a_namespace_is_named_or_the_pods_own() {
+        for url in ["kube:prod", "kube:"] {
+            assert_eq!(Place::parse(url).unwrap().store_url(), url);
+        }
+        assert!(Place::parse("http://10.0.0.1").unwrap_err().contains("kube:"));
     }
 
     #[test]
