@@ -2,5 +2,6 @@
 
 mod behaviour;
 mod contract;
+mod decisions;
 mod member;
 mod storm;
