@@ -48,10 +48,10 @@ pub use cosmos::{
 };
 #[cfg(feature = "etcd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
-pub use leader_election_etcd::{EtcdAddress, EtcdCluster, EtcdDistributedMutex, EtcdOptions, FencedKeys, KeyBatch};
+pub use leader_election_etcd::{self as etcd, EtcdDistributedMutex};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
-pub use leader_election_redis as redis;
+pub use leader_election_redis::{self as redis, RedisDistributedMutex};
 #[cfg(any(feature = "blob", feature = "cosmos", feature = "redis"))]
 pub use shared_credential::SharedCredential;
 pub use store::{Store, StoreOptions, StoreUrl};

@@ -7,7 +7,7 @@ use azure_identity::{
     DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
     WorkloadIdentityCredential,
 };
-use azure_leader_election::{EtcdOptions, SharedCredential};
+use azure_leader_election::{SharedCredential, etcd::EtcdOptions};
 
 use crate::arguments::Credential;
 use crate::environment::environment;

@@ -40,9 +40,9 @@ async fn main() -> Result<(), TaskError> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "error".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let arguments = Arguments::parse();
-    let store = open(&arguments.store, &arguments.election)?;
+    let store = Store::from_url(&arguments.store, &arguments.election, StoreOptions::default())?;
     let timing = TimingOptions { poll_every: arguments.poll, ..TimingOptions::for_lease(arguments.lease) };
-    let host = LeaderHost::new(Arc::clone(&store)).with_options(LeaderHostOptions {
+    let host = LeaderHost::new(store.clone()).with_options(LeaderHostOptions {
         holder: HolderId::new(arguments.holder.clone())?,
         timing: Timing::new(timing)?,
         keep_trying_when_refused: true,
@@ -56,22 +56,6 @@ async fn main() -> Result<(), TaskError> {
     host.run(shutdown_signal()?, move |leader| work(leader, Arc::clone(&ledger), Arc::clone(&holder), lease)).await?;
     say("gone");
     Ok(())
-}
-
-fn open(url: &str, election: &str) -> Result<Arc<dyn DistributedMutex>, TaskError> {
-    Ok(match url.split(':').next() {
-        Some("redis") => Arc::new(leader_election_redis::RedisDistributedMutex::new(
-            leader_election_redis::RedisServer::new(url)?,
-            election,
-        )?),
-        Some("etcd") => {
-            let address = leader_election_etcd::EtcdAddress::new(url)?;
-            let cluster =
-                leader_election_etcd::EtcdCluster::new(address, leader_election_etcd::EtcdOptions::default())?;
-            Arc::new(leader_election_etcd::EtcdDistributedMutex::new(&cluster, election)?)
-        }
-        _ => Arc::new(Store::from_url(url, election, StoreOptions::default())?),
-    })
 }
 
 async fn work(leader: Leadership, ledger: Arc<dyn Ledger>, holder: Arc<str>, lease: Duration) -> Result<(), TaskError> {
@@ -144,7 +128,7 @@ async fn narrate(mut status: StatusWatch) {
 }
 
 /// One request and its answer, on the way that this worker has.
-async fn measure(store: Arc<dyn DistributedMutex>) {
+async fn measure(store: Store) {
     let mut times = Vec::new();
     for _ in 0..21 {
         let begun = Instant::now();
