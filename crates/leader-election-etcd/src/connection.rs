@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use leader_election::kit::patience;
 use leader_election::{Error, ErrorKind, Result};
 use leader_election_http::{Answer, Settings, Trust, answer, client};
 use reqwest::RequestBuilder;
@@ -37,8 +38,29 @@ pub(crate) struct Call {
     pub(crate) most: usize,
     /// What it does, for its errors: "reading the key elections/nightly".
     pub(crate) doing: String,
+    pub(crate) patience: Patience,
+}
+
+/// How long members are waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
     /// After this time without an answer the next member is asked as well.
-    pub(crate) patience: Duration,
+    pub(crate) with_one: Duration,
+    /// After this time the call fails, and tells what each of them said. A host that drops it knows only that there was no answer.
+    pub(crate) with_all: Duration,
+}
+
+impl Patience {
+    /// Where no lease says how long there is.
+    pub(crate) const OF_A_LOOK: Self = Self { with_one: Duration::from_millis(500), with_all: patience::OF_A_LOOK };
+
+    /// Within an attempt of a host's with this lease. A candidate waits for a fifteenth of it at the least, so that two members can be asked within
+    /// that, and three within a leader's attempt, a fifth of the lease; but no less than a healthy cluster needs.
+    pub(crate) fn within_an_attempt(lease: Duration) -> Self {
+        let attempt = (lease / 5).min(Duration::from_secs(6));
+        let with_one = (lease / 40).clamp(Duration::from_millis(50), Duration::from_secs(1));
+        Self { with_one, with_all: attempt * 9 / 10 }
+    }
 }
 
 /// Longer than any attempt of a host's, which drops the request itself. It is for callers without one.
@@ -55,7 +77,7 @@ impl Connection {
                 "an etcd cluster at an address with `?insecure` takes no certificates: leave out one of the two",
             ));
         }
-        let shows_certificate = plain || trust.identity.is_some();
+        let shows_certificate = trust.identity.is_some();
         let settings = Settings { plain, timeout: Some(LIMIT), trust, ..Settings::default() };
         let client = client(&settings)?;
         Ok(Self { address, user, has_certificates, shows_certificate, client, preferred: AtomicUsize::new(0) })
@@ -70,7 +92,7 @@ impl Connection {
         self.preferred.load(Ordering::Relaxed)
     }
 
-    /// Asks the member that answered last; the others too, one after the other, when there is no answer within [`Call::patience`] or
+    /// Asks the member that answered last; the others too, one after the other, when there is no answer within its [`Patience`] or
     /// none that counts. The first answer counts, and the rest are dropped.
     ///
     /// # Cancellation safety
@@ -87,12 +109,14 @@ impl Connection {
         let mut unasked = (0..members).map(|step| (first + step) % members);
         let mut asked = FuturesUnordered::new();
         let mut failures = Vec::new();
+        let over = tokio::time::sleep(call.patience.with_all);
+        tokio::pin!(over);
         asked.extend(unasked.next().map(|member| self.ask(member, call)));
         loop {
             tokio::select! {
                 Some((member, outcome)) = asked.next() => match outcome {
                     Err(Failure { error, elsewhere: true }) => {
-                        failures.push(error);
+                        failures.push((member, error));
                         asked.extend(unasked.next().map(|next| self.ask(next, call)));
                     }
                     outcome => {
@@ -100,10 +124,18 @@ impl Connection {
                         return outcome.map(|body| (member, body)).map_err(|failure| failure.error);
                     }
                 },
-                () = tokio::time::sleep(call.patience), if unasked.len() > 0 => {
+                () = tokio::time::sleep(call.patience.with_one), if unasked.len() > 0 => {
                     asked.extend(unasked.next().map(|next| self.ask(next, call)));
                 }
-                else => return Err(errors::of_all(failures)),
+                () = &mut over => {
+                    let silent = (0..members - unasked.len()).map(|step| (first + step) % members);
+                    let silent: Vec<_> = silent.filter(|member| failures.iter().all(|(failed, _)| failed != member)).collect();
+                    failures.extend(silent.into_iter().map(|member| {
+                        (member, errors::silent(&self.name(member), &call.doing, call.patience.with_all))
+                    }));
+                    return Err(errors::of_all(failures.into_iter().map(|(_, error)| error).collect()));
+                }
+                else => return Err(errors::of_all(failures.into_iter().map(|(_, error)| error).collect())),
             }
         }
     }
@@ -180,8 +212,12 @@ impl Connection {
     }
 
     fn url(&self, member: &Member, path: &str) -> String {
-        let scheme = if self.address.is_plain(member, self.has_certificates) { "http" } else { "https" };
+        let scheme = if self.is_plain(member) { "http" } else { "https" };
         format!("{scheme}://{}/v3/{path}", member.authority())
+    }
+
+    fn is_plain(&self, member: &Member) -> bool {
+        self.address.is_plain(member, self.has_certificates)
     }
 
     async fn answer(
@@ -193,9 +229,10 @@ impl Connection {
         answer(request, most, &self.name(member)).await.map_err(|error| match error.kind() {
             // Of an answer that is too long: all members have the same.
             ErrorKind::Refused => Failure::of_cluster(error),
-            // etcd sends an alert first, and the HTTP client may lose it.
-            ErrorKind::Unreachable if !self.shows_certificate && error.to_string().contains("ended the connection") => {
-                Failure::of_member(errors::perhaps_for_want_of_a_certificate(error))
+            ErrorKind::Unreachable if error.to_string().contains("ended the connection") => {
+                let plain = self.address.members().get(member).is_some_and(|member| self.is_plain(member));
+                let complete = self.shows_certificate && !plain;
+                Failure::of_member(if complete { error } else { errors::hung_up(error, plain) })
             }
             _ => Failure::of_member(error),
         })

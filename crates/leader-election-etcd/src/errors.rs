@@ -1,5 +1,7 @@
 //! What etcd's answers mean.
 
+use std::time::Duration;
+
 use leader_election::kit::redact::printable;
 use leader_election::{Error, ErrorKind};
 use leader_election_http::{Answer, status};
@@ -187,13 +189,21 @@ pub(crate) fn unreadable(member: &str, doing: &str) -> Error {
     )
 }
 
-/// Of a connection over TLS that ended before its answer, where the client has no certificate to show.
-pub(crate) fn perhaps_for_want_of_a_certificate(error: Error) -> Error {
-    let message = format!(
-        "{error}; if etcd runs with --client-cert-auth, show it a certificate: `EtcdOptions::certificate` and `key` (to the command `leader`: \
-         ETCD_CERT and ETCD_KEY)"
-    );
-    Error::new(error.kind(), message).with_source(error)
+/// Of a connection that ended before its answer, with what may be the reason: for want of a certificate, etcd sends an alert that the HTTP
+/// client may lose, and of plain text to TLS nothing is said at all.
+pub(crate) fn hung_up(error: Error, plain: bool) -> Error {
+    let perhaps = if plain {
+        "if it speaks TLS there, give its authority: `EtcdOptions::authority` (to the command `leader`: ETCD_CA)"
+    } else {
+        "if it runs with --client-cert-auth, show it a certificate: `EtcdOptions::certificate` and `key` (to the command `leader`: ETCD_CERT and \
+         ETCD_KEY)"
+    };
+    Error::new(error.kind(), format!("{error}; {perhaps}")).with_source(error)
+}
+
+/// What a member has not said in that time.
+pub(crate) fn silent(member: &str, doing: &str, limit: Duration) -> Error {
+    Error::new(ErrorKind::Timeout, format!("{doing}: {member} gave no answer within {limit:?}"))
 }
 
 /// What no member has done: one error of all of theirs.

@@ -11,8 +11,8 @@ use leader_election::kit::untrusted::millis;
 use leader_election::{Error, FencingToken, Result, SideName, SideRecord, Timing, Version, Written};
 use uuid::Uuid;
 
-use crate::connection::Connection;
-use crate::requests::{self, MOST, PATIENCE};
+use crate::connection::{Connection, Patience};
+use crate::requests::{self, MOST};
 use crate::side::SideKey;
 use crate::watch::Watch;
 use crate::wire::{Change, Compare, Outcome};
@@ -44,12 +44,10 @@ impl LeaderRecord {
         format!("the key {} in etcd", self.key)
     }
 
-    /// A quarter of the least that a candidate waits for an answer, so that three members can be asked within it; but not less than a
-    /// healthy cluster needs.
-    fn patience(&self) -> Duration {
+    fn patience(&self) -> Patience {
         match self.lease.load(Ordering::Relaxed) {
-            0 => PATIENCE,
-            lease => Duration::from_millis(lease / 40).clamp(Duration::from_millis(50), Duration::from_secs(1)),
+            0 => Patience::OF_A_LOOK,
+            lease => Patience::within_an_attempt(Duration::from_millis(lease)),
         }
     }
 

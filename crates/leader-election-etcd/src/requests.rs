@@ -5,7 +5,7 @@ use std::time::Duration;
 use leader_election::document::json::MAX_BYTES;
 use leader_election::{Error, ErrorKind, Result};
 
-use crate::connection::{Call, Connection};
+use crate::connection::{Call, Connection, Patience};
 use crate::wire::{self, Change, Compare, Outcome, Range};
 
 /// An answer with one value of ours: in base64, with what is around it, and room for a value that is too long by far to be ours, so that it is
@@ -19,16 +19,13 @@ const PAGES: usize = 40;
 /// How long a list may take, all its requests together.
 const LISTING: Duration = Duration::from_secs(30);
 
-/// How long one member is waited for before the next one is asked as well, where no lease says how long there is.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
-
 /// What stands at a key, and the revision of the whole store in which it stood there.
 pub(crate) struct Seen {
     pub(crate) value: Option<Vec<u8>>,
     pub(crate) revision: u64,
 }
 
-pub(crate) async fn read(connection: &Connection, key: &str, most: usize, patience: Duration) -> Result<Seen> {
+pub(crate) async fn read(connection: &Connection, key: &str, most: usize, patience: Patience) -> Result<Seen> {
     let call = Call {
         path: "kv/range",
         body: wire::range(key.as_bytes()),
@@ -48,7 +45,7 @@ pub(crate) async fn change(
     compare: Compare<'_>,
     changes: &[Change],
     most: usize,
-    patience: Duration,
+    patience: Patience,
 ) -> Result<Outcome> {
     let key = match &compare {
         Compare::Absent(key) | Compare::Value(key, _) => String::from_utf8_lossy(key).into_owned(),
@@ -73,7 +70,7 @@ async fn all_names(connection: &Connection, prefix: &str) -> Result<Vec<String>>
             body: wire::keys(&from, prefix.as_bytes(), PAGE),
             most: MOST_OF_PAGE,
             doing: format!("listing the keys of {prefix}"),
-            patience: PATIENCE,
+            patience: Patience::OF_A_LOOK,
         };
         let page: Range = connection.call(&call).await?;
         let last = page.kvs.last().map(|kv| kv.key.clone());

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use leader_election::{Error, ErrorKind, Result, SideContent, SideRecord, Sources, Version, Written};
 use serde_json::{Value, json};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Patience};
 use crate::record::version;
-use crate::requests::{self, MOST, PATIENCE};
+use crate::requests::{self, MOST};
 use crate::wire::{Change, Compare, Outcome};
 
 pub(crate) struct SideKey {
@@ -24,7 +24,7 @@ impl SideKey {
     }
 
     async fn look(&self) -> Result<Option<(Version, Vec<u8>)>> {
-        let seen = requests::read(&self.connection, &self.key, MOST, PATIENCE).await?;
+        let seen = requests::read(&self.connection, &self.key, MOST, Patience::OF_A_LOOK).await?;
         seen.value.map(|value| Ok((version(&value)?, value))).transpose()
     }
 
@@ -46,7 +46,7 @@ impl SideKey {
     async fn write(&self, compare: Compare<'_>, content: &str) -> Result<Written> {
         let value = encode(&Sources::system().uuid().simple().to_string(), content);
         let changes = [Change::Put(self.key.clone().into_bytes(), value.clone())];
-        let stands = match requests::change(&self.connection, compare, &changes, MOST, PATIENCE).await? {
+        let stands = match requests::change(&self.connection, compare, &changes, MOST, Patience::OF_A_LOOK).await? {
             Outcome::Changed { .. } => true,
             // No other write has this number: it was sent twice.
             Outcome::Stands { value: stands, .. } => stands.as_ref() == Some(&value),

@@ -244,7 +244,7 @@ mod tests {
         let judge = |text: &str| watch.judge(text.as_bytes());
         assert!(matches!(judge(r#"{"result":{"header":{"revision":"7"},"created":true}}"#), Judged::Nothing));
         // Compacted: the next watch begins at what is left.
-        let compacted = r#"{"result":{"header":{"revision":"90"},"canceled":true,"compact_revision":"80"}}"#;
+        let compacted = r#"{"result":{"header":{"raft_term":"2"},"canceled":true,"compact_revision":"80"}}"#;
         assert!(matches!(judge(compacted), Judged::News));
         assert_eq!(watch.seen.load(Ordering::Relaxed), 80);
         // Restored: the store is behind what was seen there.

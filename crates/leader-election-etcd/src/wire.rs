@@ -147,7 +147,7 @@ pub(crate) struct WatchLine {
 
 #[derive(Deserialize)]
 pub(crate) struct Watched {
-    pub(crate) header: Option<Header>,
+    pub(crate) header: Option<WatchHeader>,
     #[serde(default)]
     pub(crate) created: bool,
     #[serde(default)]
@@ -159,6 +159,13 @@ pub(crate) struct Watched {
     pub(crate) compact_revision: u64,
     #[serde(default)]
     pub(crate) events: Vec<Event>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct WatchHeader {
+    /// Absent where the watch is cancelled.
+    #[serde(default, deserialize_with = "number")]
+    pub(crate) revision: u64,
 }
 
 #[derive(Deserialize)]

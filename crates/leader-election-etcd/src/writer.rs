@@ -12,8 +12,8 @@ use leader_election::{Error, ErrorKind, FencingToken, Result};
 use tokio::sync::Mutex;
 
 use crate::cluster::EtcdCluster;
-use crate::connection::Connection;
-use crate::requests::{self, PATIENCE};
+use crate::connection::{Connection, Patience};
+use crate::requests;
 use crate::wire::{Change, Compare, Outcome};
 use batch::whole_key;
 use fence::Fence;
@@ -126,7 +126,7 @@ impl FencedKeys {
     }
 
     /// Sets how long an operation may take, all its requests together. Default 60 s, which is more than a leader's task is given after its cancellation. A
-    /// request is given up, and looked up or repeated, after a quarter of it, and after 10 s at the most.
+    /// request is given up, and looked up or repeated, after a quarter of it, and after 9 s at the most.
     #[must_use]
     pub fn with_limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -182,7 +182,7 @@ impl FencedKeys {
     pub async fn read(&self, key: &str) -> Result<Option<Vec<u8>>> {
         let key = String::from_utf8_lossy(&whole_key(&self.inner.prefix, key)?).into_owned();
         self.within(move |inner, _| async move {
-            requests::read(&inner.connection, &key, MOST, PATIENCE).await.map(|seen| seen.value)
+            requests::read(&inner.connection, &key, MOST, Patience::OF_A_LOOK).await.map(|seen| seen.value)
         })
         .await
     }
@@ -288,16 +288,16 @@ impl Inner {
         let compare = over.map_or(Compare::Absent(key), |value| Compare::Value(key, value));
         let own = Change::Put(key.to_vec(), fence.value());
         let all: Vec<_> = std::iter::once(own).chain(changes.iter().cloned()).collect();
-        let change = requests::change(&self.connection, compare, &all, MOST, PATIENCE.min(limit));
-        match bounded(limit, &self.fence, change).await? {
+        let change = requests::change(&self.connection, compare, &all, MOST, within(limit));
+        match change.await? {
             Outcome::Changed { .. } => Ok(None),
             Outcome::Stands { value, .. } => self.seen(value).map(Some),
         }
     }
 
     async fn read_fence(&self, limit: Duration) -> Result<Seen> {
-        let read = requests::read(&self.connection, &self.fence, MOST, PATIENCE.min(limit));
-        self.seen(bounded(limit, &self.fence, read).await?.value)
+        let read = requests::read(&self.connection, &self.fence, MOST, within(limit));
+        self.seen(read.await?.value)
     }
 
     fn seen(&self, value: Option<Vec<u8>>) -> Result<Seen> {
@@ -306,10 +306,10 @@ impl Inner {
     }
 }
 
-async fn bounded<T>(limit: Duration, key: &str, request: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::time::timeout(limit, request).await.unwrap_or_else(|_| {
-        Err(Error::new(ErrorKind::Timeout, format!("the key {key}: etcd gave no answer within {limit:?}")))
-    })
+/// A request of an operation whose requests may take so long each.
+fn within(limit: Duration) -> Patience {
+    let look = Patience::OF_A_LOOK;
+    Patience { with_one: look.with_one.min(limit / 4), with_all: look.with_all.min(limit) }
 }
 
 fn sent_twice(key: &str) -> Error {

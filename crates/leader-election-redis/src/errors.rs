@@ -92,6 +92,12 @@ impl Display for TooMuch {
 
 impl std::error::Error for TooMuch {}
 
+impl From<TooMuch> for std::io::Error {
+    fn from(much: TooMuch) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, much)
+    }
+}
+
 pub(crate) fn told(doing: &str, server: &dyn Display, code: &str, details: &str) -> Error {
     let (kind, advice) = meaning(code, details);
     Error::new(kind, format!("{doing} {server} failed: {}{advice}", said(code, details)))

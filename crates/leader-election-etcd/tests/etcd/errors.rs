@@ -143,7 +143,7 @@ async fn a_cluster_without_a_majority_says_so_soon() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs etcd: apt install etcd-server etcd-client"]
-async fn certificates_that_do_not_fit_are_for_a_human() {
+async fn certificates_that_do_not_fit_are_told_with_what_would() {
     let etcd = Etcd::start(Options { tls: true, client_certificates: true, ..Options::default() });
     // Another authority's.
     let foreign = testservers::Authority::new();
@@ -157,7 +157,7 @@ async fn certificates_that_do_not_fit_are_for_a_human() {
     assert_tells(&error, error.kind(), &["certificate"]);
     // Plain text to a port for TLS.
     let error = mutex_with(&etcd, EtcdOptions::default()).observe().await.expect_err("plain text");
-    assert_tells(&error, ErrorKind::InvalidSetting, &["TLS", "ETCD_CA"]);
+    assert_tells(&error, ErrorKind::Unreachable, &["TLS", "ETCD_CA"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,5 @@ mod errors;
 mod failover;
 mod fenced;
 mod outages;
-//mod push;
-//mod secrets;
-//mod snapshot;
+mod push;
+mod snapshot;

@@ -8,5 +8,7 @@ mod contract;
 mod failover;
 mod faults;
 mod fence;
+mod place;
 mod push;
 mod refusals;
+mod secrets;
