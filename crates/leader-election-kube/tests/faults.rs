@@ -88,8 +88,15 @@ async fn a_short_stall_of_the_fake_ends_no_term_and_a_long_one_ends_it_in_time()
     ends_cleanly(&on(&fake), LEASE, "frozen for good", async || fake.freeze(), async || fake.thaw()).await;
     ends_cleanly(&on(&fake), LEASE, "without etcd", async || fake.stop_etcd(true), async || fake.stop_etcd(false))
         .await;
-    let refused = vec![Fault::Refused(401); 60];
-    ends_cleanly(&on(&fake), Duration::from_secs(3), "401 for good", async || fake.fail(&refused), async || {}).await;
+    let refused = vec![Fault::Refused(401); 1_000];
+    ends_cleanly(
+        &on(&fake),
+        Duration::from_secs(3),
+        "401 for good",
+        async || fake.fail(&refused),
+        async || fake.forgive(),
+    )
+    .await;
 }
 
 #[cfg(unix)]

@@ -84,6 +84,11 @@ impl KubeFake {
         self.shared.state().faults.extend(faults);
     }
 
+    /// What was to fail and has not yet does not.
+    pub fn forgive(&self) {
+        self.shared.state().faults.clear();
+    }
+
     /// The requests so far, as `PUT /apis/…`.
     pub fn requests(&self) -> Vec<String> {
         self.shared.state().requests.clone()
