@@ -20,6 +20,8 @@
 
 #[cfg(feature = "blob")]
 mod blob;
+#[doc(hidden)]
+pub mod check;
 #[cfg(feature = "cosmos")]
 mod cosmos;
 #[cfg(all(fuzzing, feature = "blob", feature = "cosmos"))]

@@ -73,6 +73,12 @@ impl Store {
         url.parse::<StoreUrl>()?.open(election, options)
     }
 
+    /// The same election behind something of a test's.
+    #[cfg(test)]
+    pub(crate) fn behind(self, wrap: impl FnOnce(Arc<dyn DistributedMutex>) -> Arc<dyn DistributedMutex>) -> Self {
+        Self { mutex: wrap(self.mutex), ..self }
+    }
+
     /// Where the election is kept.
     #[must_use]
     pub fn url(&self) -> &StoreUrl {

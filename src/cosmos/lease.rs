@@ -157,6 +157,14 @@ impl CosmosDistributedMutex {
         Self::open(self.way, &self.address.id, options)
     }
 
+    /// Where it is and by what right, unless a client of the caller's knows.
+    pub(super) fn way(&self) -> Option<(&Address, &CosmosAddress, &Access)> {
+        match &self.way {
+            Way::Own(container, access) => Some((&self.address, container, access)),
+            Way::Callers(_) => None,
+        }
+    }
+
     fn open(way: Way, election: &str, options: CosmosMutexOptions) -> Result<Self> {
         let (address, access, documents) = match &way {
             Way::Own(container, access) => {

@@ -15,6 +15,7 @@ use super::kube::Namespace;
 use super::quorum::Members;
 use super::redis::Server;
 use super::{Store, StoreOptions, advice};
+use crate::check::Probes;
 
 /// All stores. A new one is a line here, and a file beside this one.
 #[rustfmt::skip]
@@ -43,6 +44,12 @@ pub(super) trait Place: fmt::Display + Send + Sync {
 
     /// The election of this name; nothing is sent yet.
     fn open(&self, election: &str, options: StoreOptions) -> Result<Arc<dyn DistributedMutex>>;
+
+    /// What it adds to a [`check`](crate::check). Default: nothing; then what a check writes there is left to be removed by hand.
+    fn probes(&self, options: &StoreOptions) -> Result<Option<Box<dyn Probes>>> {
+        let _ = options;
+        Ok(None)
+    }
 }
 
 /// A place that a URL can name.
@@ -113,6 +120,10 @@ impl StoreUrl {
     #[must_use]
     pub fn needs_credential(&self, options: &StoreOptions) -> bool {
         self.0.needs_credential(options)
+    }
+
+    pub(crate) fn probes(&self, options: &StoreOptions) -> Result<Option<Box<dyn Probes>>> {
+        self.0.probes(options)
     }
 
     /// The same text for the same place, wherever a process of this machine runs: a directory is named by its whole path.

@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 /// Shown by GitHub, crates.io and docs.rs, where neither files nor the crate's items can be linked to.
 const README: &str = "README.md";
 
-const DOCUMENTS: [&str; 14] = [
+const DOCUMENTS: [&str; 15] = [
     README,
     "RELIABILITY.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/azure-claims.md",
     "docs/decisions.md",
     "docs/kubernetes.md",
     "docs/leader.md",

@@ -52,7 +52,7 @@ fn command() -> clap::Command {
     let empty = VARIABLES.iter().filter(|(_, name)| std::env::var_os(name).is_some_and(|value| value.is_empty()));
     let empty: Vec<_> = empty.map(|(option, _)| *option).collect();
     let mut command = Arguments::command();
-    for action in ["run", "list", "status", "watch", "break"] {
+    for action in ["run", "list", "status", "watch", "break", "check"] {
         command = command.mut_subcommand(action, |action| {
             action.mut_args(|argument| match empty.contains(&argument.get_id().as_str()) {
                 true => argument.env(None::<&'static str>),
@@ -110,6 +110,9 @@ pub enum Action {
     /// Take the lead away from whoever has it, by force
     #[command(after_help = BREAK_HELP)]
     Break(Break),
+    /// Check that a store does as the documentation says, and that rights, clock and latency fit
+    #[command(after_help = CHECK_HELP)]
+    Check(Check),
     /// See it work: three workers on this machine, a leader that is killed, and one that hands over
     Demo,
     /// The process between a leader and its command
@@ -255,6 +258,21 @@ pub struct Break {
     pub timeout: Duration,
 }
 
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub place: Where,
+    /// The lease that your workers will have: rights and latency are judged by it
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = time)]
+    pub lease: Duration,
+    /// Do not ask before something is written
+    #[arg(long)]
+    pub yes: bool,
+    /// Show the names of account, host and directory; without it, what is printed can go into a public issue
+    #[arg(long)]
+    pub show_names: bool,
+}
+
 /// A time such as `90s` or `2h`; no longer than clocks can count.
 fn time(text: &str) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -331,3 +349,14 @@ const BREAK_HELP: &str = "\
 The leader learns of it with its next renewal, which is refused, and then ends its work. The lease is not renewed any more, and \
 another worker leads when it has run out: on a blob the service counts that time, or the --period; on a file or in Cosmos DB each \
 waiting worker does. This command ends at once, and says how long that takes.";
+
+const CHECK_HELP: &str = "\
+It writes to elections of new names alone, leader-check-..., and removes them at the end, after Ctrl-C too. To remove blobs or \
+documents takes the right to delete, which no election needs: without it, the names that are left are told. Nothing is asked of, or \
+written to, any election of yours, but that all names are listed.
+
+Each line has the number of a claim in docs/azure-claims.md, which has its source. The last lines are a table in Markdown: paste it \
+into an issue when something differs.
+
+Exit codes: 0 all is as documented; 1 something differs, and is named, or it was not confirmed; 69 a step got no answer; 77 a right is \
+missing; 78 a setting of the store, or the latency, does not go with an election; others as in `leader --help`.";

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use azure_leader_election::{DistributedMutex, Error, ErrorKind, Observation, Store, StoreOptions, StoreUrl};
+use azure_leader_election::check::Check;
+use azure_leader_election::{DistributedMutex, Error, ErrorKind, Observation, Store, StoreOptions, StoreUrl, Timing};
 
 use crate::arguments::{Where, Which};
 use crate::environment::environment;
@@ -54,6 +55,15 @@ impl Place {
     pub fn election(&self, name: &str) -> Result<Opened, Failure> {
         let store = self.url.open(name, self.options.clone())?;
         Ok(Opened { store, election: name.to_owned() })
+    }
+
+    /// A check of this place, for workers of this timing; nothing is sent yet.
+    pub fn check(&self, timing: Timing) -> Result<Check, Failure> {
+        Ok(Check::new(&self.url, self.options.clone(), timing)?)
+    }
+
+    pub fn url(&self) -> &StoreUrl {
+        &self.url
     }
 
     /// The names of all elections, in order.
