@@ -73,7 +73,8 @@ fn form(url: &str) -> String {
     format!("{scheme}://{shown}/...")
 }
 
-#[cfg(all(test, feature = "blob", feature = "cosmos"))]
+#[cfg(test)]
+#[cfg(all(feature = "blob", feature = "cosmos"))]
 mod tests {
     use super::*;
 
