@@ -11,6 +11,7 @@ use super::cosmos::Documents;
 use super::etcd::Cluster;
 use super::file::Directory;
 use super::given::Given;
+use super::kube::Namespace;
 use super::quorum::Members;
 use super::redis::Server;
 use super::{Store, StoreOptions, advice};
@@ -23,6 +24,7 @@ const STORES: &[Entry] = &[
     entry::<Container>(),
     entry::<Documents>(),
     entry::<Cluster>(),
+    entry::<Namespace>(),
     entry::<Server>(),
     entry::<Members>(),
 ];
@@ -162,7 +164,7 @@ impl fmt::Debug for StoreUrl {
 }
 
 /// For a place whose store is not part of this program.
-#[cfg(not(all(feature = "blob", feature = "cosmos", feature = "etcd", feature = "redis")))]
+#[cfg(not(all(feature = "blob", feature = "cosmos", feature = "etcd", feature = "kube", feature = "redis")))]
 pub(super) fn built_without(feature: &str, place: &impl Place) -> Error {
     Error::setting(format!(
         "this program was built without the store of {place}: build it with the feature `{feature}` of azure-leader-election"

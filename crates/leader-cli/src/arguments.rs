@@ -138,11 +138,12 @@ pub enum Action {
 #[derive(Args)]
 pub struct Where {
     /// Where the election is kept: file:/dir, https://ACCOUNT.blob.core.windows.net/CONTAINER,
-    /// https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, rediss://HOST:10000, or an emulator's URL (see `leader --help`)
+    /// https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, rediss://HOST:10000, etcd://HOST:PORT;HOST:PORT, kube:NAMESPACE,
+    /// quorum:URL,URL,URL, or an emulator's URL (see `leader --help`)
     #[arg(long, value_name = "URL", env = "LEADER_STORE_URL", hide_env_values = true)]
     // Parsed later on: a refusal by the parser of arguments would show the text, in which a signature may stand.
     pub store: String,
-    /// How to sign in to Azure. COSMOS_KEY in the environment signs in to Cosmos DB by key, REDIS_PASSWORD to Redis, a URL with `?...sig=` by signature
+    /// How to sign in to Azure. COSMOS_KEY in the environment signs in to Cosmos DB by key, REDIS_PASSWORD to Redis, ETCD_USER and ETCD_PASSWORD to etcd, a URL with `?...sig=` by signature
     #[arg(long, value_enum, default_value_t = Credential::DeveloperTools, env = "LEADER_CREDENTIAL", hide_env_values = true)]
     pub credential: Credential,
 }
@@ -289,6 +290,8 @@ Stores:
                                       a container of blobs
   https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER
                                       a container of Cosmos DB
+  kube:NAMESPACE                      Leases of Kubernetes: in a pod, or where KUBE_URL names a server
+  etcd://HOST:PORT;HOST:PORT[/PREFIX] a cluster of etcd, by its members, in quotes
   http://127.0.0.1:10000/devstoreaccount1/CONTAINER
                                       the emulator Azurite
   http://127.0.0.1:8081/DATABASE/CONTAINER

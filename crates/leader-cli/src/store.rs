@@ -10,7 +10,7 @@ use crate::arguments::{Where, Which};
 use crate::environment::environment;
 use crate::exit::{Failure, USAGE};
 use crate::output::words;
-use crate::sign_in::{etcd_sign_in, sign_in};
+use crate::sign_in::{etcd_sign_in, kube_sign_in, sign_in};
 
 /// What the store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,9 @@ impl Place {
         // Files are read for a store that asks for them, and for no other.
         if url.to_string().contains("etcd://") {
             options.etcd = etcd_sign_in()?;
+        }
+        if url.to_string().starts_with("kube:") {
+            options.kube = kube_sign_in()?;
         }
         if url.needs_credential(&options) {
             options.credential = Some(sign_in(place.credential)?);

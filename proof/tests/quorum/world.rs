@@ -38,6 +38,8 @@ pub struct Config {
     /// Also while the latest leader does not stand on all members.
     pub forgets_at_any_time: bool,
     pub rollbacks: u8,
+    /// No attempt lasts beyond a tick, and renewals are a tick apart.
+    pub paced: bool,
 }
 
 impl Config {
@@ -54,6 +56,7 @@ impl Config {
         forgets: 0,
         forgets_at_any_time: false,
         rollbacks: 0,
+        paced: false,
     };
 
     pub fn title(&self) -> String {
@@ -81,6 +84,7 @@ pub struct World {
     repeats: u8,
     forgets: u8,
     rollbacks: u8,
+    paced: bool,
     pub broken: Option<Broken>,
 }
 
@@ -138,6 +142,7 @@ impl Model for Majority {
             repeats: config.repeats,
             forgets: config.forgets,
             rollbacks: config.rollbacks,
+            paced: config.paced,
             broken: None,
         }]
     }
@@ -157,7 +162,7 @@ impl Model for Majority {
                 Phase::Leads { renewal: Some(_), .. } => acts.push(Act::GiveUp(index)),
                 Phase::Leads { renewal: None, .. } => {
                     acts.push(Act::StepDown(index));
-                    if candidate.may_renew > 0 {
+                    if candidate.may_renew > 0 && (!self.config.paced || candidate.renewed_at < world.now) {
                         acts.push(Act::Renew(index));
                     }
                 }
@@ -235,6 +240,9 @@ impl World {
                     .collect();
                 late.into_iter().for_each(|request| self.lose(request));
                 for candidate in &mut self.candidates {
+                    if self.paced {
+                        candidate.give_up();
+                    }
                     candidate.ends(self.now);
                 }
             }
