@@ -14,7 +14,7 @@ use testbed::cosmos::{EmulatorOptions, KEY, VercelServer};
 use testbed::oracle::server::Server;
 use testbed::{names, operator, sas};
 use testservers::etcd::Etcd;
-use testservers::kube_fake::KubeFake;
+use testservers::kube_fake::{ADMIN, KubeFake};
 use testservers::redis::Redis;
 
 fn check(store: &str, options: &[&str]) -> Command {
@@ -317,11 +317,16 @@ async fn a_check_of_etcd_finds_no_difference_and_leaves_no_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_of_kubernetes_leaves_no_lease() {
     let server = KubeFake::start();
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let made = client.post(format!("{}/api/v1/namespaces", server.url())).bearer_auth(ADMIN);
+    let namespace = r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"prod"}}"#;
+    let made = made.header("content-type", "application/json").body(namespace).send().await.expect("an answer");
+    assert!(made.status().is_success(), "{made:?}");
     let mut command = check("kube:prod", &["--yes", "--json", "--lease", "3s"]);
-    command.env("KUBE_URL", server.url());
+    command.env("KUBE_URL", server.url()).env("KUBE_TOKEN", ADMIN);
     Found::by(command).await.assert_fit();
     let mut list = leader();
-    list.args(["list", "--store", "kube:prod"]).env("KUBE_URL", server.url());
+    list.args(["list", "--store", "kube:prod"]).env("KUBE_URL", server.url()).env("KUBE_TOKEN", ADMIN);
     let listed = ask(list).await;
     assert_eq!(listed.status.code(), Some(1), "an election is left: {}{}", stdout(&listed), stderr(&listed));
     assert!(server.requests().iter().any(|request| request.starts_with("DELETE ") && request.ends_with(".wish")));
