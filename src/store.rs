@@ -8,6 +8,7 @@ mod etcd;
 mod file;
 mod given;
 mod options;
+mod quorum;
 mod redis;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ pub use options::StoreOptions;
 /// | `http://127.0.0.1:8081/DATABASE/CONTAINER` | the emulator of Cosmos DB on this machine | `StoreOptions::cosmos_key` |
 /// | `redis://HOST[:6379][/DB]` | a Redis server, in plain text: on this machine, or with `?insecure` (feature `redis`) | `StoreOptions::redis_password`, if it has one |
 /// | `rediss://[USER@]HOST[:10000][/DB]` | a Redis server by TLS, such as Azure Managed Redis (feature `redis`) | `StoreOptions::redis_password`, or in Azure `credential` |
+/// | `quorum:URL,URL,URL` | a majority of three or more other stores, each named by one of these: [`QuorumMutex`](crate::QuorumMutex) | as each member; a comma within one is `%2C` |
 ///
 /// Where host and port do not tell blobs from Cosmos DB, the scheme does: `blob+https://…`, `cosmos+https://…`, `blob+http://…`,
 /// `cosmos+http://…`. A container of Cosmos DB may also be written `/dbs/DATABASE/colls/CONTAINER`.

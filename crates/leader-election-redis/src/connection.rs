@@ -30,8 +30,6 @@ const IDLE: Duration = Duration::from_secs(60);
 const BEFORE_END: Duration = Duration::from_secs(300);
 /// The most bytes of an answer to a command without data, such as `AUTH`.
 const SHORT: usize = 64 * 1024;
-/// In place of what is left, when more than that has come.
-const OVERDRAWN: usize = usize::MAX;
 
 /// Asked by one caller at a time. Dropping it closes it.
 pub(crate) struct Connection {
@@ -117,21 +115,17 @@ impl Connection {
         self.allowance.store(most, Ordering::Relaxed);
         self.used = Instant::now();
         let count = requests.len();
-        // Of several commands the client does not tell why the connection broke.
-        let asked = match requests.cmd_iter().next() {
-            Some(command) if count == 1 => self.client.send_packed_command(command).await.map(|answer| vec![answer]),
-            _ => self.client.send_packed_commands(requests, 0, count).await,
-        };
-        let answers = asked.map_err(|error| match self.allowance.load(Ordering::Relaxed) {
-            OVERDRAWN => errors::broken(doing, server, &TooMuch.into()),
-            _ => errors::unanswered(doing, server, &error),
-        })?;
+        let answers = self
+            .client
+            .send_packed_commands(requests, 0, count)
+            .await
+            .map_err(|error| errors::unanswered(doing, server, &error))?;
         if answers.len() == count { Ok(answers) } else { Err(errors::unexpected(doing, server)) }
     }
 
     /// Whether the next request may go by it. `secret` is the one that a new connection would have.
     pub(crate) fn is_good(&self, secret: Option<&Secret>) -> bool {
-        // It ends when the server has closed the connection.
+        // One that has ended was closed by the server, or what came was not asked for.
         !self.driver.is_finished() && self.used.elapsed() < IDLE && !self.is_outdated(secret)
     }
 
@@ -182,10 +176,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         let left = self.allowance.load(Ordering::Relaxed).checked_sub(read);
         match left {
             Some(left) => self.allowance.store(left, Ordering::Relaxed),
-            None => {
-                self.allowance.store(OVERDRAWN, Ordering::Relaxed);
-                return Poll::Ready(Err(TooMuch.into()));
-            }
+            None => return Poll::Ready(Err(std::io::Error::new(std::io::ErrorKind::InvalidData, TooMuch))),
         }
         polled
     }
