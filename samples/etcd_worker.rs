@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use azure_leader_election::{
-    EtcdOptions, HolderId, LeaderHost, LeaderHostOptions, Store, StoreOptions, TaskError, Timing,
+    HolderId, LeaderHost, LeaderHostOptions, Store, StoreOptions, TaskError, Timing, etcd::EtcdOptions,
 };
 use clap::Parser;
 
