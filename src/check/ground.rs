@@ -25,11 +25,11 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    pub(super) fn new(url: StoreUrl, options: StoreOptions, timing: Timing) -> Self {
+    pub(super) fn new(url: StoreUrl, mut options: StoreOptions, timing: Timing) -> Self {
         let random = Sources::system().uuid().simple().to_string();
         let prefix = format!("leader-check-{}", &random[..8]).into();
         // It is a look at what others have: nothing is created but the elections themselves.
-        let options = StoreOptions { create: false, ..options };
+        options.create = false;
         Self {
             url,
             options,
