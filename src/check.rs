@@ -1,12 +1,14 @@
 //! Whether a store keeps what this crate's documentation says of it: what the command `leader check` does, and no stable API.
 //!
 //! Each step has the number of a claim in `docs/azure-claims.md`. Those with a `P` hold of every store and go through the port
-//! ([`port`], [`time`]); a store adds its own by raw requests, in a file within its own walls that implements [`Probes`]. All
+//! (`port`, `time`); a store adds its own by raw requests, in a file within its own walls that implements `Probes`. All
 //! steps write to elections of random names alone, which are removed at the end.
 
 #[cfg(feature = "etcd")]
 pub(crate) mod etcd;
 mod ground;
+#[cfg(feature = "kube")]
+pub(crate) mod kube;
 mod names;
 mod port;
 #[cfg(feature = "redis")]

@@ -31,18 +31,31 @@ impl FromUrl for Namespace {
     }
 }
 
-impl Place for Namespace {
-    #[cfg(feature = "kube")]
-    fn open(&self, election: &str, options: StoreOptions) -> Result<Arc<dyn DistributedMutex>> {
-        use leader_election_kube::{KubernetesCluster, KubernetesLeaseMutex};
-
-        let cluster = options.kube.map_or_else(KubernetesCluster::of_this_pod, Ok)?;
+#[cfg(feature = "kube")]
+impl Namespace {
+    fn reached(&self, options: StoreOptions) -> Result<(leader_election_kube::KubernetesCluster, String)> {
+        let cluster = options.kube.map_or_else(leader_election_kube::KubernetesCluster::of_this_pod, Ok)?;
         let namespace = self.0.as_deref().or(cluster.namespace()).ok_or_else(|| {
             Error::setting(
                 "kube: is the namespace of a pod, and the API server was named by its URL: write kube:NAMESPACE",
             )
         })?;
-        Ok(Arc::new(KubernetesLeaseMutex::new(&cluster, namespace, election)?))
+        let namespace = namespace.to_owned();
+        Ok((cluster, namespace))
+    }
+}
+
+impl Place for Namespace {
+    #[cfg(feature = "kube")]
+    fn open(&self, election: &str, options: StoreOptions) -> Result<Arc<dyn DistributedMutex>> {
+        let (cluster, namespace) = self.reached(options)?;
+        Ok(Arc::new(leader_election_kube::KubernetesLeaseMutex::new(&cluster, &namespace, election)?))
+    }
+
+    #[cfg(feature = "kube")]
+    fn probes(&self, options: &StoreOptions) -> Result<Option<Box<dyn crate::check::Probes>>> {
+        let (cluster, namespace) = self.reached(options.clone())?;
+        Ok(Some(Box::new(crate::check::kube::KubeProbes { cluster, namespace })))
     }
 
     #[cfg(not(feature = "kube"))]

@@ -27,6 +27,8 @@
 //! The store is a document store: the whole Lease is sent back as it was read, over the very version that was read. How it is written so that
 //! client-go follows is in `docs/kubernetes.md` of the repository, with the Roles, the admission policy, and what was measured.
 
+#[doc(hidden)]
+pub mod check;
 mod cluster;
 mod errors;
 mod lease;

@@ -85,6 +85,16 @@ pub(crate) async fn replace(
     }
 }
 
+/// None is as good.
+pub(crate) async fn delete(cluster: &KubernetesCluster, object: &KubernetesObject) -> Result<()> {
+    let call = Call { verb: "delete", object };
+    let answer = send(cluster, call, Method::DELETE, &object.path(), None).await?;
+    match answer.status {
+        200 | 202 | 404 => Ok(()),
+        _ => Err(explain(call, &answer)),
+    }
+}
+
 /// A page of the objects of that kind in the namespace, and where the next one begins.
 pub(crate) async fn list(
     cluster: &KubernetesCluster,

@@ -14,6 +14,7 @@ use testbed::cosmos::{EmulatorOptions, KEY, VercelServer};
 use testbed::oracle::server::Server;
 use testbed::{names, operator, sas};
 use testservers::etcd::Etcd;
+use testservers::kube_fake::KubeFake;
 use testservers::redis::Redis;
 
 fn check(store: &str, options: &[&str]) -> Command {
@@ -38,7 +39,11 @@ struct Found {
 
 impl Found {
     async fn at(store: &str, options: &[&str]) -> Self {
-        let output = ask(check(store, &[&["--yes", "--json"], options].concat())).await;
+        Self::by(check(store, &[&["--yes", "--json"], options].concat())).await
+    }
+
+    async fn by(command: Command) -> Self {
+        let output = ask(command).await;
         let said = format!("{}\n{}", stdout(&output), stderr(&output));
         let objects = stdout(&output);
         let mut findings: Vec<Value> =
@@ -306,6 +311,20 @@ async fn a_check_of_etcd_finds_no_difference_and_leaves_no_key() {
     let found = Found::at(&etcd.url(), &["--lease", "3s"]).await;
     found.assert_fit();
     assert_eq!(etcd.etcdctl(&["get", "", "--prefix", "--keys-only"]).trim(), "");
+}
+
+/// The API server of these tests; the real one is that of `crates/leader-election-kube`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_of_kubernetes_leaves_no_lease() {
+    let server = KubeFake::start();
+    let mut command = check("kube:prod", &["--yes", "--json", "--lease", "3s"]);
+    command.env("KUBE_URL", server.url());
+    Found::by(command).await.assert_fit();
+    let mut list = leader();
+    list.args(["list", "--store", "kube:prod"]).env("KUBE_URL", server.url());
+    let listed = ask(list).await;
+    assert_eq!(listed.status.code(), Some(1), "an election is left: {}{}", stdout(&listed), stderr(&listed));
+    assert!(server.requests().iter().any(|request| request.starts_with("DELETE ") && request.ends_with(".wish")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
