@@ -22,15 +22,17 @@
 mod blob;
 #[cfg(feature = "cosmos")]
 mod cosmos;
+#[cfg(feature = "service-bus")]
+mod service_bus;
 #[cfg(all(fuzzing, feature = "blob", feature = "cosmos"))]
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(all(any(test, fuzzing), any(feature = "blob", feature = "cosmos")))]
 mod laws;
-#[cfg(any(feature = "blob", feature = "cosmos"))]
+#[cfg(any(feature = "blob", feature = "cosmos", feature = "service-bus"))]
 mod shared_credential;
 mod store;
-#[cfg(any(feature = "blob", feature = "cosmos"))]
+#[cfg(any(feature = "blob", feature = "cosmos", feature = "service-bus"))]
 mod writer;
 
 // The core: one dependency line for a user.
@@ -42,6 +44,9 @@ pub use blob::{BlobContent, BlobDistributedMutex, BlobMutexOptions, Create, Fenc
 pub use cosmos::{
     CommittedBatch, CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions, FencedPartition, RefusedOperation,
 };
-#[cfg(any(feature = "blob", feature = "cosmos"))]
+#[cfg(feature = "service-bus")]
+#[cfg_attr(docsrs, doc(cfg(feature = "service-bus")))]
+pub use service_bus::{FencedSessionState, ServiceBusDistributedMutex, ServiceBusMutexOptions, ServiceBusQueue};
+#[cfg(any(feature = "blob", feature = "cosmos", feature = "service-bus"))]
 pub use shared_credential::SharedCredential;
 pub use store::{Store, StoreOptions, StoreUrl};
