@@ -2,6 +2,7 @@
 
 mod words;
 
+#[cfg(any(feature = "blob", feature = "cosmos"))]
 pub(crate) use words::credential_error;
 
 use std::collections::HashMap;

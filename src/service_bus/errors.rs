@@ -23,6 +23,7 @@ pub(super) enum Fault {
 }
 
 const CANNOT_BE_LOCKED: &str = "com.microsoft:session-cannot-be-locked";
+const UNEXPLAINED: &str = "unexplained";
 const LOCK_LOST: &str = "com.microsoft:session-lock-lost";
 
 impl Fault {
@@ -42,6 +43,10 @@ impl Fault {
     /// Somebody else has the session.
     pub(super) fn is_locked(&self) -> bool {
         matches!(self, Self::Refused { condition, .. } if condition == CANNOT_BE_LOCKED)
+    }
+
+    pub(super) fn is_unexplained(&self) -> bool {
+        matches!(self, Self::Refused { condition, .. } if condition == UNEXPLAINED)
     }
 
     /// We had the session, and have it no more.
@@ -74,6 +79,8 @@ impl From<ReceiverAttachError> for Fault {
         match error {
             ReceiverAttachError::RemoteClosedWithError(error) => Self::of(&error),
             ReceiverAttachError::SessionStopped(reason) => stopped(&reason),
+            // Our answer to the refusal has crossed its reason.
+            ReceiverAttachError::IncomingSourceIsNone => Self::refused(UNEXPLAINED, "a refusal without a reason"),
             other => Self::broken(&other),
         }
     }

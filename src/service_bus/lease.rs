@@ -41,8 +41,8 @@ use leader_election_http::Trust;
 /// connection string needs Listen and Send. Namespaces of the tier Basic have no sessions. Let the queue not be partitioned. After a failover by
 /// geo-disaster recovery, which copies no messages, and after a state was wiped, fencing tokens follow the service's clock.
 ///
-/// Its [operator](crate::DistributedMutex::operator) lists the sessions of the queue, and breaks nothing: only the leader can write its
-/// record. Its [side records](crate::DistributedMutex::side) are the sessions `ELECTION.NAME`.
+/// It has no [operator](crate::DistributedMutex::operator): only who has the session can write the record, so nobody else can break a lease. To end
+/// a term, stop its worker; another leads after a lease. Its [side records](crate::DistributedMutex::side) are the sessions `ELECTION.NAME`.
 ///
 /// Requests are sent from threads of the crate's own, on a connection of this mutex' own; one that is dropped half-way is carried out or
 /// given up within 6 s. No secret is in `Debug`, errors or traces.

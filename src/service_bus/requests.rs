@@ -15,7 +15,6 @@ const RENEW: &str = "com.microsoft:renew-session-lock";
 const GET: &str = "com.microsoft:get-session-state";
 const SET: &str = "com.microsoft:set-session-state";
 const PEEK: &str = "com.microsoft:peek-message";
-const SESSIONS: &str = "com.microsoft:get-message-sessions";
 /// The name of the link that a request is about. With it a renewal also counts as a use of that link, which is otherwise closed after ten
 /// minutes without one.
 const LINK: &str = "associated-link-name";
@@ -170,32 +169,4 @@ fn seen(entry: &Value) -> Option<Seen> {
 /// For how long the service locks a session: the end of a renewal less the service's time of a message that was sent with it.
 pub(super) fn lock_duration(ends_ms: u64, seen: &Seen) -> Option<Duration> {
     seen.enqueued_ms.and_then(|sent| ends_ms.checked_sub(sent)).map(Duration::from_millis)
-}
-
-/// The sessions of the queue that have messages or a state.
-pub(super) async fn sessions(connection: &mut Connection) -> Result<Vec<String>, Fault> {
-    /// By this very instant the service means all sessions, and by any other those whose state has changed since.
-    const ALL: i64 = 253_402_300_800_000;
-    let rpc = connection.management().await?;
-    let mut all = Vec::new();
-    for _ in 0..LOOKS {
-        let body = values::map([
-            ("last-updated-time", Value::Timestamp(ALL.into())),
-            ("skip", Value::Int(i32::try_from(all.len()).unwrap_or(i32::MAX))),
-            ("top", Value::Int(A_LOOK as i32)),
-        ]);
-        let answer = rpc.call(SESSIONS, [], body).await?;
-        let names: Vec<String> = match values::field(&answer, "sessions-ids") {
-            Some(Value::List(ids)) => ids.iter().filter_map(values::text).map(str::to_owned).collect(),
-            Some(Value::Array(ids)) => ids.iter().filter_map(values::text).map(str::to_owned).collect(),
-            _ => Vec::new(),
-        };
-        let whole = names.len() >= A_LOOK;
-        all.extend(names);
-        if !whole {
-            break;
-        }
-    }
-    all.sort_unstable();
-    Ok(all)
 }

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+use super::address::Address;
 use super::errors::Fault;
 use super::values;
 
@@ -55,6 +56,28 @@ pub(super) enum Which<'a> {
     Named(&'a str),
     /// Any that is free and has messages. The service waits for one for so long.
     Next(Duration),
+}
+
+/// How often a refusal without a reason is asked for again.
+const UNEXPLAINED: u32 = 3;
+
+/// Accepts a session of the queue by its id. `None` when somebody else has it.
+pub(super) async fn accept_named(
+    connection: &mut ConnectionHandle<()>,
+    address: &Address,
+    fallen: Arc<dyn Fn() + Send + Sync>,
+) -> Result<Option<HeldSession>, Fault> {
+    let mut unexplained = 0;
+    loop {
+        let amqp = begin(connection).await?;
+        let which = Which::Named(&address.session);
+        match HeldSession::accept(amqp, address.queue.queue(), which, Arc::clone(&fallen)).await {
+            Ok(session) => return Ok(Some(session)),
+            Err(fault) if fault.is_locked() => return Ok(None),
+            Err(fault) if fault.is_unexplained() && unexplained < UNEXPLAINED => unexplained += 1,
+            Err(fault) => return Err(fault),
+        }
+    }
 }
 
 /// Begins the AMQP session on which one session of the queue is accepted. An AMQP session that has seen a refusal is used no more: a late

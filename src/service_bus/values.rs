@@ -7,10 +7,6 @@ use fe2o3_amqp::types::primitives::{OrderedMap, Value};
 /// A message whose body may be anything.
 pub(super) type AnyMessage = Message<Body<Value>>;
 
-pub(super) fn symbolic(text: &str) -> Value {
-    Value::Symbol(text.into())
-}
-
 /// A map with these keys, as the bodies of requests are.
 pub(super) fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
     Value::Map(entries.into_iter().map(|(key, value)| (Value::String(key.to_owned()), value)).collect())

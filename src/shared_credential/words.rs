@@ -26,6 +26,7 @@ pub(super) fn sign_in_failed(error: &azure_core::Error) -> Error {
 }
 
 /// The credential's failure among the causes of a request's, in its own words, and as an error of ours.
+#[cfg(any(feature = "blob", feature = "cosmos"))]
 pub(crate) fn credential_error(
     doing: &str,
     what: &dyn std::fmt::Display,
@@ -38,6 +39,7 @@ pub(crate) fn credential_error(
 }
 
 /// The failure of a credential, where one is the cause.
+#[cfg(any(feature = "blob", feature = "cosmos"))]
 fn of_credential<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a azure_core::Error> {
     let sdk = |error: &'a (dyn StdError + 'static)| error.downcast_ref::<azure_core::Error>();
     chain(error).filter_map(sdk).find(|error| matches!(error.kind(), SdkKind::Credential))

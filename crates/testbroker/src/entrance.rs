@@ -154,13 +154,17 @@ async fn refuse(mut attach: Attach, (condition, text): Refusal, session: &mut Li
         Role::Sender => attach.target = None::<Box<TargetArchetype>>,
     }
     match acceptor.accept_incoming_attach(attach, session).await {
-        Ok(LinkEndpoint::Sender(link)) => {
-            tokio::spawn(async move { tokio::time::timeout(FAREWELL, link.close_with_error(error)).await.map(drop) });
-        }
-        Ok(LinkEndpoint::Receiver(link)) => {
-            tokio::spawn(async move { tokio::time::timeout(FAREWELL, link.close_with_error(error)).await.map(drop) });
-        }
+        Ok(LinkEndpoint::Sender(link)) => say_farewell(link.close_with_error(error)).await,
+        Ok(LinkEndpoint::Receiver(link)) => say_farewell(link.close_with_error(error)).await,
         Err(_) => {}
+    }
+}
+
+/// The reason goes out together with the attach: a client closes such a link at once, and would be answered without it.
+async fn say_farewell<T>(closing: impl Future<Output = T> + Send + 'static) {
+    let mut closing = Box::pin(closing);
+    if tokio::time::timeout(Duration::ZERO, &mut closing).await.is_err() {
+        tokio::spawn(async move { tokio::time::timeout(FAREWELL, closing).await.map(drop) });
     }
 }
 

@@ -167,13 +167,6 @@ fn manage(client: &Client, queue: &str, operation: &str, request: &AnyMessage) -
             let entry = |message: &AnyMessage| values::map([("message", Value::Binary(Binary::from(values::encode(message))))]);
             Ok(values::map([("messages", Value::List(messages.iter().map(entry).collect()))]))
         }
-        "com.microsoft:get-message-sessions" => {
-            let skip = number("skip").and_then(|skip| usize::try_from(skip).ok()).unwrap_or_default();
-            let top = number("top").and_then(|top| usize::try_from(top).ok()).unwrap_or(100);
-            let names = client.world.sessions(queue).into_iter().skip(skip).take(top).map(Value::String);
-            let names: Vec<Value> = names.collect();
-            Ok(values::map([("skip", Value::Int(0)), ("sessions-ids", Value::List(names))]))
-        }
         _ => Err(("amqp:not-implemented", format!("this broker does not know {operation}"))),
     }
 }

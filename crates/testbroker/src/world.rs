@@ -1,6 +1,6 @@
 //! Who has which session, and what stands there. No I/O, no waiting.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -32,6 +32,8 @@ struct Inside {
     waiters: Vec<Waiter>,
     /// Links to be torn off, with the condition.
     torn: BTreeMap<LinkId, Refusal>,
+    /// Links that have lost their session, and are not told.
+    forgotten: BTreeSet<LinkId>,
     faults: Vec<Fault>,
     counts: BTreeMap<String, u64>,
     lock: Option<Duration>,
@@ -161,6 +163,9 @@ impl World {
                 inside.free(link);
                 return Some(torn);
             }
+            if inside.forgotten.contains(&link) {
+                return None;
+            }
             let lock = inside.session(queue, session).and_then(|place| place.lock.as_ref());
             match lock.filter(|lock| lock.link == link) {
                 None => Some(lost(session)),
@@ -272,13 +277,6 @@ impl World {
         });
         self.changed.send_modify(|count| *count += 1);
     }
-
-    pub(crate) fn sessions(&self, queue: &str) -> Vec<String> {
-        let inside = self.inside();
-        let Some(sessions) = inside.queues.get(queue) else { return Vec::new() };
-        let there = |place: &Session| place.state.is_some() || !place.messages.is_empty();
-        sessions.iter().filter(|(_, place)| there(place)).map(|(name, _)| name.clone()).collect()
-    }
 }
 
 /// For tests.
@@ -301,10 +299,9 @@ impl World {
     /// All sessions are free, and no client is told: as after a reset that only this side has seen.
     pub fn forget_all(&self) {
         self.with(|inside| {
-            inside.free_all(|lock| {
-                lock.link = 0;
-                true
-            });
+            let mut links = BTreeSet::new();
+            inside.free_all(|lock| links.insert(lock.link));
+            inside.forgotten.append(&mut links);
         });
     }
 

@@ -31,13 +31,6 @@ impl Looks {
         }
     }
 
-    /// Those of the queue's sessions whose names elections can have.
-    pub(super) async fn elections(&self) -> Result<Vec<String>> {
-        let names = self.within("listing the sessions beside", async |connection| requests::sessions(connection).await).await?;
-        let can_be = |name: &String| Address::of_election(self.address.queue.clone(), name).is_ok();
-        Ok(names.into_iter().filter(can_be).collect())
-    }
-
     /// A look that fails, or is dropped, takes the connection with it.
     async fn within<T>(
         &self,

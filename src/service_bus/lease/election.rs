@@ -15,15 +15,14 @@ use super::side::SideSession;
 use crate::service_bus::address::Address;
 use crate::service_bus::connection::Way;
 use leader_election::{
-    Acquire, AcquireRequest, Claim, DistributedMutex, Error, ErrorKind, Observation, Operator, Renew, Result, SideName,
-    SideRecord, Timing,
+    Acquire, AcquireRequest, Claim, DistributedMutex, Error, Observation, Renew, Result, SideName, SideRecord, Timing,
 };
 
 pub(super) struct Election {
     way: Arc<Way>,
     address: Address,
     seat: Arc<Mutex<Seat>>,
-    looks: Arc<Looks>,
+    looks: Looks,
     bells: Arc<Bells>,
     /// Takes the session back when its link falls under a leader. Started with the first attempt.
     keeper: Short<Option<AbortOnDropHandle<()>>>,
@@ -43,7 +42,7 @@ impl Election {
         let bells = Arc::new(Bells::default());
         let seat = Seat::new(Arc::clone(&way), address.clone(), Arc::clone(&bells), push);
         Self {
-            looks: Arc::new(Looks::new(Arc::clone(&way), address.clone())),
+            looks: Looks::new(Arc::clone(&way), address.clone()),
             way,
             address,
             seat: Arc::new(Mutex::new(seat)),
@@ -119,31 +118,11 @@ impl DistributedMutex for Election {
         Err(Error::setting(format!("a lease on Service Bus must be between 1 s and an hour, not {lease:?}")))
     }
 
-    fn operator(&self) -> Option<Arc<dyn Operator>> {
-        Some(Arc::new(Lists(Arc::clone(&self.looks))))
-    }
-
     fn side(&self, name: SideName) -> Option<Arc<dyn SideRecord>> {
         Some(Arc::new(SideSession::new(Arc::clone(&self.way), self.address.beside(name)?)))
     }
 
     async fn changed(&self) {
         self.bells.news.notified().await;
-    }
-}
-
-struct Lists(Arc<Looks>);
-
-#[async_trait]
-impl Operator for Lists {
-    async fn break_lease(&self, _: Option<Duration>) -> Result<Duration> {
-        Err(Error::new(
-            ErrorKind::Refused,
-            "a lease on Service Bus cannot be broken from outside: only its leader can write the record. Stop the leader; another leads after a lease",
-        ))
-    }
-
-    async fn elections(&self) -> Result<Vec<String>> {
-        self.0.elections().await
     }
 }

@@ -20,12 +20,12 @@ use crate::service_bus::address::Address;
 use crate::service_bus::connection::{Connection, Way};
 use crate::service_bus::errors::Fault;
 use crate::service_bus::requests;
-use crate::service_bus::session::{self, HeldSession, Which};
+use crate::service_bus::session::{self, HeldSession};
 use crate::service_bus::wire::{Stored, read_card};
 use leader_election::kit::patience::within_an_attempt;
 use leader_election::kit::record::next_token;
 use leader_election::{
-    Acquire, AcquireRequest, Claim, Error, ErrorKind, FencingToken, Grant, Held, LeaderData, Loss, Renew, Result, Version,
+    Acquire, AcquireRequest, Claim, Error, FencingToken, Grant, Held, LeaderData, Loss, Renew, Result, Version,
 };
 
 /// For how long a candidate leaves the session to a leader whose link may just have fallen, when it meets its record for the first time.
@@ -125,7 +125,11 @@ impl Seat {
         let fresh = match self.look_again().await? {
             true => false,
             false if self.accept().await? => true,
-            false => return Ok(Acquire::Held(self.held_elsewhere().await)),
+            false => {
+                // The leader may be back: when its link falls once more, it is left the session once more.
+                self.met = None;
+                return Ok(Acquire::Held(self.held_elsewhere().await));
+            }
         };
         let Some(sitting) = &mut self.held else { return Ok(Acquire::Held(Held::by_unknown())) };
         match &sitting.stored {
@@ -444,12 +448,9 @@ impl Seat {
 
     async fn accept_named(&mut self) -> Result<bool, Fault> {
         let Some(connection) = &mut self.connection else { return Ok(false) };
-        let amqp = session::begin(&mut connection.amqp).await?;
-        let which = Which::Named(&self.address.session);
-        match HeldSession::accept(amqp, self.address.queue.queue(), which, fallen(&self.bells)).await {
-            Ok(session) => self.sit_down(session).await,
-            Err(fault) if fault.is_locked() => Ok(false),
-            Err(fault) => Err(fault),
+        match session::accept_named(&mut connection.amqp, &self.address, fallen(&self.bells)).await? {
+            Some(session) => self.sit_down(session).await,
+            None => Ok(false),
         }
     }
 
@@ -504,6 +505,3 @@ fn fallen(bells: &Arc<Bells>) -> Arc<dyn Fn() + Send + Sync> {
     let bells = Arc::clone(bells);
     Arc::new(move || bells.fallen.notify_one())
 }
-
-#[allow(dead_code)]
-const _: ErrorKind = ErrorKind::Unavailable;

@@ -9,7 +9,7 @@ use crate::service_bus::address::Address;
 use crate::service_bus::connection::{Connection, Way};
 use crate::service_bus::errors::{self, Fault};
 use crate::service_bus::requests;
-use crate::service_bus::session::{self, HeldSession, Which};
+use crate::service_bus::session::{self, HeldSession};
 use leader_election::{Error, ErrorKind, Result};
 
 /// Between two tries, while another visitor has the session.
@@ -88,11 +88,10 @@ impl Visits {
     async fn accept(&self, connection: &mut Connection) -> Result<HeldSession, Fault> {
         let end = Instant::now() + self.limit / 2;
         loop {
-            let amqp = session::begin(&mut connection.amqp).await?;
-            let which = Which::Named(&self.address.session);
-            match HeldSession::accept(amqp, self.address.queue.queue(), which, Arc::new(|| ())).await {
-                Err(fault) if fault.is_locked() && Instant::now() < end => tokio::time::sleep(PAUSE).await,
-                accepted => return accepted,
+            match session::accept_named(&mut connection.amqp, &self.address, Arc::new(|| ())).await? {
+                Some(session) => return Ok(session),
+                None if Instant::now() < end => tokio::time::sleep(PAUSE).await,
+                None => return Err(Fault::refused("com.microsoft:session-cannot-be-locked", "")),
             }
         }
     }
