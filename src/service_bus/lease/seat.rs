@@ -385,6 +385,8 @@ impl Seat {
 
     async fn held_elsewhere(&mut self) -> Held {
         let Some(connection) = &mut self.connection else { return Held::by_unknown() };
+        // For the card of the next term, which is then a round trip less. Whether that may be sent is told when it is.
+        let _ = connection.cards().await;
         let Ok((_, Some(card))) = requests::look(connection, &self.address.session).await else {
             return Held::by_unknown();
         };

@@ -8,3 +8,6 @@ mod errors;
 mod faults;
 mod links;
 mod hosts;
+mod push;
+mod sign_in;
+mod writer;
