@@ -42,7 +42,7 @@ pub(crate) fn consider(attach: Attach, client: &Arc<Client>, decide: &mpsc::Unbo
         Role::Sender => target_address(&attach),
         Role::Receiver => attach.source.as_ref().and_then(|source| source.address.clone()),
     };
-    let address = address.unwrap_or_default();
+    let address = path(&address.unwrap_or_default());
     let now = |outcome| {
         let _ = decide.send(Decided { attach: attach.clone(), outcome });
     };
@@ -174,6 +174,12 @@ pub(crate) fn error(condition: &str, text: String) -> definitions::Error {
 
 pub(crate) fn busy() -> Refusal {
     ("com.microsoft:server-busy", "The request was terminated because the namespace is being throttled. Error code: 50009.".to_owned())
+}
+
+/// Some clients write a node's whole URL.
+fn path(address: &str) -> String {
+    let path = address.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or(address, |(_, path)| path);
+    path.to_owned()
 }
 
 fn target_address(attach: &Attach) -> Option<String> {
