@@ -68,6 +68,6 @@ fn open(arguments: &Arguments) -> azure_leader_election::Result<Store> {
     let key = std::env::var("COSMOS_KEY").ok().filter(|key| !key.is_empty());
     // Asked for a token where there is no key.
     let credential = Some(common::sign_in(arguments.credential)?);
-    let options = StoreOptions { credential, cosmos_key: key.map(Into::into), create: true };
+    let options = StoreOptions { credential, cosmos_key: key.map(Into::into), create: true, ..StoreOptions::default() };
     Store::from_url(&url, election, options)
 }

@@ -10,7 +10,7 @@
 
 - Run: [`LeaderHost`], [`LeaderHostOptions`], [`Timing`], [`shutdown_signal`]; what the task receives: [`Leadership`].
 - Ask from elsewhere in the process: [`LeaderHost::leadership`], [`LeadershipWatch`].
-- Elect on: any store by its URL, [`Store::from_url`]; or [`BlobDistributedMutex`], [`CosmosDistributedMutex`], [`FileMutex`], [`MemoryMutex`], or your own [`DistributedMutex`] or
+- Elect on: any store by its URL, [`Store::from_url`]; or [`BlobDistributedMutex`], [`BlobDocumentMutex`], [`CosmosDistributedMutex`], [`FileMutex`], [`MemoryMutex`], or your own [`DistributedMutex`] or
   [`document::DocumentStore`].
 - Write: [`FencedBlob`], [`FencedStateBlob`], [`FencedPartition`], [`Fenced`], [`FencingToken`].
 - Watch: [`Status`], [`LeaderEvents`], [`Unhealthy`], [`telemetry`].
@@ -29,8 +29,10 @@ mod service_bus;
 pub mod fuzzing;
 #[cfg(all(any(test, fuzzing), any(feature = "blob", feature = "cosmos")))]
 mod laws;
-#[cfg(any(feature = "blob", feature = "cosmos", feature = "service-bus"))]
+#[cfg(any(feature = "blob", feature = "cosmos", feature = "redis", feature = "service-bus"))]
 mod shared_credential;
+#[cfg(any(feature = "blob", feature = "cosmos"))]
+mod signed_in;
 mod store;
 #[cfg(any(feature = "blob", feature = "cosmos", feature = "service-bus"))]
 mod writer;
@@ -39,14 +41,22 @@ mod writer;
 pub use leader_election::*;
 
 #[cfg(feature = "blob")]
-pub use blob::{BlobContent, BlobDistributedMutex, BlobMutexOptions, Create, FencedBlob, FencedStateBlob};
+pub use blob::{
+    BlobContent, BlobDistributedMutex, BlobDocumentMutex, BlobMutexOptions, Create, FencedBlob, FencedStateBlob,
+};
 #[cfg(feature = "cosmos")]
 pub use cosmos::{
     CommittedBatch, CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions, FencedPartition, RefusedOperation,
 };
+#[cfg(feature = "etcd")]
+#[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
+pub use leader_election_etcd::{self as etcd, EtcdDistributedMutex};
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use leader_election_redis::{self as redis, RedisDistributedMutex};
 #[cfg(feature = "service-bus")]
 #[cfg_attr(docsrs, doc(cfg(feature = "service-bus")))]
 pub use service_bus::{FencedSessionState, ServiceBusDistributedMutex, ServiceBusMutexOptions, ServiceBusQueue};
-#[cfg(any(feature = "blob", feature = "cosmos", feature = "service-bus"))]
+#[cfg(any(feature = "blob", feature = "cosmos", feature = "redis", feature = "service-bus"))]
 pub use shared_credential::SharedCredential;
 pub use store::{Store, StoreOptions, StoreUrl};

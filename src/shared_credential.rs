@@ -1,5 +1,7 @@
 //! One sign-in to Azure for all stores and fences: `azure_core`'s credentials over [`kit::credential`](leader_election::kit::credential).
 
+#[cfg(feature = "redis")]
+mod identity;
 mod words;
 
 #[cfg(any(feature = "blob", feature = "cosmos"))]
@@ -94,6 +96,30 @@ impl SharedCredential {
         self.secret(scopes).get(patience).await
     }
 
+    /// What signs in to Redis in Azure, for [`RedisServer::with_secret`](crate::redis::RedisServer::with_secret): the token, with the identity's
+    /// object id for the user. One for all servers; the identity needs an access policy on each database. Nothing is sent yet.
+    ///
+    /// Sign in to servers in Azure alone by it: any other one would be shown a token that is good there.
+    ///
+    /// ```no_run
+    /// use azure_identity::ManagedIdentityCredential;
+    /// use azure_leader_election::SharedCredential;
+    /// use azure_leader_election::redis::{RedisDistributedMutex, RedisServer};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let credential = SharedCredential::new(ManagedIdentityCredential::new(None)?);
+    /// let server = RedisServer::new("rediss://mycache.westeurope.redis.azure.net")?.with_secret(credential.for_redis());
+    /// let mutex = RedisDistributedMutex::new(server, "nightly-billing")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "redis")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+    #[must_use]
+    pub fn for_redis(&self) -> SharedSecret {
+        self.secret(&[identity::REDIS])
+    }
+
     fn secret(&self, scopes: &[&str]) -> SharedSecret {
         let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
         let mut tokens = self.inner.tokens.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,7 +178,13 @@ impl SecretSource for Source {
         let scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
         let token = self.credential.get_token(&scopes, None).await.map_err(|error| failed(&error))?;
         let good_until = Some(SystemTime::from(token.expires_on));
-        Ok(Secret::new(token.token.secret()).with_good_until(good_until))
+        let secret = Secret::new(token.token.secret()).with_good_until(good_until);
+        #[cfg(feature = "redis")]
+        if scopes == [identity::REDIS] {
+            let user = identity::object_id(&secret.text)?;
+            return Ok(secret.with_user(Some(user)));
+        }
+        Ok(secret)
     }
 }
 

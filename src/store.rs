@@ -4,9 +4,13 @@ mod address;
 mod advice;
 mod blob;
 mod cosmos;
+mod etcd;
 mod file;
 mod given;
 mod options;
+mod quorum;
+mod redis;
+mod service_bus;
 #[cfg(test)]
 mod tests;
 
@@ -24,10 +28,17 @@ pub use options::StoreOptions;
 /// |---|---|---|
 /// | `file:DIRECTORY` | a directory on a disk of this machine: [`FileMutex`](crate::FileMutex) | – |
 /// | `https://ACCOUNT.blob.core.windows.net/CONTAINER` | a container of blobs: `BlobDistributedMutex` | `StoreOptions::credential`, or `?SIGNATURE` in the URL |
+/// | `blob-document+https://ACCOUNT.blob.core.windows.net/CONTAINER` | the same, for leases from 1 s: `BlobDocumentMutex` | likewise |
 /// | `https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER` | a container of Cosmos DB: `CosmosDistributedMutex` | `StoreOptions::credential` or `cosmos_key` |
+/// | `etcd://HOST:PORT;HOST:PORT/PREFIX` | a cluster of etcd, by its members: `EtcdDistributedMutex` (feature `etcd`) | `StoreOptions::etcd` |
 /// | `http://127.0.0.1:10000/devstoreaccount1/CONTAINER` | the emulator Azurite on this machine | – (with `https://`, `StoreOptions::credential` if there is one) |
 /// | `emulator+http://HOST:PORT/devstoreaccount1/CONTAINER` | Azurite on another host, for tests | – |
 /// | `http://127.0.0.1:8081/DATABASE/CONTAINER` | the emulator of Cosmos DB on this machine | `StoreOptions::cosmos_key` |
+/// | `redis://HOST[:6379][/DB]` | a Redis server, in plain text: on this machine, or with `?insecure` (feature `redis`) | `StoreOptions::redis_password`, if it has one |
+/// | `rediss://[USER@]HOST[:10000][/DB]` | a Redis server by TLS, such as Azure Managed Redis (feature `redis`) | `StoreOptions::redis_password`, or in Azure `credential` |
+/// | `sb://NAMESPACE.servicebus.windows.net/QUEUE` | a queue of Service Bus with sessions: `ServiceBusDistributedMutex` (feature `service-bus`) | `StoreOptions::credential` or `service_bus_connection_string` |
+/// | `sb://127.0.0.1:5672/QUEUE` | an emulator of Service Bus on this machine (feature `service-bus`) | –, or `service_bus_connection_string` |
+/// | `quorum:URL,URL,URL` | a majority of three or more other stores, each named by one of these: [`QuorumMutex`](crate::QuorumMutex) | as each member; a comma within one is `%2C` |
 ///
 /// Where host and port do not tell blobs from Cosmos DB, the scheme does: `blob+https://…`, `cosmos+https://…`, `blob+http://…`,
 /// `cosmos+http://…`. A container of Cosmos DB may also be written `/dbs/DATABASE/colls/CONTAINER`.

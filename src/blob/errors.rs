@@ -54,6 +54,11 @@ pub(super) fn is_absent_container(error: &azure_core::Error) -> bool {
     matches!(answer(error), Some((StatusCode::NotFound, "ContainerNotFound")))
 }
 
+/// A part of it was asked for, and it has none.
+pub(super) fn is_empty_blob(error: &azure_core::Error) -> bool {
+    matches!(answer(error), Some((StatusCode::RequestedRangeNotSatisfiable, _)))
+}
+
 pub(super) fn is_denied(error: &azure_core::Error) -> bool {
     matches!(answer(error), Some((StatusCode::Unauthorized | StatusCode::Forbidden, _)))
 }

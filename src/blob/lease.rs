@@ -3,7 +3,7 @@
 mod data;
 mod operator;
 mod requests;
-mod side;
+pub(super) mod side;
 pub(crate) mod wire;
 
 use std::fmt;
@@ -14,14 +14,12 @@ use async_trait::async_trait;
 use azure_core::http::Transport;
 use azure_storage_blob::BlobContainerClient;
 
-use crate::blob::address::Address;
-use crate::blob::transport::{self, Access};
+use crate::blob::opened::Opened;
 use crate::shared_credential::SharedCredential;
 use leader_election::{
     Acquire, AcquireRequest, Claim, DistributedMutex, Error, Observation, Operator, Renew, Result, SideName,
     SideRecord, kit::OnRequestThreads,
 };
-use leader_election_http::tls;
 use requests::LeaseBlob;
 use side::BlobSide;
 
@@ -57,9 +55,7 @@ use side::BlobSide;
 /// ```
 #[derive(Clone)]
 pub struct BlobDistributedMutex {
-    address: Address,
-    access: Access,
-    options: BlobMutexOptions,
+    opened: Opened,
     /// Made on first use, when it is settled by which options; one that could not be made is tried again.
     blob: Arc<Mutex<Option<OnRequestThreads<LeaseBlob>>>>,
 }
@@ -106,8 +102,7 @@ impl BlobDistributedMutex {
     /// # Errors
     /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for a URL or a name that cannot be. Nothing is sent yet.
     pub fn new(container_url: &str, blob_name: &str, credential: impl Into<SharedCredential>) -> Result<Self> {
-        let address = Address::azure(container_url, blob_name, false)?;
-        Self::open(address, Access::Credential(credential.into()))
+        Opened::azure(container_url, blob_name, credential.into()).map(Self::open)
     }
 
     /// As [`new`](Self::new), with a container URL that carries a shared access signature. It needs the permissions
@@ -117,8 +112,7 @@ impl BlobDistributedMutex {
     /// # Errors
     /// As [`new`](Self::new); also when the URL carries no signature.
     pub fn from_sas_url(container_sas_url: &str, blob_name: &str) -> Result<Self> {
-        let address = Address::azure(container_sas_url, blob_name, true)?;
-        Self::open(address, Access::Url)
+        Opened::signed(container_sas_url, blob_name).map(Self::open)
     }
 
     /// For the Azurite emulator on this machine, such as `http://127.0.0.1:10000/devstoreaccount1/leases`; the only
@@ -128,9 +122,7 @@ impl BlobDistributedMutex {
     /// # Errors
     /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) when the URL is not on loopback, or as [`new`](Self::new).
     pub fn for_emulator(container_url: &str, blob_name: &str) -> Result<Self> {
-        let address = Address::emulator(container_url, blob_name)?;
-        let access = Access::of_emulator(&address);
-        Self::open(address, access)
+        Opened::emulator(container_url, blob_name).map(Self::open)
     }
 
     /// As [`for_emulator`](Self::for_emulator), for an emulator on another host, such as `http://azurite:10000/devstoreaccount1/leases`
@@ -141,9 +133,7 @@ impl BlobDistributedMutex {
     /// [`new`](Self::new).
     #[doc(hidden)]
     pub fn for_emulator_elsewhere(container_url: &str, blob_name: &str) -> Result<Self> {
-        let address = Address::emulator_elsewhere(container_url, blob_name)?;
-        let access = if address.has_query() { Access::Url } else { Access::EmulatorKey };
-        Self::open(address, access)
+        Opened::emulator_elsewhere(container_url, blob_name).map(Self::open)
     }
 
     /// With a container client that you have made, and with its settings: its transport, its retries, its credential.
@@ -154,8 +144,7 @@ impl BlobDistributedMutex {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn from_container_client(client: BlobContainerClient, blob_name: &str) -> Result<Self> {
-        let address = Address::of_client(client.url(), blob_name)?;
-        Self::open(address, Access::Client(Arc::new(client)))
+        Opened::client(client, blob_name).map(Self::open)
     }
 
     /// Replaces the options.
@@ -164,22 +153,11 @@ impl BlobDistributedMutex {
     /// [`InvalidSetting`](crate::ErrorKind::InvalidSetting) for a transport beside one's [own client](Self::from_container_client),
     /// which keeps its own.
     pub fn with_options(self, options: BlobMutexOptions) -> Result<Self> {
-        if options.transport.is_some() && matches!(self.access, Access::Client(_)) {
-            return Err(Error::setting(
-                "a container client of your own keeps its transport: set that where you make the client",
-            ));
-        }
-        Ok(Self { options, blob: Arc::default(), ..self })
+        self.opened.with_options(options).map(Self::open)
     }
 
-    fn open(address: Address, access: Access) -> Result<Self> {
-        SideName::check_election(address.blob_name())?;
-        // What takes long is done here, and not on the thread that renews; once for the process. Its failure is told by the
-        // first request, unless a transport of the caller's stands in by then.
-        if !matches!(access, Access::Client(_)) {
-            let _ = tls::prepare();
-        }
-        Ok(Self { address, access, options: BlobMutexOptions::default(), blob: Arc::default() })
+    fn open(opened: Opened) -> Self {
+        Self { opened, blob: Arc::default() }
     }
 
     fn blob(&self) -> Result<OnRequestThreads<LeaseBlob>> {
@@ -187,23 +165,15 @@ impl BlobDistributedMutex {
         if let Some(blob) = &*made {
             return Ok(blob.clone());
         }
-        let (transport, is_callers) = match (&self.options.transport, &self.access) {
-            (None, Access::Client(_)) => (None, true),
-            (None, _) => (Some(transport::own(&self.address)?), false),
-            (Some(own), _) => (Some(own.clone()), true),
-        };
-        let container = self.access.container_client(&self.address, transport)?;
-        let blob = LeaseBlob::new(container, self.address.clone(), self.access.clone(), self.options.create);
-        let blob = OnRequestThreads::new(blob);
-        // A transport or a client of the caller's may be bound to another runtime than that of the requests.
-        let blob = if is_callers { blob.in_place() } else { blob };
+        let blob = OnRequestThreads::new(LeaseBlob::new(self.opened.place()?));
+        let blob = if self.opened.is_callers() { blob.in_place() } else { blob };
         Ok(made.insert(blob).clone())
     }
 }
 
 impl fmt::Debug for BlobDistributedMutex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("BlobDistributedMutex").field(&self.address.to_string()).finish()
+        f.debug_tuple("BlobDistributedMutex").field(&self.opened.to_string()).finish()
     }
 }
 
@@ -226,7 +196,7 @@ impl DistributedMutex for BlobDistributedMutex {
     }
 
     fn election(&self) -> &str {
-        self.address.blob_name()
+        self.opened.address.blob_name()
     }
 
     fn check_lease(&self, lease: Duration) -> Result<()> {

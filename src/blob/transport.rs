@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::policies::Policy;
 use azure_core::http::{ClientOptions, RetryOptions, Transport};
@@ -12,6 +13,7 @@ use super::address::Address;
 use super::emulator_key::EmulatorKey;
 use super::fresh::Fresh;
 use crate::shared_credential::SharedCredential;
+use crate::signed_in::SignIn;
 use leader_election::{Error, Result, kit::redact::scrubbed};
 use leader_election_http::{Settings, client};
 
@@ -30,14 +32,6 @@ pub(crate) enum Access {
 }
 
 impl Access {
-    /// Waits for the access token, if one is needed and not there, for so long at most.
-    pub(crate) async fn signed_in(&self, patience: Duration) -> Result<()> {
-        match self {
-            Self::Credential(credential) => credential.token(&[SCOPE], patience).await.map(drop),
-            Self::Url | Self::EmulatorKey | Self::Client(_) => Ok(()),
-        }
-    }
-
     pub(crate) fn of_emulator(address: &Address) -> Self {
         if address.has_query() { Self::Url } else { Self::EmulatorKey }
     }
@@ -85,6 +79,16 @@ impl Access {
         BlobContainerClient::new(address.container_url().clone(), credential, Some(options)).map(Arc::new).map_err(
             |error| Error::setting(format!("the client of {address} cannot be built")).with_source(scrubbed(&error)),
         )
+    }
+}
+
+#[async_trait]
+impl SignIn for Access {
+    async fn signed_in(&self, patience: Duration) -> Result<()> {
+        match self {
+            Self::Credential(credential) => credential.token(&[SCOPE], patience).await.map(drop),
+            Self::Url | Self::EmulatorKey | Self::Client(_) => Ok(()),
+        }
     }
 }
 

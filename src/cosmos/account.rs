@@ -8,6 +8,7 @@ pub(crate) mod laws;
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use azure_core::credentials::Secret;
 use azure_core::hmac::hmac_sha256;
 use azure_core::http::Url;
@@ -19,6 +20,7 @@ use tokio::sync::OnceCell;
 use super::address::Address;
 use super::errors;
 use crate::shared_credential::SharedCredential;
+use crate::signed_in::SignIn;
 use leader_election::{Error, ErrorKind, Result, kit::service_time};
 use leader_election_http::Settings;
 
@@ -112,15 +114,17 @@ async fn client(plain: bool) -> Result<&'static reqwest::Client> {
         .await
 }
 
-impl Access {
-    /// Waits for the access token, if one is needed and not there, for so long at most.
-    pub(super) async fn signed_in(&self, patience: Duration) -> Result<()> {
+#[async_trait]
+impl SignIn for Access {
+    async fn signed_in(&self, patience: Duration) -> Result<()> {
         match self {
             Self::Credential(credential) => credential.token(&[SCOPE], patience).await.map(drop),
             Self::Key(_) => Ok(()),
         }
     }
+}
 
+impl Access {
     async fn authorization(&self, date: &str) -> Result<String> {
         let plain = match self {
             Self::Key(key) => {

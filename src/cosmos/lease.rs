@@ -2,7 +2,6 @@
 
 mod document;
 mod side;
-mod signed_in;
 pub(crate) mod wire;
 
 use std::fmt;
@@ -16,6 +15,7 @@ use crate::cosmos::address::{Address, CosmosAddress};
 use crate::cosmos::connection::Connection;
 use crate::cosmos::documents::Documents;
 use crate::shared_credential::SharedCredential;
+use crate::signed_in::SignedIn;
 use document::LeaderDocument;
 use leader_election::{
     Error, Result,
@@ -23,7 +23,6 @@ use leader_election::{
     kit::{OnRequestThreads, delegate_mutex},
 };
 use leader_election_http::tls;
-use signed_in::SignedIn;
 
 /// Elects on a document in Azure Cosmos DB, under optimistic concurrency.
 ///
@@ -62,7 +61,7 @@ use signed_in::SignedIn;
 pub struct CosmosDistributedMutex {
     address: Address,
     way: Way,
-    election: OnRequestThreads<SignedIn<DocumentMutex<LeaderDocument>>>,
+    election: OnRequestThreads<SignedIn<Option<Access>, DocumentMutex<LeaderDocument>>>,
 }
 
 /// How the container is reached.

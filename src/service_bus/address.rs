@@ -63,7 +63,7 @@ impl ServiceBusQueue {
         self.port.unwrap_or(if self.is_on_loopback() { 5672 } else { 5671 })
     }
 
-    pub(super) fn is_on_loopback(&self) -> bool {
+    pub(crate) fn is_on_loopback(&self) -> bool {
         let address = self.host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     }

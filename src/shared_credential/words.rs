@@ -107,6 +107,7 @@ mod tests {
         assert!(!told("GET http://169.254.169.254/token?secret=S refused").contains("secret=S"));
     }
 
+    #[cfg(any(feature = "blob", feature = "cosmos"))]
     #[test]
     fn what_a_shared_credential_has_said_is_not_said_twice() {
         let ours = Error::new(ErrorKind::Credential, "signing in has taken 9.0 s so far, and goes on");

@@ -8,12 +8,25 @@ use leader_election::{DistributedMutex, Error, ErrorKind, Result};
 
 use super::blob::Container;
 use super::cosmos::Documents;
+use super::etcd::Cluster;
 use super::file::Directory;
 use super::given::Given;
+use super::quorum::Members;
+use super::redis::Server;
+use super::service_bus::Sessions;
 use super::{Store, StoreOptions, advice};
 
 /// All stores. A new one is a line here, and a file beside this one.
-const STORES: [Entry; 3] = [entry::<Directory>(), entry::<Container>(), entry::<Documents>()];
+#[rustfmt::skip]
+const STORES: &[Entry] = &[
+    entry::<Directory>(),
+    entry::<Container>(),
+    entry::<Documents>(),
+    entry::<Cluster>(),
+    entry::<Server>(),
+    entry::<Sessions>(),
+    entry::<Members>(),
+];
 
 /// A place where elections are kept: what a URL says, before anything is opened. `Display` shows it without a secret.
 pub(super) trait Place: fmt::Display + Send + Sync {
@@ -115,9 +128,10 @@ impl FromStr for StoreUrl {
     fn from_str(text: &str) -> Result<Self> {
         let text = text.trim();
         advice::refuse_connection_string(text)?;
-        let examples = STORES.map(|store| store.example).join(", ");
+        let examples: Vec<_> = STORES.iter().map(|store| store.example).collect();
+        let examples = examples.join(", ");
         let given = Given::cut(text).ok_or_else(|| advice::no_url(&examples))?;
-        for store in &STORES {
+        for store in STORES {
             if let Some(url) = (store.read)(&given)? {
                 return Ok(url);
             }
@@ -139,7 +153,7 @@ impl fmt::Debug for StoreUrl {
 }
 
 /// For a place whose store is not part of this program.
-#[cfg(not(all(feature = "blob", feature = "cosmos")))]
+#[cfg(not(all(feature = "blob", feature = "cosmos", feature = "etcd", feature = "redis", feature = "service-bus")))]
 pub(super) fn built_without(feature: &str, place: &impl Place) -> Error {
     Error::setting(format!(
         "this program was built without the store of {place}: build it with the feature `{feature}` of azure-leader-election"

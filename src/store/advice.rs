@@ -30,11 +30,17 @@ pub(super) fn refuse_connection_string(text: &str) -> Result<()> {
     let advice = if lower.contains("accountendpoint=") {
         "https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, and give the key that stands after AccountKey= apart from it (to the \
          command `leader` by COSMOS_KEY, to the library by `StoreOptions::cosmos_key`)"
+    } else if lower.contains("endpoint=sb://") || lower.contains("sharedaccesskeyname=") {
+        "sb://NAMESPACE.servicebus.windows.net/QUEUE, and give the connection string apart from it (to the command `leader` by \
+         SERVICEBUS_CONNECTION_STRING, to the library by `StoreOptions::service_bus_connection_string`)"
     } else if lower.contains("usedevelopmentstorage=") {
         "http://127.0.0.1:10000/devstoreaccount1/CONTAINER"
     } else if lower.contains("sharedaccesssignature=") {
         "https://ACCOUNT.blob.core.windows.net/CONTAINER?SIGNATURE, with what stands after SharedAccessSignature=, where no list of \
          processes shows it (for the command `leader` in LEADER_STORE_URL)"
+    } else if lower.contains(",password=") || lower.contains(",ssl=true") {
+        "rediss://HOST:PORT, and give what stands after password= apart from it (to the command `leader` by REDIS_PASSWORD, to the library by \
+         `StoreOptions::redis_password`)"
     } else if ["accountkey=", "accountname=", "defaultendpointsprotocol="].iter().any(|part| lower.contains(part)) {
         "https://ACCOUNT.blob.core.windows.net/CONTAINER, and sign in with Entra ID (the command `leader` by --credential, the library \
          by `StoreOptions::credential`); an account's key is not taken"

@@ -14,6 +14,14 @@ pub(super) struct Container {
     /// With its query.
     pub(super) url: String,
     pub(super) server: Server,
+    pub(super) form: Form,
+}
+
+/// What the election is in its blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Lease,
+    Document,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +39,11 @@ impl FromUrl for Container {
     fn read(given: &Given<'_>) -> Result<Option<Self>> {
         let Some(url) = Http::read(given)? else { return Ok(None) };
         match url.prefix.as_str() {
-            "emulator" => elsewhere(&url).map(Some),
-            "blob" => container(&url).map(Some),
-            "" if is_of_blobs(&url) => container(&url).map(Some),
+            "emulator" => elsewhere(&url, Form::Lease).map(Some),
+            "blob" => container(&url, Form::Lease).map(Some),
+            "" if is_of_blobs(&url) => container(&url, Form::Lease).map(Some),
+            "blob-document" => container(&url, Form::Document).map(Some),
+            "blob-document+emulator" => elsewhere(&url, Form::Document).map(Some),
             _ => Ok(None),
         }
     }
@@ -47,7 +57,7 @@ fn is_of_blobs(url: &Http<'_>) -> bool {
     }
 }
 
-fn container(url: &Http<'_>) -> Result<Container> {
+fn container(url: &Http<'_>, form: Form) -> Result<Container> {
     let server = match url.is_on_loopback() {
         true => Server::Emulator,
         false if url.scheme == "http" => {
@@ -58,27 +68,34 @@ fn container(url: &Http<'_>) -> Result<Container> {
         }
         false => Server::Azure,
     };
-    at(url, server)
+    at(url, server, form)
 }
 
-fn elsewhere(url: &Http<'_>) -> Result<Container> {
+fn elsewhere(url: &Http<'_>, form: Form) -> Result<Container> {
     match url.has_emulator_account() {
-        true => at(url, Server::EmulatorElsewhere),
+        true => at(url, Server::EmulatorElsewhere, form),
         false => Err(Error::setting("an emulator's URL is emulator+http://HOST:PORT/devstoreaccount1/CONTAINER")),
     }
 }
 
-fn at(url: &Http<'_>, server: Server) -> Result<Container> {
+fn at(url: &Http<'_>, server: Server, form: Form) -> Result<Container> {
     advice::check_container(url.path)?;
     advice::check_signature(url.path, url.query)?;
     let Http { scheme, authority, path, query, .. } = url;
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    Ok(Container { url: format!("{scheme}://{authority}/{path}{query}"), server })
+    Ok(Container { url: format!("{scheme}://{authority}/{path}{query}"), server, form })
 }
 
 impl Container {
     fn is_signed(&self) -> bool {
         self.url.contains('?')
+    }
+
+    #[cfg(feature = "blob")]
+    fn takes_a_credential(&self) -> Error {
+        Error::setting(format!(
+            "{self} takes a credential: set `StoreOptions::credential`, or write the URL with ?SIGNATURE"
+        ))
     }
 }
 
@@ -89,23 +106,29 @@ impl Place for Container {
 
     #[cfg(feature = "blob")]
     fn open(&self, election: &str, options: StoreOptions) -> Result<Arc<dyn DistributedMutex>> {
-        use crate::blob::{BlobDistributedMutex, BlobMutexOptions, Create};
+        use crate::blob::{BlobDistributedMutex, BlobDocumentMutex};
 
-        let mutex = match (self.server, options.credential) {
-            // Azurite checks tokens where it speaks HTTPS.
-            (Server::Emulator, Some(credential)) if self.url.starts_with("https:") && !self.is_signed() => {
-                BlobDistributedMutex::new(&self.url, election, credential)
-            }
-            (Server::Emulator, _) => BlobDistributedMutex::for_emulator(&self.url, election),
-            (Server::EmulatorElsewhere, _) => BlobDistributedMutex::for_emulator_elsewhere(&self.url, election),
-            (Server::Azure, _) if self.is_signed() => BlobDistributedMutex::from_sas_url(&self.url, election),
-            (Server::Azure, Some(credential)) => BlobDistributedMutex::new(&self.url, election, credential),
-            (Server::Azure, None) => Err(Error::setting(format!(
-                "{self} takes a credential: set `StoreOptions::credential`, or write the URL with ?SIGNATURE"
-            ))),
-        };
-        let create = if options.create { Create::ContainerAndBlob } else { Create::Blob };
-        Ok(Arc::new(mutex?.with_options(BlobMutexOptions { create, ..BlobMutexOptions::default() })?))
+        // Two types with the same constructors.
+        macro_rules! opened {
+            ($mutex:ident) => {
+                match (self.server, options.credential) {
+                    // Azurite checks tokens where it speaks HTTPS.
+                    (Server::Emulator, Some(credential)) if self.url.starts_with("https:") && !self.is_signed() => {
+                        $mutex::new(&self.url, election, credential)
+                    }
+                    (Server::Emulator, _) => $mutex::for_emulator(&self.url, election),
+                    (Server::EmulatorElsewhere, _) => $mutex::for_emulator_elsewhere(&self.url, election),
+                    (Server::Azure, _) if self.is_signed() => $mutex::from_sas_url(&self.url, election),
+                    (Server::Azure, Some(credential)) => $mutex::new(&self.url, election, credential),
+                    (Server::Azure, None) => Err(self.takes_a_credential()),
+                }?
+                .with_options(settings(options.create))?
+            };
+        }
+        Ok(match self.form {
+            Form::Lease => Arc::new(opened!(BlobDistributedMutex)),
+            Form::Document => Arc::new(opened!(BlobDocumentMutex)),
+        })
     }
 
     #[cfg(not(feature = "blob"))]
@@ -114,9 +137,17 @@ impl Place for Container {
     }
 }
 
+#[cfg(feature = "blob")]
+fn settings(create: bool) -> crate::blob::BlobMutexOptions {
+    use crate::blob::{BlobMutexOptions, Create};
+    let create = if create { Create::ContainerAndBlob } else { Create::Blob };
+    BlobMutexOptions { create, ..BlobMutexOptions::default() }
+}
+
 /// Without the query.
 impl fmt::Display for Container {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.url.split('?').next().unwrap_or_default())
+        let form = if self.form == Form::Document { "blob-document+" } else { "" };
+        write!(f, "{form}{}", self.url.split('?').next().unwrap_or_default())
     }
 }

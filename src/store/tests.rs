@@ -5,7 +5,7 @@ use std::time::Duration;
 use leader_election::{Claim, ErrorKind};
 
 use super::address::FromUrl;
-use super::blob::{Container, Server};
+use super::blob::{Container, Form, Server};
 use super::cosmos::Documents;
 use super::file::Directory;
 use super::given::Given;
@@ -50,7 +50,7 @@ fn a_directory_is_the_same_place_however_it_is_named() {
 #[test]
 fn hosts_of_azure_tell_blobs_from_cosmos() {
     for url in ["https://acct.blob.core.windows.net/leases", "https://acct.blob.core.usgovcloudapi.net/leases"] {
-        assert!(read::<Container>(url) == Container { url: url.to_owned(), server: Server::Azure });
+        assert!(read::<Container>(url) == Container { url: url.to_owned(), server: Server::Azure, form: Form::Lease });
     }
     for path in ["workers/leaders/", "dbs/workers/colls/leaders"] {
         let expected = Documents {
@@ -124,6 +124,20 @@ fn what_people_write_instead_is_taken_or_answered_with_the_next_step() {
 }
 
 #[test]
+fn a_document_in_a_blob_is_asked_for_by_the_scheme() {
+    for (url, server) in [
+        ("blob-document+https://acct.blob.core.windows.net/leaders", Server::Azure),
+        ("blob-document+http://127.0.0.1:10000/devstoreaccount1/leaders", Server::Emulator),
+        ("blob-document+emulator+http://azurite:10000/devstoreaccount1/leaders", Server::EmulatorElsewhere),
+    ] {
+        let container: Container = read(url);
+        assert_eq!((container.form, container.server), (Form::Document, server), "{url}");
+        let is_told = shown(url).starts_with("blob-document+");
+        assert!(is_told, "it is another place than the lease's");
+    }
+}
+
+#[test]
 fn a_connection_string_is_recognised_and_never_shown() {
     for (text, step) in [
         (
@@ -132,12 +146,28 @@ fn a_connection_string_is_recognised_and_never_shown() {
         ),
         ("BlobEndpoint=https://a.blob.core.windows.net/;SharedAccessSignature=sv=1&sig=SECRET", "CONTAINER?"),
         ("AccountEndpoint=https://a.documents.azure.com:443/;AccountKey=SECRET==;", "StoreOptions::cosmos_key"),
+        (
+            "a.westeurope.redis.azure.net:10000,password=SECRET=,ssl=True,abortConnect=False",
+            "StoreOptions::redis_password",
+        ),
         ("UseDevelopmentStorage=true", "devstoreaccount1"),
         ("https://a.blob.core.windows.net/leases;accountkey=SECRET", "StoreOptions::credential"),
     ] {
         let refusal = refusal(text);
         assert!(refusal.contains(step) && refusal.contains("URL") && !refusal.contains("SECRET"), "{refusal}");
     }
+}
+
+#[test]
+fn a_queue_of_service_bus_is_named_by_its_url_and_its_connection_string_stands_apart() {
+    let queue = read::<super::service_bus::Sessions>("SB://NS.servicebus.windows.net/elections/");
+    assert_eq!(queue.url, "sb://ns.servicebus.windows.net/elections");
+    for url in ["sb://ns.servicebus.windows.net", "sb://ns.servicebus.windows.net/q?SECRET", "sb:SECRET", "sb://u:SECRET@ns/q"] {
+        let refusal = refusal(url);
+        assert!(refusal.contains("sb://NAMESPACE") && !refusal.contains("SECRET"), "{refusal}");
+    }
+    let refusal = refusal("Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=a;SharedAccessKey=SECRET");
+    assert!(refusal.contains("StoreOptions::service_bus_connection_string") && !refusal.contains("SECRET"), "{refusal}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod blob;
 mod blob_beside;
 mod blob_errors;
 mod contract_blob;
+mod contract_blob_document;
 mod contract_cosmos;
 mod cosmos;
 mod cosmos_crowd;

@@ -1,4 +1,4 @@
-//! Signing in to Azure.
+//! Signing in to Azure and to etcd.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use azure_identity::{
     DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
     WorkloadIdentityCredential,
 };
-use azure_leader_election::SharedCredential;
+use azure_leader_election::{SharedCredential, etcd::EtcdOptions};
 
 use crate::arguments::Credential;
 use crate::environment::environment;
-use crate::exit::{DENIED, Failure};
+use crate::exit::{CONFIG, DENIED, Failure};
 
 /// A credential of this process's own, which signs in apart from the requests to the store; nothing is sent yet.
 pub fn sign_in(credential: Credential) -> Result<SharedCredential, Failure> {
@@ -28,4 +28,25 @@ pub fn sign_in(credential: Credential) -> Result<SharedCredential, Failure> {
 fn managed_identity() -> azure_core::Result<Arc<ManagedIdentityCredential>> {
     let user_assigned_id = environment("AZURE_CLIENT_ID").map(UserAssignedId::ClientId);
     ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions { user_assigned_id, ..Default::default() }))
+}
+
+/// What the environment says of a cluster of etcd. Certificates and keys are in files, as for `etcdctl`.
+pub fn etcd_sign_in() -> Result<EtcdOptions, Failure> {
+    Ok(EtcdOptions {
+        user: environment("ETCD_USER"),
+        password: environment("ETCD_PASSWORD"),
+        certificate: file_in("ETCD_CERT")?,
+        key: file_in("ETCD_KEY")?,
+        authority: file_in("ETCD_CA")?,
+    })
+}
+
+/// The file that this variable names.
+fn file_in(variable: &str) -> Result<Option<Vec<u8>>, Failure> {
+    // The path is not shown: somebody may have put the key itself there.
+    let read = |path| {
+        std::fs::read(path)
+            .map_err(|error| Failure::new(CONFIG, format!("{variable} names no file that can be read: {error}")))
+    };
+    environment(variable).map(read).transpose()
 }

@@ -9,7 +9,7 @@ use crate::arguments::{Where, Which};
 use crate::environment::environment;
 use crate::exit::{Failure, USAGE};
 use crate::output::words;
-use crate::sign_in::sign_in;
+use crate::sign_in::{etcd_sign_in, sign_in};
 
 /// What the store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +33,15 @@ impl Place {
         let url: StoreUrl = place.store.parse().map_err(|refusal: Error| Failure::new(USAGE, refusal.to_string()))?;
         let mut options = StoreOptions {
             cosmos_key: environment("COSMOS_KEY").map(Into::into),
+            redis_password: environment("REDIS_PASSWORD").map(Into::into),
+            service_bus_connection_string: environment("SERVICEBUS_CONNECTION_STRING").map(Into::into),
             create: purpose == Purpose::Contend,
             ..StoreOptions::default()
         };
+        // Files are read for a store that asks for them, and for no other.
+        if url.to_string().contains("etcd://") {
+            options.etcd = etcd_sign_in()?;
+        }
         if url.needs_credential(&options) {
             options.credential = Some(sign_in(place.credential)?);
         }

@@ -81,23 +81,32 @@ pub fn failed(error: &reqwest::Error, what: &str) -> Error {
     } else {
         (ErrorKind::Unreachable, format!("{what} ended the connection before its answer"))
     };
-    Error::new(kind, text).with_source(scrubbed(error))
+    let cause = scrubbed(error);
+    let root = cause.root();
+    // A timeout's own words say no more.
+    let text = if kind == ErrorKind::Timeout { text } else { format!("{text} ({root})") };
+    Error::new(kind, text).with_source(cause)
 }
 
 /// Whether TLS failed for what the certificates say, which no retry mends.
 fn is_about_certificates(error: &reqwest::Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        // An error of a socket can have one of the TLS library inside, and says so by no other way.
-        let inner = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
-        let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let tls = error.downcast_ref::<rustls::Error>().or(inner);
-        if tls.is_some_and(is_for_a_human) {
+        if within(error).downcast_ref::<rustls::Error>().is_some_and(is_for_a_human) {
             return true;
         }
         cause = error.source();
     }
     false
+}
+
+/// What an error of a socket has inside, which can be one of a socket again, and is none of its sources: the TLS library says so by no
+/// other way.
+fn within<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    while let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        error = inner;
+    }
+    error
 }
 
 fn is_for_a_human(error: &rustls::Error) -> bool {
@@ -112,6 +121,8 @@ fn is_for_a_human(error: &rustls::Error) -> bool {
                 | Alert::CertificateRequired
                 | Alert::CertificateRevoked
                 | Alert::CertificateUnknown
+                // What is signed by another authority of the same name.
+                | Alert::DecryptError
                 | Alert::UnknownCA
                 | Alert::UnsupportedCertificate
                 | Alert::AccessDenied
@@ -119,3 +130,6 @@ fn is_for_a_human(error: &rustls::Error) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,6 +95,8 @@ fn read_authorities(pem: &[u8]) -> Result<Vec<Certificate>> {
 fn builder(settings: &Settings) -> ClientBuilder {
     let builder = reqwest::Client::builder()
         .redirect(Policy::none())
+        // A request that is dropped takes its connection along, and with it one that has died without a word. Over HTTP/2 it would stay.
+        .http1_only()
         .https_only(!settings.plain)
         .connect_timeout(Duration::from_secs(5))
         .pool_idle_timeout(settings.idle);

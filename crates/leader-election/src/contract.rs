@@ -135,11 +135,15 @@ pub trait Fixture: Send + Sync {
 
 /// Makes a `#[tokio::test]` of every rule, for a fixture that the given expression makes (feature `contract`).
 ///
-/// The second form adds arguments to `#[tokio::test]`, such as `start_paused = true`.
+/// The second form adds arguments to `#[tokio::test]`, such as `start_paused = true`. Where the tests need what is not always there, begin with
+/// `ignore = "needs such a server";`: each is ignored for that reason then.
 #[macro_export]
 macro_rules! contract_tests {
-    ($fixture:expr $(; $($argument:tt)+)?) => {
-        $crate::contract_tests!(@each $fixture; ($($($argument)+)?);
+    (ignore = $reason:literal; $fixture:expr $(; $($argument:tt)+)?) => {
+        $crate::contract_tests!(@rules $fixture; ($($($argument)+)?); [#[ignore = $reason]]);
+    };
+    (@rules $fixture:expr; $arguments:tt; $attributes:tt) => {
+        $crate::contract_tests!(@each $fixture; $arguments; $attributes;
             exclusive
             tokens_rise_over_release
             tokens_rise_over_expiry
@@ -178,13 +182,18 @@ macro_rules! contract_tests {
             a_side_record_touches_neither_lease_nor_record
         );
     };
-    (@each $fixture:expr; $arguments:tt; $($rule:ident)+) => {
-        $(
-            #[tokio::test $arguments]
-            async fn $rule() {
-                $crate::contract::$rule(&$fixture).await;
-            }
-        )+
+    (@each $fixture:expr; $arguments:tt; $attributes:tt; $($rule:ident)+) => {
+        $( $crate::contract_tests!(@one $fixture; $arguments; $attributes; $rule); )+
+    };
+    (@one $fixture:expr; $arguments:tt; [$($attribute:tt)*]; $rule:ident) => {
+        #[tokio::test $arguments]
+        $($attribute)*
+        async fn $rule() {
+            $crate::contract::$rule(&$fixture).await;
+        }
+    };
+    ($fixture:expr $(; $($argument:tt)+)?) => {
+        $crate::contract_tests!(@rules $fixture; ($($($argument)+)?); []);
     };
 }
 

@@ -21,6 +21,7 @@ mod leadership;
 mod moment;
 mod options;
 mod port;
+pub mod quorum;
 mod refusal;
 mod renewal_thread;
 mod requests;
@@ -30,6 +31,9 @@ mod sources;
 mod status;
 mod stores;
 pub mod telemetry;
+#[cfg(feature = "test-util")]
+#[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
+pub mod test_util;
 mod timing;
 mod token;
 mod trace;
@@ -48,6 +52,7 @@ pub use port::{
     Acquire, AcquireRequest, DistributedMutex, Grant, Held, Leader, LeaderData, LeaseState, Loss, Observation,
     Operator, Renew, SideContent, SideName, SideRecord, Version, Written,
 };
+pub use quorum::{MemberStatus, QuorumMutex};
 #[cfg(feature = "signal")]
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use shutdown_signal::shutdown_signal;

@@ -63,7 +63,7 @@ pub use version::Version;
 ///
 /// # Implementing a store
 ///
-/// A *lease store* (a blob lease, Redis) lets the service expire the lease and ignores `lapsed`. A *document store*
+/// A *lease store* (a blob lease) lets the service expire the lease and ignores `lapsed`. A *document store*
 /// (a record under compare-and-swap) returns the record's [`Version`] and lease in [`Held`]; the host watches that
 /// version stand still for a whole lease and then passes it back as `lapsed`, upon which the store replaces exactly
 /// that version.

@@ -31,6 +31,10 @@ pub enum Harm {
     End,
 }
 
+impl Harm {
+    pub const ALL: [Self; 6] = [Self::Kill, Self::Stop, Self::Cut, Self::CutToServer, Self::CutToClient, Self::End];
+}
+
 pub struct Lane<'a> {
     plan: &'a Plan<'a>,
     election: String,

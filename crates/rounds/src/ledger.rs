@@ -1,6 +1,8 @@
 //! What leaders write to: entries in the order in which they were accepted, behind a fence.
 
+mod etcd;
 mod file;
+mod redis;
 
 use async_trait::async_trait;
 use azure_leader_election::{FencingToken, Result};
@@ -27,6 +29,8 @@ pub fn ledger(url: &str, name: &str) -> Box<dyn Ledger> {
     match url.split(':').next() {
         Some("file") => Box::new(file::FileLedger::new(&url["file:".len()..], name, true)),
         Some("unfenced+file") => Box::new(file::FileLedger::new(&url["unfenced+file:".len()..], name, false)),
+        Some("redis") => Box::new(redis::RedisLedger::new(url, name)),
+        Some("etcd") => Box::new(etcd::EtcdLedger::new(url, name)),
         other => panic!("no ledger for {other:?}"),
     }
 }

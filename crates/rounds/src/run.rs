@@ -27,11 +27,9 @@ pub struct Plan<'a> {
 pub fn run(plan: &Plan<'_>) -> Outcome {
     let mut lanes: Vec<_> = (0..plan.lanes).map(|number| Lane::start(plan, number)).collect();
     let mut rounds = Vec::new();
-    let waves = plan.rounds.div_ceil(plan.lanes);
-    for wave in 0..waves {
-        for harm in plan.harms {
-            rounds.extend(play(plan, &mut lanes, *harm, wave));
-        }
+    let waves = plan.rounds.div_ceil(plan.lanes) * plan.harms.len();
+    for (number, harm) in (0..waves).zip(plan.harms.iter().cycle()) {
+        rounds.extend(play(plan, &mut lanes, *harm, number));
     }
     let told: Vec<Told> = std::thread::scope(|scope| {
         let stopping: Vec<_> = lanes.into_iter().map(|lane| scope.spawn(|| lane.stop())).collect();
@@ -41,10 +39,10 @@ pub fn run(plan: &Plan<'_>) -> Outcome {
 }
 
 /// One round in each lane, all at once.
-fn play(plan: &Plan<'_>, lanes: &mut [Lane<'_>], harm: Harm, wave: usize) -> Vec<Round> {
+fn play(plan: &Plan<'_>, lanes: &mut [Lane<'_>], harm: Harm, number: usize) -> Vec<Round> {
     // All have a leader before anything is done to the servers.
     let leaders = each(lanes, |lane, ()| lane.make_ready(), vec![(); plan.lanes]);
-    let disturbed = plan.service.disturb(wave);
+    let disturbed = plan.service.disturb(number);
     let rounds = each(lanes, |lane, leader| lane.harm(harm, leader, disturbed), leaders);
     if disturbed {
         plan.service.repair();

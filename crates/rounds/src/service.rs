@@ -23,9 +23,10 @@ pub trait Service: Sync {
         vec![]
     }
 
-    /// Does something to the servers, before the workers are harmed; `false` when nothing is done in this wave. Default: nothing, ever.
-    fn disturb(&self, wave: usize) -> bool {
-        let _ = wave;
+    /// Does something to the servers, before the workers are harmed; `false` when nothing is done in
+    /// this wave, which is the one of that number. Default: nothing, ever.
+    fn disturb(&self, number: usize) -> bool {
+        let _ = number;
         false
     }
 

@@ -2,6 +2,7 @@
 //!
 //! - [`process`]: a server of this machine, which can be frozen, killed and restarted, and ends however the test process ends;
 //! - [`link`]: a TCP connection that can be cut one way or both, delayed and reset;
+//! - [`redis`]: a Redis server;
 //! - [`authority`]: a certificate authority, and certificates of it;
 //! - [`worker`]: a worker process, watched by its output;
 //! - [`watcher`]: kills what is left when the test process is gone.
@@ -11,9 +12,13 @@
 
 pub mod authority;
 #[cfg(unix)]
+pub mod etcd;
+#[cfg(unix)]
 pub mod link;
 #[cfg(unix)]
 pub mod process;
+#[cfg(unix)]
+pub mod redis;
 #[cfg(unix)]
 pub mod watcher;
 #[cfg(unix)]

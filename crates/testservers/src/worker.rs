@@ -6,9 +6,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::watcher::Watcher;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use crate::watcher::Watcher;
 
 /// A line of a worker's output.
 #[derive(Debug, Clone)]

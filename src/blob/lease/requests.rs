@@ -1,42 +1,35 @@
 //! The requests to the lease blob.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use azure_core::http::headers::{HeaderName, Headers};
 use azure_core::http::{Etag, RequestContent};
-use azure_core::time::{OffsetDateTime, parse_rfc7231};
+use azure_core::time::OffsetDateTime;
+use azure_storage_blob::BlobClient;
 use azure_storage_blob::models::{
     BlobClientAcquireLeaseOptions, BlobClientAcquireLeaseResultHeaders, BlobClientGetPropertiesResultHeaders,
     BlobClientRenewLeaseResultHeaders, BlobClientSetMetadataOptions, BlobClientUploadOptions, LeaseDuration,
     LeaseState as ServiceState,
 };
-use azure_storage_blob::{BlobClient, BlobContainerClient};
 
 use super::Create;
 use super::wire::{Metadata, Record};
-use crate::blob::address::Address;
+use crate::blob::date::{millis, server_time};
 use crate::blob::errors::{self, Refusal};
 use crate::blob::etag::strong_etag;
-use crate::blob::transport::Access;
+use crate::blob::place::Place;
+use crate::signed_in::SignIn;
 use leader_election::{
     Acquire, AcquireRequest, Claim, ClaimId, DistributedMutex, Error, ErrorKind, FencingToken, Grant, Held, LeaseState,
     Loss, Observation, Renew, Result,
-    kit::{patience, record::next_token, service_time},
+    kit::{patience, record::next_token},
 };
-
-/// How long a request for whoever calls from outside may take.
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// The blob whose lease is the mutex.
 pub(super) struct LeaseBlob {
-    pub(super) container: Arc<BlobContainerClient>,
+    pub(super) place: Place,
     pub(super) blob: BlobClient,
-    pub(super) address: Address,
-    pub(super) access: Access,
-    pub(super) create: Create,
 }
 
 /// What a `HEAD` shows.
@@ -50,9 +43,8 @@ struct Properties {
 }
 
 impl LeaseBlob {
-    pub(super) fn new(container: Arc<BlobContainerClient>, address: Address, access: Access, create: Create) -> Self {
-        let blob = container.blob_client(address.blob_name());
-        Self { container, blob, address, access, create }
+    pub(super) fn new(place: Place) -> Self {
+        Self { blob: place.container.blob_client(place.address.blob_name()), place }
     }
 
     /// Looks, takes the lease if it is free, and writes the new term's record. Only then is the lease granted.
@@ -101,7 +93,7 @@ impl LeaseBlob {
     /// released it since; unless a second look shows the same version again.
     async fn changed_since(&self, seen: &Properties) -> Result<Acquire> {
         match self.properties().await? {
-            Some(now) if now.etag == seen.etag => Err(errors::versions_are_rewritten(&self.address)),
+            Some(now) if now.etag == seen.etag => Err(errors::versions_are_rewritten(&self.place.address)),
             Some(now) if !now.is_free() => now.held().map(Acquire::Held),
             _ => Ok(Acquire::Held(Held::by_unknown())),
         }
@@ -154,7 +146,7 @@ impl LeaseBlob {
         match self.blob.get_properties(None).await {
             Ok(response) => {
                 let unreadable = |what: &'static str| {
-                    Error::new(ErrorKind::Refused, format!("{} came without a readable {what}", self.address))
+                    Error::new(ErrorKind::Refused, format!("{} came without a readable {what}", self.place.address))
                 };
                 Ok(Some(Properties {
                     etag: response.etag().ok().flatten().map(strong_etag).ok_or_else(|| unreadable("ETag"))?,
@@ -165,40 +157,33 @@ impl LeaseBlob {
                 }))
             }
             Err(error) if errors::is_absent_blob(&error) => Ok(None),
-            Err(error) if errors::is_absent_container(&error) && self.create == Create::ContainerAndBlob => Ok(None),
+            Err(error) if errors::is_absent_container(&error) && self.place.may_create_container() => Ok(None),
             Err(error) => Err(self.failed("reading", &error)),
         }
     }
 
     /// Creates what may be created. Another worker may be faster: that is as good.
     async fn create(&self) -> Result<Properties> {
-        if self.create == Create::Nothing {
+        if self.place.create == Create::Nothing {
             return Err(Error::new(
                 ErrorKind::NotFound,
-                format!("{} does not exist, and the setting `create` forbids to create it", self.address),
+                format!("{} does not exist, and the setting `create` forbids to create it", self.place.address),
             ));
         }
         match self.create_blob().await {
-            Err(error) if errors::is_absent_container(&error) && self.create == Create::ContainerAndBlob => {
-                self.create_container().await?;
+            Err(error) if errors::is_absent_container(&error) && self.place.may_create_container() => {
+                self.place.create_container().await?;
                 self.create_blob().await.map_err(|error| self.failed("creating", &error))?;
             }
             Err(error) => return Err(self.failed("creating", &error)),
             Ok(()) => {}
         }
         self.properties().await?.ok_or_else(|| {
-            Error::new(ErrorKind::Unavailable, format!("{} was created, and deleted at once by somebody", self.address))
+            Error::new(
+                ErrorKind::Unavailable,
+                format!("{} was created, and deleted at once by somebody", self.place.address),
+            )
         })
-    }
-
-    pub(super) async fn create_container(&self) -> Result<()> {
-        match self.container.create(None).await {
-            Err(error) if errors::is_denied(&error) => Err(errors::container_is_missing(&self.address, &error)),
-            Err(error) if errors::refusal(&error) != Some(Refusal::Exists) => {
-                Err(self.failed("creating the container of", &error))
-            }
-            _ => Ok(()),
-        }
     }
 
     async fn create_blob(&self) -> azure_core::Result<()> {
@@ -248,25 +233,17 @@ impl LeaseBlob {
                 },
             }
             seen = self.properties().await?.ok_or_else(|| {
-                Error::new(ErrorKind::Unavailable, format!("{} was deleted by somebody", self.address))
+                Error::new(ErrorKind::Unavailable, format!("{} was deleted by somebody", self.place.address))
             })?;
         }
         Err(Error::new(
             ErrorKind::Unavailable,
-            format!("the metadata of {} changes all the time: something else writes to this blob", self.address),
+            format!("the metadata of {} changes all the time: something else writes to this blob", self.place.address),
         ))
     }
 
-    /// For whoever calls from outside; a host bounds its attempts itself.
-    pub(super) async fn bounded<T>(&self, doing: &str, request: impl Future<Output = T>) -> Result<T> {
-        tokio::time::timeout(LIMIT, request).await.map_err(|_| {
-            let message = format!("{doing} {} had no answer within {} s", self.address, LIMIT.as_secs());
-            Error::new(ErrorKind::Timeout, message)
-        })
-    }
-
-    pub(super) fn failed(&self, doing: &str, error: &azure_core::Error) -> Error {
-        errors::explain(doing, &self.address, error)
+    fn failed(&self, doing: &str, error: &azure_core::Error) -> Error {
+        self.place.failed(doing, error)
     }
 }
 
@@ -302,46 +279,32 @@ impl Properties {
 impl DistributedMutex for LeaseBlob {
     async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
         let seconds = super::lease_seconds(request.claim.lease)?;
-        self.access.signed_in(patience::within_an_attempt(request.claim.lease)).await?;
+        self.place.access.signed_in(patience::within_an_attempt(request.claim.lease)).await?;
         self.acquire(request, seconds).await
     }
 
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
-        self.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
+        self.place.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
         self.renew_lease(claim.id).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<()> {
-        self.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
+        self.place.access.signed_in(patience::within_an_attempt(claim.lease)).await?;
         self.release_lease(claim.id).await
     }
 
     async fn observe(&self) -> Result<Observation> {
-        self.access.signed_in(patience::OF_A_LOOK).await?;
+        self.place.access.signed_in(patience::OF_A_LOOK).await?;
         self.look().await
     }
 }
 
 impl fmt::Debug for LeaseBlob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LeaseBlob").field(&self.address.to_string()).finish()
+        f.debug_tuple("LeaseBlob").field(&self.place.address.to_string()).finish()
     }
 }
 
 fn granted(claim: &Claim, fencing_token: FencingToken) -> Acquire {
     Acquire::Granted(Grant::new(fencing_token, claim.lease))
-}
-
-/// The service's clock, by which tokens rise even where the record was lost.
-fn server_time(headers: &Headers) -> Result<OffsetDateTime> {
-    let date = headers.get_optional_str(&HeaderName::from_static("date"));
-    date.and_then(|date| parse_rfc7231(date).ok()).ok_or_else(|| {
-        Error::new(ErrorKind::Refused, "the service's answer has no readable Date header, which fencing tokens need")
-    })
-}
-
-fn millis(time: OffsetDateTime) -> Result<u64> {
-    u64::try_from(time.unix_timestamp()).ok().and_then(service_time::millis_in).ok_or_else(|| {
-        Error::new(ErrorKind::Refused, "the service's clock shows a time before 1970, or far beyond any")
-    })
 }

@@ -10,6 +10,7 @@ use super::errors;
 use crate::blob::address::Address;
 use crate::blob::transport::{self, Access};
 use crate::shared_credential::SharedCredential;
+use crate::signed_in::SignIn;
 use leader_election::{Error, ErrorKind, Result};
 
 /// How long an operation waits for its access token at most, however long it may take itself.

@@ -116,6 +116,7 @@ pub fn without_settings(mut leader: Command) -> Command {
         "LEADER_HOLDER",
         "LEADER_WITHIN",
         "COSMOS_KEY",
+        "REDIS_PASSWORD",
         "RUST_LOG",
         "CONTAINER_APP_REPLICA_NAME",
     ] {

@@ -21,7 +21,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::token::FencingToken;
 
 /// The fencing token for the next term, to be written before the term is granted: after the one `stored` in the record `what`, on a service whose clock shows `server_ms`
-/// milliseconds since 1970 (0: it does not tell). It is above `floor`, where the caller has one.
+/// milliseconds since 1970 (0: it does not tell).
+///
+/// Where the caller has a `floor`, the token is the next above that and the one stored, and the clock is left out. So the members of a
+/// [quorum](crate::quorum), whose clocks differ, grant one and the same token; the floor keeps it rising.
 ///
 /// A token from a hundred years ahead was not granted by this election. To follow one near the highest would leave no token
 /// for the term after next; so it is refused while no leader and no fence has seen it.
@@ -48,7 +51,8 @@ pub fn next_token(
             ),
         ));
     }
-    Ok(FencingToken::next(stored.max(floor), server_ms)?)
+    let clock_ms = if floor.is_some() { 0 } else { server_ms };
+    Ok(FencingToken::next(stored.max(floor), clock_ms)?)
 }
 
 /// What to do about a record that cannot be used, for the end of an error's message, in all stores alike: `what` is to be restored or
@@ -70,13 +74,15 @@ mod tests {
     }
 
     #[test]
-    fn the_next_token_is_above_the_last_the_floor_and_the_services_clock() {
+    fn the_next_token_is_above_the_last_and_the_floor_or_else_the_services_clock() {
         let next = |stored, server_ms, floor: Option<u64>| {
             next_token(Some(token(stored)), server_ms, floor.map(token), "the record").map(FencingToken::get)
         };
         assert_eq!(next(7, 0, None).expect("there is one"), 8);
         assert_eq!(next(7, 0, Some(20)).expect("there is one"), 21);
-        assert_eq!(next(7, 1_000, Some(20)).expect("there is one"), 1_000);
+        assert_eq!(next(7, 1_000, None).expect("there is one"), 1_000);
+        assert_eq!(next(7, 1_000, Some(20)).expect("there is one"), 21, "members whose clocks differ agree");
+        assert_eq!(next(30, 1_000, Some(20)).expect("there is one"), 31);
         assert_eq!(next_token(None, 0, None, "the record").expect("the first"), token(1));
         assert_eq!(next(FencingToken::MAX, 0, None).expect_err("none left").kind(), ErrorKind::CorruptRecord);
         assert_eq!(next(FencingToken::MAX, 1_000, None).expect_err("far ahead").kind(), ErrorKind::CorruptRecord);

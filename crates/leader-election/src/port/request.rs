@@ -31,7 +31,8 @@ pub struct AcquireRequest<'a> {
     /// An earlier attempt of this claim had no known outcome, so the lease may already be its own. A store that looks before it
     /// acquires must then acquire even where it sees the lease held.
     pub unsettled: bool,
-    /// The token that is granted must be above this one: the caller knows of a leader that this store does not.
+    /// The token that is granted must be above this one: the caller knows of a leader that this store does not. It is the next above
+    /// this one and the one on record, whatever the store's clock shows, as the members of a [quorum](crate::quorum) have to agree.
     pub floor: Option<FencingToken>,
     /// What the leader tells others while it leads. It comes back in [`Leader::data`](super::Leader::data).
     pub data: Option<&'a LeaderData>,

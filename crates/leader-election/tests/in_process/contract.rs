@@ -89,3 +89,38 @@ mod memory {
 
     leader_election::contract_tests!(Memory; start_paused = true);
 }
+
+/// The store for users' tests, as long as its script says nothing.
+mod scripted {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use leader_election::contract::Fixture;
+    use leader_election::test_util::ScriptedMutex;
+    use leader_election::{DistributedMutex, async_trait};
+
+    struct Scripted;
+
+    #[async_trait]
+    impl Fixture for Scripted {
+        type Election = ScriptedMutex;
+
+        async fn fresh(&self) -> ScriptedMutex {
+            ScriptedMutex::named("nightly")
+        }
+
+        async fn open(&self, election: &ScriptedMutex) -> Arc<dyn DistributedMutex> {
+            Arc::new(election.clone())
+        }
+
+        async fn elapse(&self, time: Duration) {
+            tokio::time::sleep(time).await;
+        }
+
+        fn lease(&self) -> Duration {
+            Duration::from_secs(1)
+        }
+    }
+
+    leader_election::contract_tests!(Scripted; start_paused = true);
+}

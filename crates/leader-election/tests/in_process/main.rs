@@ -10,3 +10,5 @@ mod host;
 #[path = "../host_support/mod.rs"]
 mod host_support;
 mod properties;
+mod quorum;
+mod test_util;

@@ -8,41 +8,55 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::cosmos::account::Access;
 use leader_election::{
     Acquire, AcquireRequest, Claim, DistributedMutex, Observation, Operator, Renew, Result, SideContent, SideName,
     SideRecord, Version, Written, kit::patience,
 };
 
-pub(super) struct SignedIn<M: ?Sized> {
-    /// `None` for a client of the caller's, which signs in by itself.
-    access: Option<Access>,
+/// By what right requests are made.
+#[async_trait]
+pub(crate) trait SignIn: Clone + Send + Sync + 'static {
+    /// Waits for the access token, if one is needed and not there, for so long at most.
+    async fn signed_in(&self, patience: Duration) -> Result<()>;
+}
+
+/// `None` for a client of the caller's, which signs in by itself.
+#[async_trait]
+impl<A: SignIn> SignIn for Option<A> {
+    async fn signed_in(&self, patience: Duration) -> Result<()> {
+        match self {
+            Some(access) => access.signed_in(patience).await,
+            None => Ok(()),
+        }
+    }
+}
+
+pub(crate) struct SignedIn<A, M: ?Sized> {
+    access: A,
     inner: Arc<M>,
 }
 
-impl<M: DistributedMutex> SignedIn<M> {
-    pub(super) fn new(access: Option<Access>, mutex: M) -> Self {
+impl<A: SignIn, M: DistributedMutex> SignedIn<A, M> {
+    pub(crate) fn new(access: A, mutex: M) -> Self {
         Self { access, inner: Arc::new(mutex) }
     }
 }
 
-impl<M: ?Sized> SignedIn<M> {
+impl<A: SignIn, M: ?Sized> SignedIn<A, M> {
     async fn after_signing_in(&self, patience: Duration) -> Result<&M> {
-        if let Some(access) = &self.access {
-            access.signed_in(patience).await?;
-        }
+        self.access.signed_in(patience).await?;
         Ok(&self.inner)
     }
 }
 
-impl<M: DistributedMutex> std::fmt::Debug for SignedIn<M> {
+impl<A, M: DistributedMutex> std::fmt::Debug for SignedIn<A, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.inner.fmt(f)
     }
 }
 
 #[async_trait]
-impl<M: DistributedMutex> DistributedMutex for SignedIn<M> {
+impl<A: SignIn, M: DistributedMutex> DistributedMutex for SignedIn<A, M> {
     async fn try_acquire(&self, request: AcquireRequest<'_>) -> Result<Acquire> {
         let patience = patience::within_an_attempt(request.claim.lease);
         self.after_signing_in(patience).await?.try_acquire(request).await
@@ -84,7 +98,7 @@ impl<M: DistributedMutex> DistributedMutex for SignedIn<M> {
 }
 
 #[async_trait]
-impl Operator for SignedIn<dyn Operator> {
+impl<A: SignIn> Operator for SignedIn<A, dyn Operator> {
     async fn break_lease(&self, period: Option<Duration>) -> Result<Duration> {
         self.after_signing_in(patience::OF_A_LOOK).await?.break_lease(period).await
     }
@@ -95,7 +109,7 @@ impl Operator for SignedIn<dyn Operator> {
 }
 
 #[async_trait]
-impl SideRecord for SignedIn<dyn SideRecord> {
+impl<A: SignIn> SideRecord for SignedIn<A, dyn SideRecord> {
     async fn read(&self) -> Result<Option<SideContent>> {
         self.after_signing_in(patience::OF_A_LOOK).await?.read().await
     }

@@ -1,0 +1,5 @@
+//! A majority of stores as one.
+
+mod contract;
+mod member;
+mod storm;
