@@ -22,13 +22,13 @@
 mod blob;
 #[cfg(feature = "cosmos")]
 mod cosmos;
-#[cfg(feature = "service-bus")]
-mod service_bus;
 #[cfg(all(fuzzing, feature = "blob", feature = "cosmos"))]
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(all(any(test, fuzzing), any(feature = "blob", feature = "cosmos")))]
 mod laws;
+#[cfg(feature = "service-bus")]
+mod service_bus;
 #[cfg(any(feature = "blob", feature = "cosmos", feature = "redis", feature = "service-bus"))]
 mod shared_credential;
 #[cfg(any(feature = "blob", feature = "cosmos"))]

@@ -22,7 +22,10 @@ const RESOURCE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b
 #[derive(Clone)]
 pub(super) enum Access {
     Credential(SharedCredential),
-    Key { name: String, key: Secret },
+    Key {
+        name: String,
+        key: Secret,
+    },
     /// A signature that somebody else has made.
     Signature(Secret),
 }
@@ -145,7 +148,9 @@ mod tests {
         let text = "Endpoint=sb://NS.servicebus.windows.net/;SharedAccessKeyName=elect;SharedAccessKey=U0VDUkVU=;EntityPath=elections";
         let access = read(text).expect("valid");
         let token = access.token(&queue(), Duration::ZERO).await.expect("signed");
-        assert!(token.text.starts_with("SharedAccessSignature sr=amqps%3A%2F%2Fns.servicebus.windows.net%2Felections&sig="));
+        assert!(
+            token.text.starts_with("SharedAccessSignature sr=amqps%3A%2F%2Fns.servicebus.windows.net%2Felections&sig=")
+        );
         assert!(token.text.contains("&skn=elect") && !token.text.contains("U0VDUkVU"));
         assert!(!format!("{token:?}").contains("sig="));
         assert!(!access.is_due(&token, &queue(), Duration::ZERO).await.expect("known"));

@@ -102,7 +102,11 @@ impl From<&LinkStateError> for Fault {
         match error {
             LinkStateError::RemoteClosedWithError(error) | LinkStateError::RemoteDetachedWithError(error) => {
                 let condition = condition(&error.condition);
-                Self::Broken(printable(&format!("{} {}", condition.as_str(), error.description.as_deref().unwrap_or_default())))
+                Self::Broken(printable(&format!(
+                    "{} {}",
+                    condition.as_str(),
+                    error.description.as_deref().unwrap_or_default()
+                )))
             }
             other => Self::broken(other),
         }
@@ -142,7 +146,9 @@ fn refusal(doing: &str, address: &Address, condition: &str, text: &str) -> Error
         ),
         "amqp:not-found" | "com.microsoft:entity-not-found" => (
             ErrorKind::NotFound,
-            format!("there is no {queue}: create the queue with `requiresSession`, by Bicep or by `az servicebus queue create --enable-session true`"),
+            format!(
+                "there is no {queue}: create the queue with `requiresSession`, by Bicep or by `az servicebus queue create --enable-session true`"
+            ),
         ),
         "com.microsoft:entity-disabled" => (ErrorKind::Refused, format!("{queue} is disabled: enable it")),
         // https://github.com/Azure/azure-sdk-for-net/blob/main/sdk/servicebus/Azure.Messaging.ServiceBus/TROUBLESHOOTING.md
@@ -212,6 +218,9 @@ mod tests {
             assert_eq!(error.kind(), kind, "{condition}");
             assert!(error.to_string().contains(word), "{error}");
         }
-        assert_eq!(told("amqp:internal-error", "SubCode=40000. BasicTierNotSupported").kind(), ErrorKind::InvalidSetting);
+        assert_eq!(
+            told("amqp:internal-error", "SubCode=40000. BasicTierNotSupported").kind(),
+            ErrorKind::InvalidSetting
+        );
     }
 }

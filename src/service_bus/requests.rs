@@ -78,11 +78,7 @@ fn read_state(answer: &Value) -> Result<Option<Vec<u8>>, Fault> {
 }
 
 /// Writes the session's state, which the service takes from whoever holds the session.
-pub(super) async fn set_state(
-    connection: &mut Connection,
-    session: &HeldSession,
-    state: Vec<u8>,
-) -> Result<(), Fault> {
+pub(super) async fn set_state(connection: &mut Connection, session: &HeldSession, state: Vec<u8>) -> Result<(), Fault> {
     let body = values::map([about(session), ("session-state", Value::Binary(Binary::from(state)))]);
     connection.management().await?.call(SET, [(LINK, session.link.as_str())], body).await.map(drop)
 }

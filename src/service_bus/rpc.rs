@@ -8,7 +8,7 @@ use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::definitions::SenderSettleMode;
 use fe2o3_amqp::types::messaging::{ApplicationProperties, Body, Message, MessageId, Properties};
 use fe2o3_amqp::types::primitives::{SimpleValue, Value};
-use fe2o3_amqp::{Receiver, Sender, Sendable};
+use fe2o3_amqp::{Receiver, Sendable, Sender};
 use uuid::Uuid;
 
 use super::errors::Fault;
@@ -64,16 +64,14 @@ impl Rpc {
     ) -> Result<Asked, Fault> {
         self.asked += 1;
         let number = self.asked;
-        let about = Properties::builder().message_id(format!("{}:{number}", self.name)).reply_to(self.name.clone()).build();
+        let about =
+            Properties::builder().message_id(format!("{}:{number}", self.name)).reply_to(self.name.clone()).build();
         let mut application = ApplicationProperties::builder().insert("operation", operation);
         for (key, value) in properties {
             application = application.insert(key, SimpleValue::String(value.to_owned()));
         }
-        let message = Message::builder()
-            .properties(about)
-            .application_properties(application.build())
-            .value(body)
-            .build();
+        let message =
+            Message::builder().properties(about).application_properties(application.build()).value(body).build();
         let sent = Sendable::builder().message(message).settled(true).build();
         // What it returns settles at once; nobody waits for it.
         drop(self.sender.send_batchable(sent).await.map_err(|error| Fault::broken(&error))?);

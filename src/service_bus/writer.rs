@@ -121,7 +121,10 @@ impl FencedSessionState {
     /// Dropped, it was carried out or not.
     pub async fn overwrite(&self, text: &str) -> Result<()> {
         if text.len() > Self::MAX {
-            return Err(Error::setting(format!("a fenced state must have 65,536 bytes at the most, not {}", text.len())));
+            return Err(Error::setting(format!(
+                "a fenced state must have 65,536 bytes at the most, not {}",
+                text.len()
+            )));
         }
         self.run("writing", Some(text.to_owned())).await.map(drop)
     }
@@ -140,7 +143,8 @@ impl FencedSessionState {
         }
         let present = present.flatten();
         let next = text.clone().or_else(|| present.clone());
-        let state = json!({ "schemaVersion": 1, "fencingToken": self.token.get(), "text": next }).to_string().into_bytes();
+        let state =
+            json!({ "schemaVersion": 1, "fencingToken": self.token.get(), "text": next }).to_string().into_bytes();
         match text {
             None if fence == Some(self.token) => Ok(After::Leave(present)),
             _ => Ok(After::Write(state, present)),
@@ -150,7 +154,10 @@ impl FencedSessionState {
     fn parse(&self, state: &[u8]) -> Result<(FencingToken, Option<String>)> {
         let corrupt = || {
             let at = self.visits.address();
-            Error::new(ErrorKind::CorruptRecord, format!("{at} holds no fenced state; something else writes to it. Nothing was changed"))
+            Error::new(
+                ErrorKind::CorruptRecord,
+                format!("{at} holds no fenced state; something else writes to it. Nothing was changed"),
+            )
         };
         // Each character may be written by six bytes.
         let read: Option<Value> = (state.len() <= 8 * Self::MAX).then(|| serde_json::from_slice(state).ok()).flatten();
@@ -158,7 +165,9 @@ impl FencedSessionState {
         let token = read.get("fencingToken").and_then(Value::as_u64).and_then(|token| FencingToken::new(token).ok());
         match (read.get("schemaVersion").and_then(Value::as_u64), token, read.get("text")) {
             (Some(1), Some(token), Some(Value::Null)) => Ok((token, None)),
-            (Some(1), Some(token), Some(Value::String(text))) if text.len() <= Self::MAX => Ok((token, Some(text.clone()))),
+            (Some(1), Some(token), Some(Value::String(text))) if text.len() <= Self::MAX => {
+                Ok((token, Some(text.clone())))
+            }
             _ => Err(corrupt()),
         }
     }

@@ -30,7 +30,10 @@ pub struct StoreOptions {
     /// Signs in with Entra ID: to blobs, unless the URL carries a signature; to Cosmos DB, unless there is a `cosmos_key`; to Redis in Azure,
     /// unless there is a `redis_password`; and to Service Bus, unless there is a `service_bus_connection_string`. Share one among all stores of a process. Default: none.
     #[cfg(any(feature = "blob", feature = "cosmos", feature = "redis", feature = "service-bus"))]
-    #[cfg_attr(docsrs, doc(cfg(any(feature = "blob", feature = "cosmos", feature = "redis", feature = "service-bus"))))]
+    #[cfg_attr(
+        docsrs,
+        doc(cfg(any(feature = "blob", feature = "cosmos", feature = "redis", feature = "service-bus")))
+    )]
     pub credential: Option<SharedCredential>,
     /// The account key of Cosmos DB, without anything round it; it comes before the [credential](Self::credential). Other stores
     /// ignore it. Default: none.

@@ -22,7 +22,8 @@ impl FromUrl for Sessions {
         if given.scheme != "sb" {
             return Ok(None);
         }
-        let (authority, queue) = given.rest.strip_prefix("//").and_then(|rest| rest.split_once('/')).unwrap_or_default();
+        let (authority, queue) =
+            given.rest.strip_prefix("//").and_then(|rest| rest.split_once('/')).unwrap_or_default();
         let queue = queue.trim_end_matches('/');
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:[]".contains(&byte);
         if authority.is_empty() || queue.is_empty() || !given.rest.bytes().all(allowed) {

@@ -45,7 +45,8 @@ pub fn connector(trust: &Trust) -> Result<Arc<ClientConfig>> {
 }
 
 fn trusting(pem: &[u8]) -> Result<ClientConfig> {
-    let refused = || Error::setting("the certificate authority to trust is not PEM: it begins with -----BEGIN CERTIFICATE-----");
+    let refused =
+        || Error::setting("the certificate authority to trust is not PEM: it begins with -----BEGIN CERTIFICATE-----");
     let mut roots = RootCertStore::empty();
     for authority in CertificateDer::pem_slice_iter(pem) {
         roots.add(authority.map_err(|_| refused())?).map_err(|_| refused())?;

@@ -62,7 +62,9 @@ pub(crate) fn consider(attach: Attach, client: &Arc<Client>, decide: &mpsc::Unbo
         _ => rights.listen,
     };
     if !client.may(queue, right) {
-        let text = format!("Unauthorized access. 'Listen' or 'Send' claim(s) are required to perform this operation. Resource: '{queue}'.");
+        let text = format!(
+            "Unauthorized access. 'Listen' or 'Send' claim(s) are required to perform this operation. Resource: '{queue}'."
+        );
         return now(Err(("amqp:unauthorized-access", text)));
     }
     if node {
@@ -98,13 +100,16 @@ pub(crate) fn consider(attach: Attach, client: &Arc<Client>, decide: &mpsc::Unbo
 
 fn wait(attach: Attach, queue: String, client: &Arc<Client>, decide: mpsc::UnboundedSender<Decided>) {
     let properties = attach.properties.as_ref();
-    let asked = properties.and_then(|all| all.iter().find(|(name, _)| name.as_str() == TIMEOUT).map(|(_, value)| value));
+    let asked =
+        properties.and_then(|all| all.iter().find(|(name, _)| name.as_str() == TIMEOUT).map(|(_, value)| value));
     let asked = asked.and_then(values::number).and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
     let told = client.world.wait(&queue, &attach.name, client.id);
     tokio::spawn(async move {
         let outcome = match tokio::time::timeout(asked.unwrap_or(WAIT), told).await {
             Ok(Ok(accepted)) => Ok(Admission::Session(queue, accepted)),
-            _ => Err(("com.microsoft:timeout", "The operation did not complete within the allotted timeout.".to_owned())),
+            _ => {
+                Err(("com.microsoft:timeout", "The operation did not complete within the allotted timeout.".to_owned()))
+            }
         };
         let _ = decide.send(Decided { attach, outcome });
     });
@@ -124,7 +129,9 @@ pub(crate) async fn admit(decided: Decided, session: &mut ListenerSessionHandle,
             Err(_) => {}
         },
         Ok(Admission::Send(queue)) => {
-            if let Ok(LinkEndpoint::Receiver(messages)) = LinkAcceptor::new().accept_incoming_attach(attach, session).await {
+            if let Ok(LinkEndpoint::Receiver(messages)) =
+                LinkAcceptor::new().accept_incoming_attach(attach, session).await
+            {
                 tokio::spawn(holders::take(queue, messages, Arc::clone(client)));
             }
         }
@@ -133,7 +140,8 @@ pub(crate) async fn admit(decided: Decided, session: &mut ListenerSessionHandle,
             if let Some(source) = &mut attach.source {
                 source.filter = Some(filter);
             }
-            let properties: Fields = [("com.microsoft:locked-until-utc".into(), Value::Long(accepted.until_ticks))].into_iter().collect();
+            let properties: Fields =
+                [("com.microsoft:locked-until-utc".into(), Value::Long(accepted.until_ticks))].into_iter().collect();
             let acceptor = LinkAcceptor::builder().properties(properties).build();
             match acceptor.accept_incoming_attach(attach, session).await {
                 Ok(LinkEndpoint::Sender(link)) => {
@@ -173,7 +181,10 @@ pub(crate) fn error(condition: &str, text: String) -> definitions::Error {
 }
 
 pub(crate) fn busy() -> Refusal {
-    ("com.microsoft:server-busy", "The request was terminated because the namespace is being throttled. Error code: 50009.".to_owned())
+    (
+        "com.microsoft:server-busy",
+        "The request was terminated because the namespace is being throttled. Error code: 50009.".to_owned(),
+    )
 }
 
 /// Some clients write a node's whole URL.

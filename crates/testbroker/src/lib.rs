@@ -56,7 +56,8 @@ impl Broker {
         let (end, ended) = oneshot::channel();
         let serving = Arc::clone(&world);
         let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
             runtime.block_on(async {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.expect("a free port");
                 tell.send(listener.local_addr().expect("bound")).expect("somebody waits");

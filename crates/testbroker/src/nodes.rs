@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use crate::entrance::busy;
 use crate::faults::What;
 use crate::serve::Client;
+use crate::token;
 use crate::values::{self, AnyMessage};
 use crate::world::{Asker, Refusal};
-use crate::token;
 
 /// The links on which a connection's answers go.
 #[derive(Default)]
@@ -163,8 +163,10 @@ fn manage(client: &Client, queue: &str, operation: &str, request: &AnyMessage) -
         }
         "com.microsoft:peek-message" => {
             let most = number("message-count").and_then(|most| usize::try_from(most).ok()).unwrap_or(1);
-            let messages = client.world.peek(queue, &session()?, number("from-sequence-number").unwrap_or_default(), most);
-            let entry = |message: &AnyMessage| values::map([("message", Value::Binary(Binary::from(values::encode(message))))]);
+            let messages =
+                client.world.peek(queue, &session()?, number("from-sequence-number").unwrap_or_default(), most);
+            let entry =
+                |message: &AnyMessage| values::map([("message", Value::Binary(Binary::from(values::encode(message))))]);
             Ok(values::map([("messages", Value::List(messages.iter().map(entry).collect()))]))
         }
         _ => Err(("amqp:not-implemented", format!("this broker does not know {operation}"))),

@@ -68,10 +68,13 @@ async fn talk<S>(stream: S, client: &Arc<Client>)
 where
     S: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin + 'static,
 {
-    let acceptor = ConnectionAcceptor::builder().container_id("testbroker").sasl_acceptor(SaslAnonymousMechanism {}).build();
+    let acceptor =
+        ConnectionAcceptor::builder().container_id("testbroker").sasl_acceptor(SaslAnonymousMechanism {}).build();
     let Ok(mut connection) = acceptor.accept(stream).await else { return };
     while let Some(incoming) = ListenerConnectionHandle::next_incoming_session(&mut connection).await {
-        let Ok(session) = SessionAcceptor::new().accept_incoming_session(incoming, &mut connection).await else { continue };
+        let Ok(session) = SessionAcceptor::new().accept_incoming_session(incoming, &mut connection).await else {
+            continue;
+        };
         tokio::spawn(attend(session, Arc::clone(client)));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use fe2o3_amqp::types::messaging::annotations::OwnedKey;
-use fe2o3_amqp::types::messaging::{Data, MessageAnnotations, Message};
+use fe2o3_amqp::types::messaging::{Data, Message, MessageAnnotations};
 use fe2o3_amqp::types::primitives::{Timestamp, Value};
 use tokio::sync::{oneshot, watch};
 
@@ -139,7 +139,9 @@ impl World {
             let sessions = inside.queues.get_mut(queue).ok_or_else(|| no_such(queue))?;
             let place = sessions.entry(session.to_owned()).or_default();
             if place.lock.is_some() {
-                let text = format!("The requested session '{session}' cannot be accepted. It may be locked by another receiver.");
+                let text = format!(
+                    "The requested session '{session}' cannot be accepted. It may be locked by another receiver."
+                );
                 return Err(("com.microsoft:session-cannot-be-locked", text));
             }
             Ok(place.give(link, session, name, connection, lock))
@@ -231,7 +233,10 @@ impl World {
     pub(crate) fn send(&self, queue: &str, message: AnyMessage) -> Result<(), Refusal> {
         let group = message.properties.as_ref().and_then(|properties| properties.group_id.clone());
         let session = group.ok_or_else(|| {
-            ("amqp:not-allowed", "The SessionId was not set on a message, and it cannot be sent to the entity.".to_owned())
+            (
+                "amqp:not-allowed",
+                "The SessionId was not set on a message, and it cannot be sent to the entity.".to_owned(),
+            )
         })?;
         self.with(|inside| {
             inside.last_message += 1;
@@ -251,7 +256,13 @@ impl World {
     pub(crate) fn peek(&self, queue: &str, session: &str, from: i64, most: usize) -> Vec<AnyMessage> {
         let inside = self.inside();
         let Some(place) = inside.session(queue, session) else { return Vec::new() };
-        place.messages.iter().filter(|stored| stored.number >= from).take(most).map(|stored| stored.message.clone()).collect()
+        place
+            .messages
+            .iter()
+            .filter(|stored| stored.number >= from)
+            .take(most)
+            .map(|stored| stored.message.clone())
+            .collect()
     }
 
     /// The next message for the link that has the session.
@@ -419,7 +430,8 @@ impl Inside {
             let queue = self.waiters[index].queue.clone();
             let free = |place: &Session| place.lock.is_none() && !place.messages.is_empty();
             let sessions = self.queues.get(&queue);
-            let session = sessions.and_then(|all| all.iter().find(|(_, place)| free(place)).map(|(name, _)| name.clone()));
+            let session =
+                sessions.and_then(|all| all.iter().find(|(_, place)| free(place)).map(|(name, _)| name.clone()));
             let Some(session) = session else {
                 index += 1;
                 continue;

@@ -95,7 +95,18 @@ impl Asked {
 
 impl Seat {
     pub(super) fn new(way: Arc<Way>, address: Address, bells: Arc<Bells>, push: bool) -> Self {
-        Self { way, address, bells, push, held: None, waiting: None, connection: None, met: None, term: None, checked: false }
+        Self {
+            way,
+            address,
+            bells,
+            push,
+            held: None,
+            waiting: None,
+            connection: None,
+            met: None,
+            term: None,
+            checked: false,
+        }
     }
 
     pub(super) fn limit(&self) -> Duration {

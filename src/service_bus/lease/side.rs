@@ -24,7 +24,10 @@ impl SideSession {
     fn read_state(&self, state: Option<&[u8]>) -> Result<Option<SideContent>> {
         let Some(state) = state else { return Ok(None) };
         let corrupt = || {
-            let text = format!("the state of {} is no side record; something else writes to it. Nothing was changed", self.visits.address());
+            let text = format!(
+                "the state of {} is no side record; something else writes to it. Nothing was changed",
+                self.visits.address()
+            );
             Error::new(ErrorKind::CorruptRecord, text)
         };
         // Each character may be written by six bytes.

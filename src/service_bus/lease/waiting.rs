@@ -21,7 +21,12 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) fn start(amqp: SessionHandle<()>, queue: String, bells: Arc<Bells>, fallen: Arc<dyn Fn() + Send + Sync>) -> Self {
+    pub(super) fn start(
+        amqp: SessionHandle<()>,
+        queue: String,
+        bells: Arc<Bells>,
+        fallen: Arc<dyn Fn() + Send + Sync>,
+    ) -> Self {
         let (tell, outcome) = oneshot::channel();
         let task = tokio::spawn(async move {
             let waiting = HeldSession::accept(amqp, &queue, Which::Next(WAIT), fallen);

@@ -72,7 +72,10 @@ impl Visits {
                     Ok(_) => Ok(value),
                     Err(fault) if fault.is_lock_lost() => Err(Fault::Told(Error::new(
                         ErrorKind::Unavailable,
-                        format!("{} was lost while it was written; whether the write was carried out is not known", self.address),
+                        format!(
+                            "{} was lost while it was written; whether the write was carried out is not known",
+                            self.address
+                        ),
                     ))),
                     Err(fault) => return Err(fault),
                 }

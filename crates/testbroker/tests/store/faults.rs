@@ -128,7 +128,8 @@ async fn there_is_one_card_a_term_and_older_ones_go() {
         let a = claim("a", LEASE);
         granted(&leader, &a).await;
         leader.renew(&a).await.expect("it leads");
-        until("older cards are gone", || async { (broker.world().messages(QUEUE, "nightly") == 1).then_some(()) }).await;
+        until("older cards are gone", || async { (broker.world().messages(QUEUE, "nightly") == 1).then_some(()) })
+            .await;
         leader.release(&a).await.expect("released");
     }
     until("older cards are gone", || async { (broker.world().messages(QUEUE, "nightly") == 1).then_some(()) }).await;

@@ -66,7 +66,14 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(number: usize, broker: SocketAddr, queue: &str, timing: Timing, push: bool, referee: &Arc<Referee>) -> Self {
+    fn start(
+        number: usize,
+        broker: SocketAddr,
+        queue: &str,
+        timing: Timing,
+        push: bool,
+        referee: &Arc<Referee>,
+    ) -> Self {
         let link = Link::start(broker);
         let key = testbroker::connection_string(link.address()).into();
         let mutex = ServiceBusDistributedMutex::with_connection_string(queue_at(link.address(), queue), "nightly", key)
@@ -142,7 +149,8 @@ impl Scene {
 
     fn add(&mut self) {
         let number = self.workers.len();
-        let worker = Worker::start(number, self.broker.address(), self.queue, self.timing.clone(), self.push, &self.referee);
+        let worker =
+            Worker::start(number, self.broker.address(), self.queue, self.timing.clone(), self.push, &self.referee);
         self.workers.push(Some(worker));
     }
 
@@ -161,7 +169,10 @@ impl Scene {
         let writes = self.referee.writes.load(Ordering::SeqCst);
         let stale = self.referee.stale.load(Ordering::SeqCst);
         let longest = times.iter().max().copied().unwrap_or_default();
-        println!("{what}: {} rounds, {writes} writes, {stale} stale; at most {longest:.2?}, allowed {bound:.2?}", times.len());
+        println!(
+            "{what}: {} rounds, {writes} writes, {stale} stale; at most {longest:.2?}, allowed {bound:.2?}",
+            times.len()
+        );
         assert_eq!(stale, 0, "{what}: an older leader wrote after a newer one");
         assert!(!held_to || longest <= bound, "{what}: {times:?}");
         for worker in self.workers.into_iter().flatten() {
@@ -249,10 +260,8 @@ async fn a_forced_detach_costs_no_term_or_a_lease_at_the_most() {
             _ => kept += 1,
         }
         let before = scene.referee.writes.load(Ordering::SeqCst);
-        until("somebody leads", || async {
-            (scene.referee.writes.load(Ordering::SeqCst) > before).then_some(())
-        })
-        .await;
+        until("somebody leads", || async { (scene.referee.writes.load(Ordering::SeqCst) > before).then_some(()) })
+            .await;
     }
     println!("torn off: the leader kept its term in {kept} of {rounds} rounds");
     let bound = LEASE + scene.timing.poll_every() + MARGIN;

@@ -48,7 +48,8 @@ async fn a_forced_detach_under_a_running_lease_lets_nobody_else_lead() {
         let seen = candidate.try_acquire((&b).into()).await.expect("an answer");
         assert!(matches!(seen, azure_leader_election::Acquire::Held(_)), "round {round}: {seen:?}");
         // It comes back by itself, without a renewal, before the candidate's next poll.
-        until("the leader has the session", || async { broker.world().is_locked(QUEUE, "nightly").then_some(()) }).await;
+        until("the leader has the session", || async { broker.world().is_locked(QUEUE, "nightly").then_some(()) })
+            .await;
         assert_eq!(held(&candidate, &b).await.version, None, "round {round}: somebody else has the session");
         assert_eq!(leader.renew(&a).await.expect("it leads"), Renew::Renewed, "round {round}");
         assert_eq!(granted(&leader, &a).await, token, "the same term");
@@ -130,10 +131,8 @@ async fn renewals_keep_a_silent_link_from_being_closed_as_idle() {
         assert_eq!(leader.renew(&a).await.expect("it leads"), Renew::Renewed);
     }
     assert_eq!(broker.world().counted("attach"), accepts, "by the same link all the time");
-    until("without renewals it is closed", || async {
-        (broker.world().counted("attach") > accepts).then_some(())
-    })
-    .await;
+    until("without renewals it is closed", || async { (broker.world().counted("attach") > accepts).then_some(()) })
+        .await;
 }
 
 /// A process that renews no more must not take the session back for ever.
@@ -144,7 +143,8 @@ async fn a_leader_that_renews_no_more_gives_the_session_up_with_its_lease() {
     let a = claim("a", Duration::from_secs(1));
     granted(&leader, &a).await;
     broker.world().detach_all();
-    until("the leader has the session again", || async { broker.world().is_locked(QUEUE, "nightly").then_some(()) }).await;
+    until("the leader has the session again", || async { broker.world().is_locked(QUEUE, "nightly").then_some(()) })
+        .await;
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     let accepts = broker.world().counted("attach");
     broker.world().detach_all();

@@ -47,7 +47,8 @@ fn broker_with_entra(tls: Option<Arc<ServerConfig>>) -> Broker {
 async fn an_identity_elects_and_one_without_roles_is_told_which() {
     let broker = broker_with_entra(None);
     let known = identity("eyJ0eXAiSECRET");
-    let mutex = ServiceBusDistributedMutex::new(queue_at(broker.address(), QUEUE), "nightly", Arc::clone(&known)).expect("valid");
+    let mutex = ServiceBusDistributedMutex::new(queue_at(broker.address(), QUEUE), "nightly", Arc::clone(&known))
+        .expect("valid");
     let a = claim("a", LEASE);
     granted(&mutex, &a).await;
     for _ in 0..3 {
@@ -56,7 +57,8 @@ async fn an_identity_elects_and_one_without_roles_is_told_which() {
     assert_eq!(known.asked.load(Ordering::SeqCst), 1, "one token for all requests");
     assert_eq!(broker.world().counted("put-token"), 1);
 
-    let unknown = ServiceBusDistributedMutex::new(queue_at(broker.address(), QUEUE), "nightly", identity("eyJ0eXAiOTHER"));
+    let unknown =
+        ServiceBusDistributedMutex::new(queue_at(broker.address(), QUEUE), "nightly", identity("eyJ0eXAiOTHER"));
     let refusal = unknown.expect("valid").try_acquire((&a).into()).await.expect_err("no roles");
     assert_eq!(refusal.kind(), ErrorKind::Denied);
     assert!(refusal.to_string().contains("Data Receiver") && !format!("{refusal:?}").contains("eyJ0"), "{refusal:?}");
@@ -68,12 +70,13 @@ async fn by_tls_the_server_must_be_vouched_for() {
     let certificate = authority.certificate("broker");
     let chain = vec![CertificateDer::from_pem_slice(certificate.pem.as_bytes()).expect("a certificate")];
     let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.as_bytes()).expect("a key");
-    let tls = ServerConfig::builder_with_provider(Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .expect("a certificate");
+    let tls =
+        ServerConfig::builder_with_provider(Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("a certificate");
     let broker = broker_with_entra(Some(Arc::new(tls)));
     let queue = queue_at(broker.address(), QUEUE);
     let trusting = |authority: &Authority| {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use azure_leader_election::{ErrorKind, FencedSessionState, FencingToken};
 use testbroker::Broker;
-use testbroker::faults::What;
 use testbroker::Fault;
+use testbroker::faults::What;
 
 use super::common::{QUEUE, broker, queue_at};
 
@@ -14,7 +14,8 @@ const LOCK: Duration = Duration::from_secs(60);
 fn state(broker: &Broker, token: u64) -> FencedSessionState {
     let queue = queue_at(broker.address(), QUEUE);
     let token = FencingToken::new(token).expect("valid");
-    FencedSessionState::with_connection_string(queue, "cursor", token, broker.connection_string().into()).expect("valid")
+    FencedSessionState::with_connection_string(queue, "cursor", token, broker.connection_string().into())
+        .expect("valid")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,5 +64,8 @@ async fn what_is_no_fenced_state_is_left_as_it_is() {
     broker.world().set_state(QUEUE, "cursor", Some(b"{}".to_vec()));
     assert_eq!(state(&broker, 1).overwrite("one").await.expect_err("another's").kind(), ErrorKind::CorruptRecord);
     assert_eq!(broker.world().state(QUEUE, "cursor").as_deref(), Some(&b"{}"[..]));
-    assert_eq!(state(&broker, 1).overwrite(&"x".repeat(65_537)).await.expect_err("long").kind(), ErrorKind::InvalidSetting);
+    assert_eq!(
+        state(&broker, 1).overwrite(&"x".repeat(65_537)).await.expect_err("long").kind(),
+        ErrorKind::InvalidSetting
+    );
 }

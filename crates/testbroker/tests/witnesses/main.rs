@@ -17,7 +17,9 @@ use testservers::free_port;
 const STEPS: [&str; 8] = ["accept", "refusal", "state", "renew", "lock lost", "forced detach", "accept next", "all"];
 
 fn clients() -> PathBuf {
-    std::env::var("LEADER_SERVICE_BUS_CLIENTS").expect("LEADER_SERVICE_BUS_CLIENTS names the folder of the clients").into()
+    std::env::var("LEADER_SERVICE_BUS_CLIENTS")
+        .expect("LEADER_SERVICE_BUS_CLIENTS names the folder of the clients")
+        .into()
 }
 
 fn witness(mut client: Command, script: &str, more: &[&Path]) {
@@ -25,7 +27,13 @@ fn witness(mut client: Command, script: &str, more: &[&Path]) {
     let (world, port) = (Arc::clone(broker.world()), free_port());
     std::thread::spawn(move || control::serve(port, &world));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/witnesses").join(script);
-    let output = client.arg(script).arg(broker.connection_string()).arg(port.to_string()).args(more).output().expect("it starts");
+    let output = client
+        .arg(script)
+        .arg(broker.connection_string())
+        .arg(port.to_string())
+        .args(more)
+        .output()
+        .expect("it starts");
     let seen = String::from_utf8_lossy(&output.stdout).into_owned();
     println!("{seen}");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
