@@ -32,7 +32,7 @@ impl Fault {
 }
 
 /// What becomes of one request.
-pub(crate) fn next(faults: &mut Vec<Fault>, operation: &str) -> Option<What> {
+pub(crate) fn next(faults: &mut [Fault], operation: &str) -> Option<What> {
     let fault = faults.iter_mut().find(|fault| fault.on == operation && fault.times > 0)?;
     fault.times -= 1;
     Some(fault.what)

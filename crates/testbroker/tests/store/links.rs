@@ -33,7 +33,7 @@ async fn a_sighting_ends_with_its_link() {
     let lapsed = AcquireRequest::new(&b).with_lapsed(Some(&sighting));
     let seen = held(&candidate, lapsed).await;
     assert_ne!(seen.version, Some(sighting), "seen over another link it is another sighting");
-    assert_eq!(leader.renew(&a).await.expect_err("the candidate has the session").is_transient(), true);
+    assert!(leader.renew(&a).await.expect_err("the candidate has the session").is_transient());
 }
 
 /// The service tears a link off, and the leader's lease runs. Whoever comes next waits for a whole lease.
