@@ -25,20 +25,13 @@ param workspaceName string
 @description('Name of the Application Insights component.')
 param insightsName string
 
-@description('What the workers elect their leader on.')
-@allowed([
-  'blob'
-  'cosmos'
-])
-param store string
-
-@description('URL of the container that holds the lease blob or the leader document.')
+@description('URL of the store that the workers elect their leader on.')
 param storeUrl string
 
 @description('URL of the container that leaders write to.')
 param stateUrl string
 
-@description('Name of the election: the lease blob, or the id of the leader document. Letters, digits and hyphens.')
+@description('Name of the election: the lease blob, the key, the session, or the id of the leader document. Letters, digits and hyphens.')
 @minLength(1)
 @maxLength(63)
 param election string
@@ -91,10 +84,6 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
 
 // README.md says what each of them means to the worker.
 var settings = [
-  {
-    name: 'LEADER_STORE'
-    value: store
-  }
   {
     name: 'LEADER_STORE_URL'
     value: storeUrl

@@ -10,7 +10,6 @@ param identityName = readEnvironmentVariable('WORKER_IDENTITY_NAME')
 param containerAppsEnvironmentName = readEnvironmentVariable('AZURE_CONTAINER_APPS_ENVIRONMENT_NAME')
 param workspaceName = readEnvironmentVariable('WORKER_WORKSPACE_NAME')
 param insightsName = readEnvironmentVariable('WORKER_INSIGHTS_NAME')
-param store = readEnvironmentVariable('LEADER_STORE')
 param storeUrl = readEnvironmentVariable('LEADER_STORE_URL')
 param stateUrl = readEnvironmentVariable('LEADER_STATE_URL')
 

@@ -14,9 +14,8 @@ mod common;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use azure_leader_election::{
-    EtcdOptions, HolderId, LeaderHost, LeaderHostOptions, Store, StoreOptions, TaskError, Timing,
-};
+use azure_leader_election::etcd::EtcdOptions;
+use azure_leader_election::{HolderId, LeaderHost, LeaderHostOptions, Store, StoreOptions, TaskError, Timing};
 use clap::Parser;
 
 #[derive(Parser)]

@@ -1,6 +1,7 @@
 //! Azure Blob Storage: the lease that elects, and the writers that older leaders cannot use.
 
 pub(crate) mod address;
+pub(crate) mod check;
 mod date;
 mod document;
 mod emulator_key;

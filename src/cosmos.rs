@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod address;
+pub(crate) mod check;
 pub(crate) mod connection;
 mod documents;
 pub(crate) mod errors;

@@ -10,7 +10,7 @@
 
 - Run: [`LeaderHost`], [`LeaderHostOptions`], [`Timing`], [`shutdown_signal`]; what the task receives: [`Leadership`].
 - Ask from elsewhere in the process: [`LeaderHost::leadership`], [`LeadershipWatch`].
-- Elect on: any store by its URL, [`Store::from_url`]; or [`BlobDistributedMutex`], [`BlobDocumentMutex`], [`CosmosDistributedMutex`], [`FileMutex`], [`MemoryMutex`], or your own [`DistributedMutex`] or
+- Elect on: any store by its URL, [`Store::from_url`]; or [`BlobDistributedMutex`], [`BlobDocumentMutex`], [`CosmosDistributedMutex`], [`FileMutex`], [`MemoryMutex`], with the features `etcd`, `kube` and `redis` on those services, or your own [`DistributedMutex`] or
   [`document::DocumentStore`].
 - Write: [`FencedBlob`], [`FencedStateBlob`], [`FencedPartition`], [`Fenced`], [`FencingToken`].
 - Watch: [`Status`], [`LeaderEvents`], [`Unhealthy`], [`telemetry`].
@@ -20,6 +20,8 @@
 
 #[cfg(feature = "blob")]
 mod blob;
+#[doc(hidden)]
+pub mod check;
 #[cfg(feature = "cosmos")]
 mod cosmos;
 #[cfg(all(fuzzing, feature = "blob", feature = "cosmos"))]
@@ -37,6 +39,11 @@ mod store;
 #[cfg(any(feature = "blob", feature = "cosmos", feature = "service-bus"))]
 mod writer;
 
+/// The examples of a document, compiled.
+#[cfg(all(doctest, feature = "kube"))]
+#[doc = include_str!("../docs/kubernetes.md")]
+struct Kubernetes;
+
 // The core: one dependency line for a user.
 pub use leader_election::*;
 
@@ -51,6 +58,9 @@ pub use cosmos::{
 #[cfg(feature = "etcd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
 pub use leader_election_etcd::{self as etcd, EtcdDistributedMutex};
+#[cfg(feature = "kube")]
+#[cfg_attr(docsrs, doc(cfg(feature = "kube")))]
+pub use leader_election_kube::{self as kube, KubernetesLeaseMutex};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use leader_election_redis::{self as redis, RedisDistributedMutex};

@@ -7,6 +7,7 @@ mod cosmos;
 mod etcd;
 mod file;
 mod given;
+mod kube;
 mod options;
 mod quorum;
 mod redis;
@@ -31,6 +32,7 @@ pub use options::StoreOptions;
 /// | `blob-document+https://ACCOUNT.blob.core.windows.net/CONTAINER` | the same, for leases from 1 s: `BlobDocumentMutex` | likewise |
 /// | `https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER` | a container of Cosmos DB: `CosmosDistributedMutex` | `StoreOptions::credential` or `cosmos_key` |
 /// | `etcd://HOST:PORT;HOST:PORT/PREFIX` | a cluster of etcd, by its members: `EtcdDistributedMutex` (feature `etcd`) | `StoreOptions::etcd` |
+/// | `kube:NAMESPACE`, or `kube:` for the pod's own | Leases of a Kubernetes cluster: `KubernetesLeaseMutex` (feature `kube`) | the pod's service account, or `StoreOptions::kube` |
 /// | `http://127.0.0.1:10000/devstoreaccount1/CONTAINER` | the emulator Azurite on this machine | – (with `https://`, `StoreOptions::credential` if there is one) |
 /// | `emulator+http://HOST:PORT/devstoreaccount1/CONTAINER` | Azurite on another host, for tests | – |
 /// | `http://127.0.0.1:8081/DATABASE/CONTAINER` | the emulator of Cosmos DB on this machine | `StoreOptions::cosmos_key` |
@@ -44,7 +46,8 @@ pub use options::StoreOptions;
 /// `cosmos+http://…`. A container of Cosmos DB may also be written `/dbs/DATABASE/colls/CONTAINER`.
 ///
 /// It is a [`DistributedMutex`] with all that the store behind it offers; clones share that. `Debug` and `Display` show no
-/// signature and no key. No environment variable is read.
+/// signature and no key. No environment variable is read, but for the address
+/// that the kubelet tells each pod, by `kube:` in a pod.
 ///
 /// ```
 /// use azure_leader_election::{LeaderHost, Store, StoreOptions};
@@ -71,6 +74,12 @@ impl Store {
     /// The text is not quoted, as a secret may stand anywhere in it.
     pub fn from_url(url: &str, election: &str, options: StoreOptions) -> Result<Self> {
         url.parse::<StoreUrl>()?.open(election, options)
+    }
+
+    /// The same election behind something of a test's.
+    #[cfg(test)]
+    pub(crate) fn behind(self, wrap: impl FnOnce(Arc<dyn DistributedMutex>) -> Arc<dyn DistributedMutex>) -> Self {
+        Self { mutex: wrap(self.mutex), ..self }
     }
 
     /// Where the election is kept.

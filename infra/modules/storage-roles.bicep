@@ -1,25 +1,16 @@
-// What the workers may do with blobs: two roles of our own, each assigned for one container.
+// The two roles by which workers use blobs. Each account assigns them for its own containers: storage.bicep.
 //
 // No built-in role fits. Storage Blob Data Contributor may also delete, which takes a fence away together with its blob,
 // and may not touch tags; Storage Blob Data Owner may do anything.
 
-@description('Name of the storage account.')
-param accountName string
-
-@description('Name of the container with the lease blobs.')
-param leasesName string
-
-@description('Name of the container with the leaders\' blobs.')
-param stateName string
-
-@description('Principal of the workers\' identity.')
-param principalId string
+@description('Whether leases are blobs. Otherwise there is nothing to write them to, and no role for it.')
+param leases bool
 
 var blob = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs'
 var suffix = uniqueString(resourceGroup().id)
 
 // Creating, leasing, renewing, releasing and describing a blob are all `write`.
-resource leaseWriter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+resource leaseWriter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (leases) {
   name: guid(resourceGroup().id, 'leader-lease-writer')
   properties: {
     roleName: 'Leader lease writer ${suffix}'
@@ -68,38 +59,6 @@ resource stateWriter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   }
 }
 
-resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
-  name: accountName
-
-  resource blobs 'blobServices' existing = {
-    name: 'default'
-
-    resource leases 'containers' existing = {
-      name: leasesName
-    }
-
-    resource state 'containers' existing = {
-      name: stateName
-    }
-  }
-}
-
-resource writesLeases 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(account::blobs::leases.id, principalId, leaseWriter.name)
-  scope: account::blobs::leases
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', leaseWriter.name)
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-  }
-}
-
-resource writesState 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(account::blobs::state.id, principalId, stateWriter.name)
-  scope: account::blobs::state
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', stateWriter.name)
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-  }
-}
+// The names of the definitions, which are what an assignment needs.
+output leaseWriter string = leases ? leaseWriter.name : ''
+output stateWriter string = stateWriter.name

@@ -1,4 +1,4 @@
-// A storage account with a container for the lease blobs and one for what leaders write.
+// A storage account with a container for the lease blobs, one for what leaders write, or both.
 
 @description('Name of the account: lower-case letters and digits, unique in all of Azure.')
 @minLength(3)
@@ -13,6 +13,12 @@ param tags object
 
 @description('Principal of the workers\' identity.')
 param principalId string
+
+@description('Name of the role definition for the container `leases`; empty for an account without that container.')
+param leaseWriter string = ''
+
+@description('Name of the role definition for the container `state`; empty for an account without that container.')
+param stateWriter string = ''
 
 resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   name: name
@@ -49,7 +55,7 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-08-01' = {
 }
 
 // Of its own, as whoever may write here may also break the leases.
-resource leases 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-08-01' = {
+resource leases 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-08-01' = if (!empty(leaseWriter)) {
   parent: blobs
   name: 'leases'
   properties: {
@@ -57,7 +63,7 @@ resource leases 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-
   }
 }
 
-resource state 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-08-01' = {
+resource state 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-08-01' = if (!empty(stateWriter)) {
   parent: blobs
   name: 'state'
   properties: {
@@ -65,15 +71,26 @@ resource state 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-0
   }
 }
 
-module roles 'storage-roles.bicep' = {
-  name: 'storage-roles'
-  params: {
-    accountName: account.name
-    leasesName: leases.name
-    stateName: state.name
+resource writesLeases 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(leaseWriter)) {
+  name: guid(leases.id, principalId, leaseWriter)
+  scope: leases
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', leaseWriter)
     principalId: principalId
+    principalType: 'ServicePrincipal'
   }
 }
 
-output leasesUrl string = '${account.properties.primaryEndpoints.blob}${leases.name}'
-output stateUrl string = '${account.properties.primaryEndpoints.blob}${state.name}'
+resource writesState 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(stateWriter)) {
+  name: guid(state.id, principalId, stateWriter)
+  scope: state
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', stateWriter)
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+// Each is empty, or where nothing is, if the account has no such container.
+output leasesUrl string = '${account.properties.primaryEndpoints.blob}leases'
+output stateUrl string = '${account.properties.primaryEndpoints.blob}state'

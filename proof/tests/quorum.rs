@@ -37,16 +37,15 @@ fn worlds() -> Vec<Config> {
         let base = Config { name, kinds, ..Config::SMALL };
         worlds.push(base.clone());
         if !cfg!(debug_assertions) {
-            worlds.push(Config {
-                trouble: "two tries",
-                tries: [2, 1],
-                renewals: [0, 0],
-                unanswered: 0,
-                ..base.clone()
-            });
+            if soaks {
+                let trouble = "two tries";
+                worlds.push(Config { trouble, tries: [2, 1], renewals: [0, 0], unanswered: 0, ..base.clone() });
+            }
             worlds.push(Config { trouble: "late", late: 1, renewals: [0, 0], unanswered: 0, ..base.clone() });
             worlds.push(Config { trouble: "repeated", repeats: 1, renewals: [0, 0], unanswered: 0, ..base.clone() });
             worlds.push(Config { trouble: "forgets", forgets: 1, unanswered: 0, ..base.clone() });
+            let (trouble, paced) = ("forgets what it was taken back with", true);
+            worlds.push(Config { trouble, forgets: 1, renewals: [2, 0], unanswered: 0, paced, ..base.clone() });
             worlds.push(Config { trouble: "rolled back", rollbacks: 1, unanswered: 0, ..base });
         }
     }

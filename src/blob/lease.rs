@@ -160,6 +160,10 @@ impl BlobDistributedMutex {
         Self { opened, blob: Arc::default() }
     }
 
+    pub(super) fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
     fn blob(&self) -> Result<OnRequestThreads<LeaseBlob>> {
         let mut made = self.blob.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(blob) = &*made {

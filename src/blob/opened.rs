@@ -16,7 +16,7 @@ use leader_election_http::tls;
 #[derive(Clone)]
 pub(super) struct Opened {
     pub(super) address: Address,
-    access: Access,
+    pub(super) access: Access,
     options: BlobMutexOptions,
 }
 

@@ -18,7 +18,7 @@ use leader_election::{Error, Result, kit::redact::scrubbed};
 use leader_election_http::{Settings, client};
 
 /// What the SDK asks a token for.
-const SCOPE: &str = "https://storage.azure.com/.default";
+pub(super) const SCOPE: &str = "https://storage.azure.com/.default";
 
 /// By what right requests are sent.
 #[derive(Clone)]

@@ -50,7 +50,7 @@ impl Account {
     /// Asks the account.
     pub(super) async fn fetch(endpoint: &Url, address: &Address, access: &Access) -> Result<Self> {
         let date = to_rfc7231(&OffsetDateTime::now_utc());
-        let authorization = access.authorization(&date).await?;
+        let authorization = access.authorization("GET", "", "", &date).await?;
         // Plain only on loopback, which the address has checked.
         let client = client(endpoint.scheme() == "http").await?;
         let response = client
@@ -125,10 +125,13 @@ impl SignIn for Access {
 }
 
 impl Access {
-    async fn authorization(&self, date: &str) -> Result<String> {
+    /// For a request about a kind of resource, under the link of one: that of the account is empty. See
+    /// [Access control](https://learn.microsoft.com/rest/api/cosmos-db/access-control-on-cosmosdb-resources).
+    pub(super) async fn authorization(&self, method: &str, kind: &str, link: &str, date: &str) -> Result<String> {
         let plain = match self {
             Self::Key(key) => {
-                let signature = hmac_sha256(&format!("get\n\n\n{}\n\n", date.to_lowercase()), key)
+                let text = format!("{}\n{kind}\n{link}\n{}\n\n", method.to_lowercase(), date.to_lowercase());
+                let signature = hmac_sha256(&text, key)
                     .map_err(|_| Error::setting("the account key of Cosmos DB is not base64: give the key alone, neither a connection string nor a line break with it"))?;
                 format!("type=master&ver=1.0&sig={signature}")
             }

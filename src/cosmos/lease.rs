@@ -40,9 +40,9 @@ use leader_election_http::tls;
 /// With Entra ID the identity needs a data-plane role with reading, creating and replacing items, such as *Cosmos DB Built-in Data
 /// Contributor*, scoped to the container; and one with the action `readMetadata`, scoped to the account, as its regions are read.
 ///
-/// Its [operator](DistributedMutex::operator) lists the elections of the container, 5,000 at the most, by a query that reads every
+/// Its [operator](crate::DistributedMutex::operator) lists the elections of the container, 5,000 at the most, by a query that reads every
 /// partition: it takes the data action `executeQuery`, which that role holds, and request units by the container's size. Its
-/// [side records](DistributedMutex::side) are the documents `ELECTION.NAME` in the same container, and live for ever too; there is
+/// [side records](crate::DistributedMutex::side) are the documents `ELECTION.NAME` in the same container, and live for ever too; there is
 /// none where that would be longer than the 1,023 bytes that an id can have.
 ///
 /// Requests are sent from threads of the crate's own; no secret is in `Debug`, errors or traces.
@@ -155,6 +155,14 @@ impl CosmosDistributedMutex {
             ));
         }
         Self::open(self.way, &self.address.id, options)
+    }
+
+    /// Where it is and by what right, unless a client of the caller's knows.
+    pub(super) fn way(&self) -> Option<(&Address, &CosmosAddress, &Access)> {
+        match &self.way {
+            Way::Own(container, access) => Some((&self.address, container, access)),
+            Way::Callers(_) => None,
+        }
     }
 
     fn open(way: Way, election: &str, options: CosmosMutexOptions) -> Result<Self> {

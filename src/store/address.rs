@@ -11,10 +11,12 @@ use super::cosmos::Documents;
 use super::etcd::Cluster;
 use super::file::Directory;
 use super::given::Given;
+use super::kube::Namespace;
 use super::quorum::Members;
 use super::redis::Server;
 use super::service_bus::Sessions;
 use super::{Store, StoreOptions, advice};
+use crate::check::Probes;
 
 /// All stores. A new one is a line here, and a file beside this one.
 #[rustfmt::skip]
@@ -23,6 +25,7 @@ const STORES: &[Entry] = &[
     entry::<Container>(),
     entry::<Documents>(),
     entry::<Cluster>(),
+    entry::<Namespace>(),
     entry::<Server>(),
     entry::<Sessions>(),
     entry::<Members>(),
@@ -43,6 +46,12 @@ pub(super) trait Place: fmt::Display + Send + Sync {
 
     /// The election of this name; nothing is sent yet.
     fn open(&self, election: &str, options: StoreOptions) -> Result<Arc<dyn DistributedMutex>>;
+
+    /// What it adds to a [`check`](crate::check). Default: nothing; then what a check writes there is left to be removed by hand.
+    fn probes(&self, options: &StoreOptions) -> Result<Option<Box<dyn Probes>>> {
+        let _ = options;
+        Ok(None)
+    }
 }
 
 /// A place that a URL can name.
@@ -115,6 +124,10 @@ impl StoreUrl {
         self.0.needs_credential(options)
     }
 
+    pub(crate) fn probes(&self, options: &StoreOptions) -> Result<Option<Box<dyn Probes>>> {
+        self.0.probes(options)
+    }
+
     /// The same text for the same place, wherever a process of this machine runs: a directory is named by its whole path.
     #[must_use]
     pub fn identity(&self) -> String {
@@ -153,7 +166,14 @@ impl fmt::Debug for StoreUrl {
 }
 
 /// For a place whose store is not part of this program.
-#[cfg(not(all(feature = "blob", feature = "cosmos", feature = "etcd", feature = "redis", feature = "service-bus")))]
+#[cfg(not(all(
+    feature = "blob",
+    feature = "cosmos",
+    feature = "etcd",
+    feature = "kube",
+    feature = "redis",
+    feature = "service-bus"
+)))]
 pub(super) fn built_without(feature: &str, place: &impl Place) -> Error {
     Error::setting(format!(
         "this program was built without the store of {place}: build it with the feature `{feature}` of azure-leader-election"

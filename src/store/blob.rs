@@ -99,6 +99,26 @@ impl Container {
     }
 }
 
+/// A mutex of one of two types, which have the same constructors.
+#[cfg(feature = "blob")]
+macro_rules! opened {
+    ($container:ident, $election:expr, $options:expr, $mutex:ident) => {{
+        let (container, options) = ($container, $options);
+        match (container.server, options.credential) {
+            // Azurite checks tokens where it speaks HTTPS.
+            (Server::Emulator, Some(credential)) if container.url.starts_with("https:") && !container.is_signed() => {
+                $mutex::new(&container.url, $election, credential)
+            }
+            (Server::Emulator, _) => $mutex::for_emulator(&container.url, $election),
+            (Server::EmulatorElsewhere, _) => $mutex::for_emulator_elsewhere(&container.url, $election),
+            (Server::Azure, _) if container.is_signed() => $mutex::from_sas_url(&container.url, $election),
+            (Server::Azure, Some(credential)) => $mutex::new(&container.url, $election, credential),
+            (Server::Azure, None) => Err(container.takes_a_credential()),
+        }?
+        .with_options(settings(options.create))?
+    }};
+}
+
 impl Place for Container {
     fn needs_credential(&self, _: &StoreOptions) -> bool {
         self.server == Server::Azure && !self.is_signed()
@@ -108,27 +128,19 @@ impl Place for Container {
     fn open(&self, election: &str, options: StoreOptions) -> Result<Arc<dyn DistributedMutex>> {
         use crate::blob::{BlobDistributedMutex, BlobDocumentMutex};
 
-        // Two types with the same constructors.
-        macro_rules! opened {
-            ($mutex:ident) => {
-                match (self.server, options.credential) {
-                    // Azurite checks tokens where it speaks HTTPS.
-                    (Server::Emulator, Some(credential)) if self.url.starts_with("https:") && !self.is_signed() => {
-                        $mutex::new(&self.url, election, credential)
-                    }
-                    (Server::Emulator, _) => $mutex::for_emulator(&self.url, election),
-                    (Server::EmulatorElsewhere, _) => $mutex::for_emulator_elsewhere(&self.url, election),
-                    (Server::Azure, _) if self.is_signed() => $mutex::from_sas_url(&self.url, election),
-                    (Server::Azure, Some(credential)) => $mutex::new(&self.url, election, credential),
-                    (Server::Azure, None) => Err(self.takes_a_credential()),
-                }?
-                .with_options(settings(options.create))?
-            };
-        }
         Ok(match self.form {
-            Form::Lease => Arc::new(opened!(BlobDistributedMutex)),
-            Form::Document => Arc::new(opened!(BlobDocumentMutex)),
+            Form::Lease => Arc::new(opened!(self, election, options, BlobDistributedMutex)),
+            Form::Document => Arc::new(opened!(self, election, options, BlobDocumentMutex)),
         })
+    }
+
+    #[cfg(feature = "blob")]
+    fn probes(&self, options: &StoreOptions) -> Result<Option<Box<dyn crate::check::Probes>>> {
+        use crate::blob::{BlobDistributedMutex, check::BlobProbes};
+
+        // By its right the blobs of all steps are written to.
+        let any = opened!(self, "any", options.clone(), BlobDistributedMutex);
+        Ok(Some(Box::new(BlobProbes::new(&any)?)))
     }
 
     #[cfg(not(feature = "blob"))]

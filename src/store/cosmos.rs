@@ -8,6 +8,8 @@ use leader_election::{DistributedMutex, Error, Result};
 use super::StoreOptions;
 use super::address::{FromUrl, Place};
 use super::given::{Given, Http};
+#[cfg(feature = "cosmos")]
+use crate::cosmos::CosmosDistributedMutex;
 
 #[derive(PartialEq, Eq)]
 pub(super) struct Documents {
@@ -56,15 +58,10 @@ fn documents(url: &Http<'_>) -> Result<Documents> {
     }
 }
 
-impl Place for Documents {
-    #[cfg(feature = "cosmos")]
-    fn needs_credential(&self, options: &StoreOptions) -> bool {
-        options.cosmos_key.is_none()
-    }
-
-    #[cfg(feature = "cosmos")]
-    fn open(&self, election: &str, options: StoreOptions) -> Result<Arc<dyn DistributedMutex>> {
-        use crate::cosmos::{CosmosAddress, CosmosDistributedMutex, CosmosMutexOptions};
+#[cfg(feature = "cosmos")]
+impl Documents {
+    fn mutex(&self, election: &str, options: StoreOptions) -> Result<CosmosDistributedMutex> {
+        use crate::cosmos::{CosmosAddress, CosmosMutexOptions};
 
         let leaders = CosmosAddress::new(&self.endpoint, &self.database, &self.container)?;
         let mutex = match (options.cosmos_key, options.credential) {
@@ -80,7 +77,27 @@ impl Place for Documents {
                 )));
             }
         };
-        Ok(Arc::new(mutex))
+        Ok(mutex)
+    }
+}
+
+impl Place for Documents {
+    #[cfg(feature = "cosmos")]
+    fn needs_credential(&self, options: &StoreOptions) -> bool {
+        options.cosmos_key.is_none()
+    }
+
+    #[cfg(feature = "cosmos")]
+    fn open(&self, election: &str, options: StoreOptions) -> Result<Arc<dyn DistributedMutex>> {
+        Ok(Arc::new(self.mutex(election, options)?))
+    }
+
+    #[cfg(feature = "cosmos")]
+    fn probes(&self, options: &StoreOptions) -> Result<Option<Box<dyn crate::check::Probes>>> {
+        /// By whose right the others are written to.
+        const ANY: &str = "any";
+        let probes = crate::cosmos::check::CosmosProbes::new(&self.mutex(ANY, options.clone())?)?;
+        Ok(probes.map(|probes| Box::new(probes) as _))
     }
 
     #[cfg(not(feature = "cosmos"))]

@@ -40,6 +40,12 @@ impl Place for Cluster {
         Ok(Arc::new(EtcdDistributedMutex::new(&cluster, election)?))
     }
 
+    #[cfg(feature = "etcd")]
+    fn probes(&self, options: &StoreOptions) -> Result<Option<Box<dyn crate::check::Probes>>> {
+        let cluster = leader_election_etcd::EtcdCluster::new(self.address.clone(), options.etcd.clone())?;
+        Ok(Some(Box::new(crate::check::etcd::EtcdProbes(cluster))))
+    }
+
     #[cfg(not(feature = "etcd"))]
     fn open(&self, _: &str, _: StoreOptions) -> Result<Arc<dyn DistributedMutex>> {
         Err(super::address::built_without("etcd", self))

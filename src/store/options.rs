@@ -45,6 +45,11 @@ pub struct StoreOptions {
     #[cfg(feature = "etcd")]
     #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
     pub etcd: leader_election_etcd::EtcdOptions,
+    /// The Kubernetes cluster and how to sign in to it, where this is no pod of it. Other stores ignore it. Default: the pod's own, by its
+    /// service account.
+    #[cfg(feature = "kube")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "kube")))]
+    pub kube: Option<leader_election_kube::KubernetesCluster>,
     /// The password of a Redis server, or an access key of Azure Managed Redis, for the user in the URL if there is one; it comes before the
     /// [credential](Self::credential). Other stores ignore it. Default: none.
     #[cfg(feature = "redis")]
@@ -69,6 +74,8 @@ impl fmt::Debug for StoreOptions {
         shown.field("cosmos_key", &self.cosmos_key.is_some());
         #[cfg(feature = "etcd")]
         shown.field("etcd", &self.etcd);
+        #[cfg(feature = "kube")]
+        shown.field("kube", &self.kube);
         #[cfg(feature = "redis")]
         shown.field("redis_password", &self.redis_password.is_some());
         #[cfg(feature = "service-bus")]

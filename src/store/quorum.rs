@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use leader_election::{DistributedMutex, Error, QuorumMutex, Result};
 
 use super::address::{FromUrl, Place};
 use super::given::Given;
 use super::{StoreOptions, StoreUrl};
+use crate::check::Probes;
 
 /// In the order in which they were given.
 pub(super) struct Members(Vec<StoreUrl>);
@@ -74,6 +76,26 @@ impl Place for Members {
             members.push((member.to_string(), Arc::new(member.open(election, options.clone())?)));
         }
         Ok(Arc::new(QuorumMutex::with_names(members)?))
+    }
+
+    fn probes(&self, options: &StoreOptions) -> Result<Option<Box<dyn Probes>>> {
+        let members: Option<Vec<_>> = self.0.iter().map(|member| member.probes(options)).collect::<Result<_>>()?;
+        Ok(members.map(|members| Box::new(OfMembers(members)) as _))
+    }
+}
+
+/// That nothing is left on any member. What each of them does beside is shown by a check of its own.
+struct OfMembers(Vec<Box<dyn Probes>>);
+
+#[async_trait]
+impl Probes for OfMembers {
+    async fn remove(&self, election: &str) -> Result<()> {
+        let mut outcome = Ok(());
+        for member in &self.0 {
+            let removed = member.remove(election).await;
+            outcome = outcome.and(removed);
+        }
+        outcome
     }
 }
 

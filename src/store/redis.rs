@@ -57,6 +57,24 @@ impl Server {
         let host = authority.split([':', '/']).next().unwrap_or_default();
         AZURE.iter().any(|suffix| host.ends_with(suffix))
     }
+
+    #[cfg(feature = "redis")]
+    fn signed_in(&self, options: StoreOptions) -> Result<leader_election_redis::RedisServer> {
+        use leader_election::Error;
+
+        let server = self.server.clone();
+        Ok(match (options.redis_password, options.credential) {
+            // Secret stores like to end it with a line of its own.
+            (Some(password), _) => server.with_password(password.secret().trim_end_matches(['\r', '\n'])),
+            (None, _) if !self.takes_tokens() => server,
+            (None, Some(credential)) => server.with_secret(credential.for_redis()),
+            (None, None) => {
+                return Err(Error::setting(format!(
+                    "{self} takes a credential or an access key: set `StoreOptions::credential` or `StoreOptions::redis_password`"
+                )));
+            }
+        })
+    }
 }
 
 impl Place for Server {
@@ -67,22 +85,14 @@ impl Place for Server {
 
     #[cfg(feature = "redis")]
     fn open(&self, election: &str, options: StoreOptions) -> Result<Arc<dyn DistributedMutex>> {
-        use leader_election::Error;
-        use leader_election_redis::RedisDistributedMutex;
+        let server = self.signed_in(options)?;
+        Ok(Arc::new(leader_election_redis::RedisDistributedMutex::new(server, election)?))
+    }
 
-        let server = self.server.clone();
-        let server = match (options.redis_password, options.credential) {
-            // Secret stores like to end it with a line of its own.
-            (Some(password), _) => server.with_password(password.secret().trim_end_matches(['\r', '\n'])),
-            (None, _) if !self.takes_tokens() => server,
-            (None, Some(credential)) => server.with_secret(credential.for_redis()),
-            (None, None) => {
-                return Err(Error::setting(format!(
-                    "{self} takes a credential or an access key: set `StoreOptions::credential` or `StoreOptions::redis_password`"
-                )));
-            }
-        };
-        Ok(Arc::new(RedisDistributedMutex::new(server, election)?))
+    #[cfg(feature = "redis")]
+    fn probes(&self, options: &StoreOptions) -> Result<Option<Box<dyn crate::check::Probes>>> {
+        let server = self.signed_in(options.clone())?;
+        Ok(Some(Box::new(crate::check::redis::RedisProbes::new(server)?)))
     }
 
     #[cfg(not(feature = "redis"))]

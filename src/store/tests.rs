@@ -84,6 +84,16 @@ fn emulators_are_told_by_account_or_port_and_else_by_the_scheme() {
 }
 
 #[test]
+fn a_namespace_stands_alone_and_may_be_the_pods_own() {
+    for url in ["kube:prod", "kube:", "KUBE:team-7"] {
+        assert_eq!(shown(url), url.to_ascii_lowercase());
+    }
+    for url in ["kube://prod", "kube:prod/billing", "kube:Prod", "kube:https://10.0.0.1:443"] {
+        assert!(refusal(url).contains("kube:NAMESPACE"), "{url}");
+    }
+}
+
+#[test]
 fn anything_else_is_refused_in_a_sentence_that_names_what_would_do() {
     for url in ["", "leases", "/var/lib/leases", "gopher://127.0.0.1/0", "ftp://a/b", "s3+https://a/b", "acct:443/a"] {
         let refusal = refusal(url);
@@ -135,6 +145,33 @@ fn a_document_in_a_blob_is_asked_for_by_the_scheme() {
         let is_told = shown(url).starts_with("blob-document+");
         assert!(is_told, "it is another place than the lease's");
     }
+}
+
+#[cfg(feature = "etcd")]
+#[test]
+fn a_cluster_of_etcd_is_named_by_its_members_and_opens() {
+    assert_eq!(shown("ETCD://Etcd-0:2379;etcd-1/billing/"), "etcd://etcd-0:2379;etcd-1:2379/billing");
+    for url in ["etcd:", "etcd://", "etcd://root:SECRET@etcd", "etcd://etcd,SECRET", "etcd://etcd?SECRET"] {
+        assert!(refusal(url).contains("etcd://HOST:PORT") && !refusal(url).contains("SECRET"), "{url}");
+    }
+    let etcd = leader_election_etcd::EtcdOptions {
+        user: Some("worker".to_owned()),
+        password: Some("SECRET".to_owned()),
+        ..Default::default()
+    };
+    let options = StoreOptions { etcd, ..StoreOptions::default() };
+    assert!(!format!("{options:?}").contains("SECRET"));
+    let store = Store::from_url("etcd://127.0.0.1:2379", "nightly", options).expect("valid");
+    assert!(store.election() == "nightly" && store.operator().is_some());
+    assert!(!format!("{store} {store:?}").contains("SECRET"));
+}
+
+#[cfg(not(feature = "etcd"))]
+#[test]
+fn etcd_that_was_left_out_is_named_with_its_feature() {
+    let refused = Store::from_url("etcd://root:SECRET@etcd:2379", "nightly", StoreOptions::default());
+    let refused = refused.expect_err("left out").to_string();
+    assert!(refused.contains("feature `etcd`") && !refused.contains("SECRET"), "{refused}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ impl Net {
     /// The member that builds it: the one that builds in no time, if it has it.
     pub fn package(&self) -> &'static str {
         match self.target.as_str() {
-            "election" | "model" | "simulation" => "proof",
+            "election" | "model" | "quorum" | "simulation" => "proof",
             test if has_test(CORE, test) => "leader-election",
             _ => env!("CARGO_PKG_NAME"),
         }

@@ -12,17 +12,20 @@ use std::path::{Path, PathBuf};
 /// Shown by GitHub, crates.io and docs.rs, where neither files nor the crate's items can be linked to.
 const README: &str = "README.md";
 
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 15] = [
     README,
     "RELIABILITY.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/azure-claims.md",
     "docs/decisions.md",
+    "docs/kubernetes.md",
     "docs/leader.md",
     "crates/leader-election/docs/telemetry.md",
     "infra/README.md",
     "fuzz/README.md",
+    "samples/aks-worker/README.md",
     "samples/container-apps-worker/README.md",
     "tests/faults/README.md",
 ];

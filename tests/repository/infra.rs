@@ -55,34 +55,7 @@ fn the_deployment_keeps_what_elections_rely_on() {
 
 #[test]
 fn each_safety_property_that_is_taken_away_is_missed() {
-    for (path, from, to) in [
-        ("modules/storage.bicep", "allowSharedKeyAccess: false", "allowSharedKeyAccess: true"),
-        ("modules/storage.bicep", "    allowSharedKeyAccess: false\n", ""),
-        ("modules/storage.bicep", "TLS1_2", "TLS1_0"),
-        ("modules/storage.bicep", "isHnsEnabled: false", "isHnsEnabled: true"),
-        ("modules/storage.bicep", "name: 'state'", "name: 'leases'"),
-        ("modules/cosmos.bicep", "disableLocalAuth: true", "disableLocalAuth: false"),
-        ("modules/cosmos.bicep", "enableMultipleWriteLocations: false", "enableMultipleWriteLocations: true"),
-        (
-            "modules/cosmos.bicep",
-            "    locations: [\n",
-            "    locations: [\n      {\n        failoverPriority: 1\n      }\n",
-        ),
-        ("modules/cosmos.bicep", "'/partition'", "'/id'"),
-        ("modules/cosmos.bicep", "indexingMode: 'none'", "indexingMode: 'consistent'"),
-        ("modules/cosmos.bicep", "      id: 'leases'\n", "      id: 'leases'\n      defaultTtl: 60\n"),
-        ("modules/storage-roles.bicep", "scope: account::blobs::leases", "scope: account"),
-        ("modules/storage-roles.bicep", "'${blob}/write'", "'${blob}/delete'"),
-        ("modules/storage-roles.bicep", "'${blob}/write'", "'${blob}/*'"),
-        ("modules/cosmos-roles.bicep", "container: leasesName", "container: ''"),
-        ("modules/cosmos-roles.bicep", "'${items}/replace'", "'${items}/delete'"),
-        ("worker.bicep", "@minValue(2)", "@minValue(1)"),
-        ("worker.bicep", "minReplicas: replicas", "minReplicas: 1"),
-        ("worker.bicep", "terminationGracePeriodSeconds: 120", "terminationGracePeriodSeconds: 78"),
-        ("worker.bicep", "      terminationGracePeriodSeconds: 120\n", ""),
-        ("worker.bicep", "'Single'", "'Multiple'"),
-        ("worker.bicep", "path: '/readyz'", "path: '/'"),
-    ] {
+    for &(path, from, to) in safety::TAKEN_AWAY {
         let mut files = files();
         let file = files.iter_mut().find(|file| file.path == path).unwrap();
         let changed = file.text.replacen(from, to, 1);
@@ -159,5 +132,20 @@ fn the_readme_tells_each_setting_of_the_worker() {
     assert!(settings.len() > 5, "{settings:?}");
     for setting in settings {
         assert!(readme.contains(&format!("| `{setting}` |")), "{setting}");
+    }
+}
+
+#[test]
+fn the_readme_tells_of_each_store_what_it_costs_and_its_url() {
+    let readme = read("README.md");
+    let main = file("main.bicep");
+    let declaration = main.parameter("store");
+    let stores: Vec<&str> =
+        declaration.lines().filter_map(|line| line.strip_prefix("  '")?.strip_suffix('\'')).collect();
+    assert!(stores.len() > 2, "{stores:?}");
+    for store in stores {
+        let rows = readme.lines().filter(|line| line.starts_with(&format!("| `{store}` |"))).count();
+        assert_eq!(rows, 2, "{store}");
+        assert!(store == "blob" || main.text.contains(&format!("store == '{store}'")), "{store} deploys nothing");
     }
 }

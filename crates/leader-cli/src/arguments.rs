@@ -52,7 +52,7 @@ fn command() -> clap::Command {
     let empty = VARIABLES.iter().filter(|(_, name)| std::env::var_os(name).is_some_and(|value| value.is_empty()));
     let empty: Vec<_> = empty.map(|(option, _)| *option).collect();
     let mut command = Arguments::command();
-    for action in ["run", "list", "status", "watch", "break"] {
+    for action in ["run", "list", "status", "watch", "break", "check"] {
         command = command.mut_subcommand(action, |action| {
             action.mut_args(|argument| match empty.contains(&argument.get_id().as_str()) {
                 true => argument.env(None::<&'static str>),
@@ -110,6 +110,9 @@ pub enum Action {
     /// Take the lead away from whoever has it, by force
     #[command(after_help = BREAK_HELP)]
     Break(Break),
+    /// Check that a store does as the documentation says, and that rights, clock and latency fit
+    #[command(after_help = CHECK_HELP)]
+    Check(Check),
     /// See it work: three workers on this machine, a leader that is killed, and one that hands over
     Demo,
     /// The process between a leader and its command
@@ -135,12 +138,12 @@ pub enum Action {
 #[derive(Args)]
 pub struct Where {
     /// Where the election is kept: file:/dir, https://ACCOUNT.blob.core.windows.net/CONTAINER,
-    /// https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, rediss://HOST:10000,
-    /// sb://NAMESPACE.servicebus.windows.net/QUEUE, or an emulator's URL (see `leader --help`)
+    /// https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, rediss://HOST:10000, etcd://HOST:PORT;HOST:PORT, kube:NAMESPACE,
+    /// sb://NAMESPACE.servicebus.windows.net/QUEUE, quorum:URL,URL,URL, or an emulator's URL (see `leader --help`)
     #[arg(long, value_name = "URL", env = "LEADER_STORE_URL", hide_env_values = true)]
     // Parsed later on: a refusal by the parser of arguments would show the text, in which a signature may stand.
     pub store: String,
-    /// How to sign in to Azure. COSMOS_KEY in the environment signs in to Cosmos DB by key, REDIS_PASSWORD to Redis, SERVICEBUS_CONNECTION_STRING to Service Bus, a URL with `?...sig=` by signature
+    /// How to sign in to Azure. COSMOS_KEY in the environment signs in to Cosmos DB by key, REDIS_PASSWORD to Redis, ETCD_USER and ETCD_PASSWORD to etcd, SERVICEBUS_CONNECTION_STRING to Service Bus, a URL with `?...sig=` by signature
     #[arg(long, value_enum, default_value_t = Credential::DeveloperTools, env = "LEADER_CREDENTIAL", hide_env_values = true)]
     pub credential: Credential,
 }
@@ -255,6 +258,21 @@ pub struct Break {
     pub timeout: Duration,
 }
 
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub place: Where,
+    /// The lease that your workers will have: rights and latency are judged by it
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = time)]
+    pub lease: Duration,
+    /// Do not ask before something is written
+    #[arg(long)]
+    pub yes: bool,
+    /// Show the names of account, host and directory; without it, what is printed can go into a public issue
+    #[arg(long)]
+    pub show_names: bool,
+}
+
 /// A time such as `90s` or `2h`; no longer than clocks can count.
 fn time(text: &str) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -272,6 +290,8 @@ Stores:
                                       a container of blobs
   https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER
                                       a container of Cosmos DB
+  kube:NAMESPACE                      Leases of Kubernetes: in a pod, or where KUBE_URL names a server
+  etcd://HOST:PORT;HOST:PORT[/PREFIX] a cluster of etcd, by its members, in quotes
   http://127.0.0.1:10000/devstoreaccount1/CONTAINER
                                       the emulator Azurite
   http://127.0.0.1:8081/DATABASE/CONTAINER
@@ -329,3 +349,14 @@ const BREAK_HELP: &str = "\
 The leader learns of it with its next renewal, which is refused, and then ends its work. The lease is not renewed any more, and \
 another worker leads when it has run out: on a blob the service counts that time, or the --period; on a file or in Cosmos DB each \
 waiting worker does. This command ends at once, and says how long that takes.";
+
+const CHECK_HELP: &str = "\
+It writes to elections of new names alone, leader-check-..., and removes them at the end, after Ctrl-C too. To remove blobs or \
+documents takes the right to delete, which no election needs: without it, the names that are left are told. Nothing is asked of, or \
+written to, any election of yours, but that all names are listed.
+
+Each line has the number of a claim in docs/azure-claims.md, which has its source. The last lines are a table in Markdown: paste it \
+into an issue when something differs.
+
+Exit codes: 0 all is as documented; 1 something differs, and is named, or it was not confirmed; 69 a step got no answer; 77 a right is \
+missing; 78 a setting of the store, or the latency, does not go with an election; others as in `leader --help`.";

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod break_lead;
+mod check;
 #[cfg(unix)]
 mod clock;
 #[cfg(unix)]
@@ -63,6 +64,7 @@ fn perform(action: Action, json: bool, verbose: bool) -> Result<u8, Failure> {
             Action::Status(arguments) => status::status(arguments, json).await,
             Action::Watch(arguments) => watch::watch(arguments, json).await,
             Action::Break(arguments) => break_lead::break_lead(arguments, json).await,
+            Action::Check(arguments) => check::check(arguments, json).await,
             #[cfg(unix)]
             Action::Run(arguments) => run::run(arguments, json, verbose).await,
             #[cfg(unix)]
@@ -72,7 +74,7 @@ fn perform(action: Action, json: bool, verbose: bool) -> Result<u8, Failure> {
             #[allow(unreachable_patterns)]
             _ => Err(Failure::new(
                 exit::CONFIG,
-                "`leader run` and `leader demo` need a Unix, as they end processes by signals; list, status, watch and break work \
+                "`leader run` and `leader demo` need a Unix, as they end processes by signals; list, status, watch, break and check \
                  everywhere",
             )),
         }

@@ -1,4 +1,4 @@
-//! Signing in to Azure and to etcd.
+//! Signing in to Azure, to etcd and to Kubernetes.
 
 use std::sync::Arc;
 
@@ -7,7 +7,9 @@ use azure_identity::{
     DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
     WorkloadIdentityCredential,
 };
-use azure_leader_election::{SharedCredential, etcd::EtcdOptions};
+use azure_leader_election::SharedCredential;
+use azure_leader_election::etcd::EtcdOptions;
+use azure_leader_election::kube::{KubernetesAccess, KubernetesCluster, KubernetesToken};
 
 use crate::arguments::Credential;
 use crate::environment::environment;
@@ -39,6 +41,16 @@ pub fn etcd_sign_in() -> Result<EtcdOptions, Failure> {
         key: file_in("ETCD_KEY")?,
         authority: file_in("ETCD_CA")?,
     })
+}
+
+/// The cluster that the environment names; `None` for that of this pod.
+pub fn kube_sign_in() -> Result<Option<KubernetesCluster>, Failure> {
+    let Some(url) = environment("KUBE_URL") else { return Ok(None) };
+    let access = KubernetesAccess {
+        authorities: file_in("KUBE_CA")?,
+        token: environment("KUBE_TOKEN").map(KubernetesToken::text),
+    };
+    Ok(Some(KubernetesCluster::new(&url, access)?))
 }
 
 /// The file that this variable names.

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use azure_leader_election::{DistributedMutex, Error, ErrorKind, Observation, Store, StoreOptions, StoreUrl};
+use azure_leader_election::check::Check;
+use azure_leader_election::{DistributedMutex, Error, ErrorKind, Observation, Store, StoreOptions, StoreUrl, Timing};
 
 use crate::arguments::{Where, Which};
 use crate::environment::environment;
 use crate::exit::{Failure, USAGE};
 use crate::output::words;
-use crate::sign_in::{etcd_sign_in, sign_in};
+use crate::sign_in::{etcd_sign_in, kube_sign_in, sign_in};
 
 /// What the store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,9 @@ impl Place {
         if url.to_string().contains("etcd://") {
             options.etcd = etcd_sign_in()?;
         }
+        if url.to_string().starts_with("kube:") {
+            options.kube = kube_sign_in()?;
+        }
         if url.needs_credential(&options) {
             options.credential = Some(sign_in(place.credential)?);
         }
@@ -52,6 +56,15 @@ impl Place {
     pub fn election(&self, name: &str) -> Result<Opened, Failure> {
         let store = self.url.open(name, self.options.clone())?;
         Ok(Opened { store, election: name.to_owned() })
+    }
+
+    /// A check of this place, for workers of this timing; nothing is sent yet.
+    pub fn check(&self, timing: Timing) -> Result<Check, Failure> {
+        Ok(Check::new(&self.url, self.options.clone(), timing)?)
+    }
+
+    pub fn url(&self) -> &StoreUrl {
+        &self.url
     }
 
     /// The names of all elections, in order.

@@ -7,6 +7,8 @@
 mod azure;
 #[path = "leader/breaking.rs"]
 mod breaking;
+#[path = "leader/checking.rs"]
+mod checking;
 #[path = "leader/command.rs"]
 mod command;
 #[path = "leader/demo.rs"]

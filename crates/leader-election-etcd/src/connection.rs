@@ -1,6 +1,7 @@
 //! Requests to a cluster: to which member, with which token, and to how many at once.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::wire::SignedIn;
 /// The client of one cluster, and what it knows of its members.
 pub(crate) struct Connection {
     address: EtcdAddress,
-    user: Option<User>,
+    user: Option<Arc<User>>,
     has_certificates: bool,
     shows_certificate: bool,
     client: reqwest::Client,
@@ -80,7 +81,14 @@ impl Connection {
         let shows_certificate = trust.identity.is_some();
         let settings = Settings { plain, timeout: Some(LIMIT), trust, ..Settings::default() };
         let client = client(&settings)?;
-        Ok(Self { address, user, has_certificates, shows_certificate, client, preferred: AtomicUsize::new(0) })
+        Ok(Self {
+            address,
+            user: user.map(Arc::new),
+            has_certificates,
+            shows_certificate,
+            client,
+            preferred: AtomicUsize::new(0),
+        })
     }
 
     pub(crate) fn address(&self) -> &EtcdAddress {
@@ -146,7 +154,7 @@ impl Connection {
     }
 
     async fn ask_signed_in(&self, member: usize, call: &Call) -> std::result::Result<Vec<u8>, Failure> {
-        let token = self.token(member, &call.doing).await?;
+        let token = self.token(member).await?;
         let answer = self.send(member, call, token.as_ref()).await?;
         if answer.is_success() {
             return Ok(answer.body);
@@ -157,7 +165,7 @@ impl Connection {
         };
         // It was refused before anything was done. Once: a token that is refused at once will be so again.
         user.forget(&token);
-        let token = self.token(member, &call.doing).await?;
+        let token = self.token(member).await?;
         let answer = self.send(member, call, token.as_ref()).await?;
         match answer.is_success() {
             true => Ok(answer.body),
@@ -166,27 +174,17 @@ impl Connection {
     }
 
     /// What a request to this member shows; `None` where there is no user.
-    pub(crate) async fn token(&self, member: usize, doing: &str) -> std::result::Result<Option<Token>, Failure> {
+    pub(crate) async fn token(&self, member: usize) -> std::result::Result<Option<Token>, Failure> {
         let Some(user) = &self.user else { return Ok(None) };
         if let Some(token) = user.token() {
             return Ok(Some(token));
         }
-        let request = self.post(member, "auth/authenticate", &user.request());
-        let answer = self.answer(request, member, MOST_OF_SIGN_IN).await?;
-        let token = if answer.is_success() {
-            let signed_in: SignedIn = serde_json::from_slice(&answer.body)
-                .map_err(|_| Failure::of_member(errors::unreadable(&self.name(member), doing)))?;
-            Token(Some(signed_in.token.into()))
-        } else {
-            let refusal = Refusal::read(&answer);
-            if !refusal.is_authentication_off() {
-                return Err(errors::explain(&refusal, answer.status, &self.name(member), doing));
-            }
-            // As etcd's own clients do.
-            Token(None)
+        let begin = || {
+            let request = self.post(member, "auth/authenticate", &user.request());
+            let name = self.name(member);
+            async move { sign_in(request, &name).await }
         };
-        user.remember(&token);
-        Ok(Some(token))
+        user.signed_in(member, begin).await.map(Some)
     }
 
     pub(crate) fn forget(&self, token: Option<&Token>) {
@@ -241,6 +239,24 @@ impl Connection {
     /// For errors: "etcd at etcd-0:2379".
     pub(crate) fn name(&self, member: usize) -> String {
         format!("etcd at {}", self.address.members().get(member).map(Member::authority).unwrap_or_default())
+    }
+}
+
+/// Shows user and password.
+async fn sign_in(request: RequestBuilder, member: &str) -> std::result::Result<Token, Failure> {
+    const DOING: &str = "signing in";
+    let answer = answer(request, MOST_OF_SIGN_IN, member).await.map_err(Failure::of_member)?;
+    if answer.is_success() {
+        let signed_in: SignedIn =
+            serde_json::from_slice(&answer.body).map_err(|_| Failure::of_member(errors::unreadable(member, DOING)))?;
+        return Ok(Token(Some(signed_in.token.into())));
+    }
+    let refusal = Refusal::read(&answer);
+    // As etcd's own clients do.
+    if refusal.is_authentication_off() {
+        Ok(Token(None))
+    } else {
+        Err(errors::explain(&refusal, answer.status, member, DOING))
     }
 }
 

@@ -8,7 +8,7 @@ use leader_election_http::{Answer, status};
 use serde::Deserialize;
 
 /// Why a member did not do what it was asked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Failure {
     pub(crate) error: Error,
     /// Whether it says something of this member alone, so that another one may answer.

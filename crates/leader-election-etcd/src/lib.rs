@@ -6,6 +6,8 @@
 //! protocol buffers, is built with it.
 
 mod address;
+#[doc(hidden)]
+pub mod check;
 mod cluster;
 mod connection;
 mod errors;

@@ -29,8 +29,10 @@ use crate::record::{LeaderRecord, check_election};
 ///   lease 17,280 a day for each leader. An etcd whose space runs out (alarm `NOSPACE`) refuses all writes, and nobody leads until somebody has compacted and
 ///   defragmented it; the error says so.
 /// - With authentication on: a role with `readwrite` on the prefix of the keys (`etcdctl role grant-permission leases readwrite elections/ --prefix`).
-///   Whoever may write there can take or break a lease. To check a password costs etcd a tenth of a second of computing by default (`--bcrypt-cost`), at the
-///   start and where a member has forgotten the token; an attempt has a fifth of the lease. So take one of 3 s or more.
+///   Whoever may write there can take or break a lease. To check a password costs etcd a tenth of a second of computing by default
+///   (`--bcrypt-cost`), at the start and where a restarted member has forgotten the token. Signing in goes on when an attempt is given up, and the next one
+///   finds the token. etcd 3.4.23 answers nobody else meanwhile: after sixteen that signed in at once, others had waited more than half a second. So give all
+///   elections of a process one [`EtcdCluster`], which signs in once.
 /// - With `--client-cert-auth`: a server certificate that is good for clients too (`clientAuth`), as the gateway shows it to its own server. With authentication on as
 ///   well: a client certificate without a common name, and a user.
 ///

@@ -103,7 +103,7 @@ impl Watch {
     }
 
     async fn begin(&self, member: usize) -> Option<Lines> {
-        let token = self.connection.token(member, "watching").await.ok()?;
+        let token = self.connection.token(member).await.ok()?;
         // What came in the revision that was seen was seen.
         let from = Some(self.seen.load(Ordering::Relaxed)).filter(|seen| *seen > 0).map(|seen| seen.saturating_add(1));
         let request = self.connection.post(member, "watch", &wire::watch(self.key.as_bytes(), from));

@@ -125,7 +125,7 @@ impl Connection {
 
     /// Whether the next request may go by it. `secret` is the one that a new connection would have.
     pub(crate) fn is_good(&self, secret: Option<&Secret>) -> bool {
-        // One that has ended was closed by the server, or what came was not asked for.
+        // It ends when the server has closed the connection.
         !self.driver.is_finished() && self.used.elapsed() < IDLE && !self.is_outdated(secret)
     }
 

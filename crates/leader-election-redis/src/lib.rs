@@ -21,6 +21,8 @@
 //! [`RedisDistributedMutex`] says what Redis cannot promise, and [`FencedKeys`] what is to be done about it.
 
 mod address;
+#[doc(hidden)]
+pub mod check;
 mod connection;
 mod errors;
 mod line;

@@ -61,20 +61,18 @@ impl Watch {
     }
 
     async fn wait(&self) {
-        let (kept, failures) = {
-            let mut state = self.state();
-            (state.subscription.take(), state.failures)
-        };
+        let kept = self.state().subscription.take();
         let mut subscription = match kept {
             Some(subscription) => subscription,
             None => loop {
-                let failures = if failures == 0 { self.state().failures } else { failures };
-                sleep(pause(failures)).await;
+                let pause = pause(self.state().failures);
+                sleep(pause).await;
                 if let Some(subscription) = self.subscribe().await {
                     break subscription;
                 }
-                // It was not there to be missed from: nobody is woken for it.
-                self.state().failures += 1;
+                // There was none to be missed by: nobody is woken for it.
+                let mut state = self.state();
+                state.failures = state.failures.saturating_add(1);
             },
         };
         if subscription.message().await {

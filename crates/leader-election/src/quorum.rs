@@ -1,4 +1,83 @@
-//! One election at a majority of stores.
+//! One election at a majority of stores: what is known as Redlock, for any stores, and with a fencing token that rises.
+//!
+//! A [`QuorumMutex`] over three blobs in three regions, or three Redis servers without replicas, elects as long as two of them answer. Each
+//! member is a [`DistributedMutex`] of its own and knows of no other one. Whoever has a majority of them leads, as two majorities share
+//! a member and that grants one claim at a time.
+//!
+//! ```
+//! use leader_election::{DistributedMutex, LeaderHost, MemoryMutex, QuorumMutex};
+//! use std::sync::Arc;
+//!
+//! // In production: one store in each of three regions, of one kind or of several.
+//! let region = |_| Arc::new(MemoryMutex::named("nightly")) as Arc<dyn DistributedMutex>;
+//! let host = LeaderHost::new(QuorumMutex::new((0..3).map(region))?);
+//! # Ok::<(), leader_election::Error>(())
+//! ```
+//!
+//! # How it elects
+//!
+//! 1. **Look** at all members. A candidate that sees no majority to be had asks nobody, so a standby keeps no member from a leader.
+//! 2. **Ask** all that are free for their lease, above the highest token that any has told: the
+//!    [floor](crate::AcquireRequest::floor). So they grant one and the same token.
+//! 3. **Raise**, if they have not: those below the highest token that was granted are asked again, above its predecessor. Elected is whom
+//!    a majority has granted *one* token. Anything less is given back.
+//!
+//! A renewal goes to all members; the leader stands on those that renew. With a majority it takes back those that it has not, so that it does not stay on
+//! two of three. Every call is decided by the first majority that answers. No member can hold up the rest: one that left its last request without
+//! an answer is not waited for at all once a majority has answered.
+//!
+//! It reads no clock to decide: the host counts a grant from before the first request, as of any store, and each member counts its own lease.
+//!
+//! # Why the token rises
+//!
+//! Let A be granted `T` and B later `U`. A majority held `T` for A, a majority granted `U` to B, and they share a member. That member
+//! granted to B after it granted to A, or A would not have been elected; its own tokens rise, so `U > T`. It takes that `U` is one token on
+//! a whole majority: no function of tokens that differ rises (the decisions in the repository have the proof).
+//!
+//! # Objections to Redlock, and what is done about each
+//!
+//! Martin Kleppmann's ["How to do distributed locking"](https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html) has them.
+//!
+//! | Objection | Here |
+//! |---|---|
+//! | A process is paused after it has checked its lock, and writes after somebody else got it | No lock prevents that. The host ends the term before the lease is over, and sees a jump of the clock; what is left is for the [fence](crate::FencingToken) |
+//! | There is no fencing token: the lock's value is random, a counter on one node is lost with it, and counters on several diverge | One token on a majority, that rises: above |
+//! | It believes the clocks of the nodes, and one that steps gives the lock away early | A document has no clock: candidates watch it stand still, each by its own monotonic clock. Make Redis members documents, which they are here. A lease is as good as its service's clock: that of blobs |
+//! | A node crashes, comes back without the lock, and grants it again | See the next section |
+//! | A delay in the network eats the lock's time before the client has it | Validity counts from before the first request was sent |
+//! | It is too heavy for efficiency, and not safe enough for correctness | True of the first: one store costs a third. For the second there is the fence, and the figures of the model check |
+//!
+//! # What it does not survive
+//!
+//! **Members must keep their records.** A member that forgets, or falls back to an older state, can grant twice. A leader whose latest renewal has
+//! reached all members survives one of these; one whose renewal has reached a bare majority does not, until the next one has reached the others. So let members
+//! be *consistent, or without replicas*: blobs, Cosmos DB, etcd, a Redis of one node with its file synchronised on each write. Three caches that fail
+//! over to replicas that lag are three holes and no quorum.
+//!
+//! **It is no consensus.** It agrees on who leads for a while, and on nothing else: what a leader writes must go to a resource with a fence.
+//! So there are no [side records](DistributedMutex::side).
+//!
+//! # Why members on Redis are documents
+//!
+//! Redlock's own form is a key that Redis expires. A step of the server's clock gives such a lease away early; a full server may evict the key
+//! (`volatile-lru` evicts what expires first, and is the default of Azure Managed Redis); and an acquire that arrives late prolongs the lease of a leader that is dead. A document under
+//! compare-and-swap has none of the three. What it costs: a standby that starts after the leader died watches for a whole lease first.
+//!
+//! # What it costs
+//!
+//! Each request goes to every member. Of three members, with the default lease of 15 s: a leader sends 3 × 720 renewals an hour and a standby
+//! 3 × 3,600 polls. An election takes two rounds, one more where tokens have to be raised: when a member has no record yet, or has one that is
+//! ahead.
+//!
+//! # When a member is gone
+//!
+//! The election goes on, and nobody notices, until the next member is gone. So when a member has not answered for a lease the log has
+//! `quorum_member_gone`, once, with its name and its error, and `quorum_member_back` when it answers again; [`QuorumMutex::members`] tells it at
+//! any time. An error of the whole quorum names the members that failed.
+//!
+//! Requests that nobody waits for any more go on where the caller runs (for a host: on the request threads). There is one of each kind at most for each
+//! member, for no longer than a lease, and none once the mutex is dropped.
+
 mod ballot;
 mod calls;
 mod contend;
@@ -38,7 +117,25 @@ pub use member::MemberStatus;
 pub use tally::{Tally, Verdict, Vote};
 pub use watch::Watch;
 
-/// A majority of independent stores as one mutex.
+/// One election at a majority of independent stores: see [the module](self).
+///
+/// A lease has to suit all members, as blobs take 15 to 60 s. Members may be of different kinds: such as a blob, a document of Cosmos DB and one of Redis.
+///
+/// ```
+/// use leader_election::{Acquire, Claim, DistributedMutex, HolderId, MemoryMutex, QuorumMutex};
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> leader_election::Result<()> {
+/// let stores = ["westeurope", "northeurope", "francecentral"]
+///     .map(|region| (region, Arc::new(MemoryMutex::named("nightly")) as Arc<dyn DistributedMutex>));
+/// let quorum = QuorumMutex::with_names(stores)?;
+/// let claim = Claim::new(HolderId::new("worker-7")?, Duration::from_secs(15));
+/// assert!(matches!(quorum.try_acquire((&claim).into()).await?, Acquire::Granted(_)));
+/// # Ok(())
+/// # }
+/// ```
 pub struct QuorumMutex {
     quorum: Arc<Quorum>,
 }
@@ -291,7 +388,8 @@ impl DistributedMutex for QuorumMutex {
         self.quorum.try_acquire(request).await
     }
 
-    /// It stands on those members that renew, and takes the others back afterwards, unawaited: they count from the next renewal on.
+    /// It stands on those members that renew, and takes the others back afterwards, unawaited: they count from the next renewal on. A member where the
+    /// lease was broken is left alone.
     async fn renew(&self, claim: &Claim) -> Result<Renew> {
         self.quorum.renew(claim).await
     }

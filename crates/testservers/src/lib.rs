@@ -4,6 +4,8 @@
 //! - [`link`]: a TCP connection that can be cut one way or both, delayed and reset;
 //! - [`redis`]: a Redis server;
 //! - [`authority`]: a certificate authority, and certificates of it;
+//! - [`kube`]: a real Kubernetes API server, of a program that the environment names;
+//! - [`kube_fake`]: a strict fake of the Kubernetes API server, which a conformance test holds to a real one;
 //! - [`worker`]: a worker process, watched by its output;
 //! - [`watcher`]: kills what is left when the test process is gone.
 
@@ -13,6 +15,9 @@
 pub mod authority;
 #[cfg(unix)]
 pub mod etcd;
+#[cfg(unix)]
+pub mod kube;
+pub mod kube_fake;
 #[cfg(unix)]
 pub mod link;
 #[cfg(unix)]

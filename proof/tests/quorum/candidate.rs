@@ -33,6 +33,8 @@ pub struct Candidate {
     pub may_renew: u8,
     pub raised: bool,
     pub renewed: bool,
+    /// It was elected, or has last renewed.
+    pub renewed_at: u8,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,6 +72,7 @@ impl Candidate {
             may_renew,
             raised: false,
             renewed: false,
+            renewed_at: 0,
         }
     }
 
@@ -126,6 +129,7 @@ impl Candidate {
     pub fn renew(&mut self, now: u8, sent: &mut Vec<Request>) {
         let Phase::Leads { renewal, .. } = &mut self.phase else { return };
         self.may_renew -= 1;
+        self.renewed_at = now;
         self.attempts += 1;
         *renewal = Some((Tally::new(vec![false; MEMBERS]), now));
         let claim = self.term.as_ref().expect("it leads").claim;
@@ -197,7 +201,8 @@ impl Candidate {
         let gone = &mut term.gone[request.to];
         match said {
             Said::Granted(_) | Said::Renewed => *gone = None,
-            Said::Refused { version } => *gone = Some(version),
+            // Of a round of a ballot: whoever was seen there may still be counting on it.
+            Said::Refused { version } => *gone = Some(version.filter(|_| request.round == 0)),
             Said::Lost => *gone = Some(gone.unwrap_or(None)),
             Said::Seen { .. } | Said::Released => {}
         }
@@ -252,6 +257,7 @@ impl Candidate {
                         term.token = Some(token);
                     }
                     self.sighting = None;
+                    self.renewed_at = now;
                     self.phase = Phase::Leads { token, until, renewal: None };
                     return Effect::Elected(token);
                 }

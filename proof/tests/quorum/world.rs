@@ -3,7 +3,7 @@
 use stateright::{Model, Property};
 
 use super::candidate::{Candidate, Effect, Phase, Request};
-use super::member::{Kind, Member, What};
+use super::member::{Kind, Member, Record, What};
 
 pub const MEMBERS: usize = 3;
 /// In ticks.
@@ -38,6 +38,8 @@ pub struct Config {
     /// Also while the latest leader does not stand on all members.
     pub forgets_at_any_time: bool,
     pub rollbacks: u8,
+    /// No attempt lasts beyond a tick, and renewals are a tick apart.
+    pub paced: bool,
 }
 
 impl Config {
@@ -54,6 +56,7 @@ impl Config {
         forgets: 0,
         forgets_at_any_time: false,
         rollbacks: 0,
+        paced: false,
     };
 
     pub fn title(&self) -> String {
@@ -81,6 +84,7 @@ pub struct World {
     repeats: u8,
     forgets: u8,
     rollbacks: u8,
+    paced: bool,
     pub broken: Option<Broken>,
 }
 
@@ -138,6 +142,7 @@ impl Model for Majority {
             repeats: config.repeats,
             forgets: config.forgets,
             rollbacks: config.rollbacks,
+            paced: config.paced,
             broken: None,
         }]
     }
@@ -157,7 +162,7 @@ impl Model for Majority {
                 Phase::Leads { renewal: Some(_), .. } => acts.push(Act::GiveUp(index)),
                 Phase::Leads { renewal: None, .. } => {
                     acts.push(Act::StepDown(index));
-                    if candidate.may_renew > 0 {
+                    if candidate.may_renew > 0 && (!self.config.paced || candidate.renewed_at < world.now) {
                         acts.push(Act::Renew(index));
                     }
                 }
@@ -189,11 +194,11 @@ impl Model for Majority {
             }
         }
         for (index, member) in world.members.iter().enumerate().filter(|(_, member)| member.record.is_some()) {
-            // One fault is survived where the leader stands on all members, as one that renews sees to; and no other one.
+            // One fault is survived where the leader's latest grant or renewal has reached all members, and it has no others.
             let stands_on_all = world.candidates.iter().any(|candidate| {
-                let holds =
-                    |member: &Member| member.record.is_some_and(|record| Some(record.claim) == candidate.claim());
-                candidate.leads(world.now).is_some() && world.members.iter().all(holds)
+                let Phase::Leads { until, .. } = candidate.phase else { return false };
+                let holds = |record: Record| Some(record.claim) == candidate.claim() && record.until >= Some(until);
+                world.now < until && world.members.iter().all(|member| member.record.is_some_and(holds))
             });
             if world.forgets > 0 && (stands_on_all || self.config.forgets_at_any_time) {
                 acts.push(Act::Forget(index));
@@ -235,6 +240,9 @@ impl World {
                     .collect();
                 late.into_iter().for_each(|request| self.lose(request));
                 for candidate in &mut self.candidates {
+                    if self.paced {
+                        candidate.give_up();
+                    }
                     candidate.ends(self.now);
                 }
             }

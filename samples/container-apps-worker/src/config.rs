@@ -5,15 +5,15 @@ mod place;
 use std::fmt::Display;
 use std::time::Duration;
 
-use azure_leader_election::{HolderId, Timing};
+use azure_leader_election::{HolderId, StoreUrl, Timing};
 
-pub use place::{Kind, Place};
+pub use place::{Place, is_emulator};
 
 /// What the worker is to do; it holds no secret.
 #[derive(Debug)]
 pub struct Config {
-    /// The container of the lease.
-    pub lease_place: Place,
+    /// What the leader is elected on.
+    pub store: StoreUrl,
     /// The container that leaders write to.
     pub state_place: Option<Place>,
     pub election: String,
@@ -40,12 +40,9 @@ impl Config {
     /// Reads all variables before it gives up, so that one run names all faults.
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
         let mut reader = Reader { variable, faults: Vec::new() };
-        let kind = reader.required("LEADER_STORE", "blob or cosmos", Kind::parse);
-        // A URL is read by the kind of store; if that is not known there is nothing to say about it.
-        let example = kind.unwrap_or(Kind::Blob).example();
-        let place = |url: &str| kind.map(|kind| Place::parse(kind, url)).transpose();
-        let lease_place = reader.required("LEADER_STORE_URL", example, place).flatten();
-        let state_place = reader.optional("LEADER_STATE_URL", place).flatten();
+        let example = "the store of the lease, such as https://<account>.blob.core.windows.net/<container>";
+        let store = reader.required("LEADER_STORE_URL", example, place::store);
+        let state_place = reader.optional("LEADER_STATE_URL", Place::parse);
         // No default: workers that elect under a name nobody chose would elect a leader of their own.
         let election = reader.required("LEADER_ELECTION", "the name of the election, such as nightly-billing", name);
         let timing = reader.optional("LEADER_LEASE_SECONDS", |text| {
@@ -58,9 +55,9 @@ impl Config {
         let client_id = reader.optional("AZURE_CLIENT_ID", text);
         let revision = reader.optional("CONTAINER_APP_REVISION", text);
 
-        match (lease_place, election, reader.faults) {
-            (Some(lease_place), Some(election), faults) if faults.is_empty() => Ok(Self {
-                lease_place,
+        match (store, election, reader.faults) {
+            (Some(store), Some(election), faults) if faults.is_empty() => Ok(Self {
+                store,
                 state_place,
                 election,
                 timing: timing.unwrap_or_default(),
@@ -127,11 +124,8 @@ fn said(error: impl Display) -> String {
 mod tests {
     use super::*;
 
-    const GOOD: [(&str, &str); 3] = [
-        ("LEADER_STORE", "blob"),
-        ("LEADER_STORE_URL", "https://acct.blob.core.windows.net/leases"),
-        ("LEADER_ELECTION", "nightly"),
-    ];
+    const GOOD: [(&str, &str); 2] =
+        [("LEADER_STORE_URL", "https://acct.blob.core.windows.net/leases"), ("LEADER_ELECTION", "nightly")];
 
     fn read(changes: &[(&str, &str)]) -> Result<Config, Faults> {
         Config::read(|name| {
@@ -141,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn three_variables_are_enough() {
+    fn two_variables_are_enough() {
         let config = read(&[]).unwrap();
         assert_eq!(config.election, "nightly");
         assert_eq!(config.timing.lease(), Duration::from_secs(15));
@@ -167,7 +161,7 @@ mod tests {
     #[test]
     fn all_faults_are_told_at_once_each_with_its_variable() {
         let faults = Config::read(|_| None).unwrap_err();
-        let begin = ["LEADER_STORE is not set: ", "LEADER_STORE_URL is not set: ", "LEADER_ELECTION is not set: "];
+        let begin = ["LEADER_STORE_URL is not set: ", "LEADER_ELECTION is not set: "];
         assert_eq!(faults.len(), begin.len(), "{faults:?}");
         assert!(faults.iter().zip(begin).all(|(fault, begin)| fault.starts_with(begin)), "{faults:?}");
     }
@@ -175,7 +169,6 @@ mod tests {
     #[test]
     fn a_wrong_value_gets_a_sentence_that_says_what_would_do() {
         for (name, value, sentence) in [
-            ("LEADER_STORE", "redis", "LEADER_STORE must be blob or cosmos, not \"redis\""),
             ("LEADER_ELECTION", "a/b", "LEADER_ELECTION must be 1 to 63 letters, digits and hyphens, not \"a/b\""),
             ("LEADER_DRAIN_SECONDS", "0", "LEADER_DRAIN_SECONDS must be a whole number from 1 to 60, not \"0\""),
             ("LEADER_LEASE_SECONDS", "15s", "LEADER_LEASE_SECONDS must be a whole number from 1 to 3600, not \"15s\""),

@@ -55,12 +55,10 @@ async fn main() -> ExitCode {
 
 /// Checks all places before it gives up, as for the other settings.
 fn open(config: &Config) -> Result<Store, Faults> {
-    let fault = |what: &str, place: &Place, error: Error| format!("the {what} {place} cannot work: {error}");
-    let lease = store::open_lease(config).map_err(|error| fault("store", &config.lease_place, error));
-    let state = config
-        .state_place
-        .as_ref()
-        .map(|place| store::check(place, config).map_err(|error| fault("state", place, error)));
+    let lease = store::open_lease(config).map_err(|error| format!("the store {} cannot work: {error}", config.store));
+    let fault = |place: &Place, error: Error| format!("the state {place} cannot work: {error}");
+    let state =
+        config.state_place.as_ref().map(|place| store::check(place, config).map_err(|error| fault(place, error)));
     match (lease, state.transpose()) {
         (Ok(store), Ok(_)) => Ok(store),
         (lease, state) => Err([lease.err(), state.err()].into_iter().flatten().collect()),

@@ -6,15 +6,19 @@ use azure_core::credentials::Secret;
 use azure_data_cosmos::clients::ContainerClient;
 use azure_data_cosmos::options::{BinaryEncodingOptions, ConnectionPoolOptions};
 use azure_data_cosmos::{AccountReference, CosmosClient, CosmosError, CosmosRuntime, RoutingStrategy};
+use azure_leader_election::kube::{FencedObject, KubernetesCluster, KubernetesObject};
 use azure_leader_election::{Error, ErrorKind, FencedBlob, FencedPartition, FencingToken, Result};
 use serde::{Deserialize, Serialize};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::config::{Config, Place};
 use crate::{emulator, store};
 
 /// The id of the document in Cosmos DB.
 const DOCUMENT: &str = "checkpoint";
+
+/// The key of the checkpoint in a ConfigMap.
+const KEY: &str = "checkpoint.json";
 
 /// How far the work has come, and who brought it there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,22 +35,29 @@ pub struct State {
     config: Arc<Config>,
     place: Place,
     documents: OnceCell<ContainerClient>,
+    cluster: OnceCell<KubernetesCluster>,
 }
 
 /// The checkpoint as the leader with this token may write it.
 pub enum FencedState {
     Blob(FencedBlob),
-    Cosmos { partition: FencedPartition, container: ContainerClient, election: String },
+    Cosmos {
+        partition: FencedPartition,
+        container: ContainerClient,
+        election: String,
+    },
+    /// One write at a time, each over the version of the one before.
+    ConfigMap(Mutex<FencedObject>),
 }
 
 impl State {
     /// `None` if there is none to write to. Nothing is sent yet.
     pub fn of(config: &Arc<Config>) -> Option<Self> {
         let place = config.state_place.clone()?;
-        Some(Self { config: Arc::clone(config), place, documents: OnceCell::new() })
+        Some(Self { config: Arc::clone(config), place, documents: OnceCell::new(), cluster: OnceCell::new() })
     }
 
-    /// For the leader with this token. A client of Cosmos DB is made at the first call, and kept.
+    /// For the leader with this token. The ConfigMap locks older leaders out already. A client of Cosmos DB is made at the first call, and kept.
     pub async fn open(&self, token: FencingToken) -> Result<FencedState> {
         let election = self.config.election.clone();
         // Less than a task has to end when its lease cannot be kept: one that waits for a write would be aborted.
@@ -60,6 +71,15 @@ impl State {
                     FencedBlob::with_credential(url, &name, store::sign_in(&self.config)?, token)
                 };
                 FencedState::Blob(blob?.with_limit(limit))
+            }
+            Place::Kubernetes { namespace } => {
+                let cluster = self.cluster.get_or_try_init(async || KubernetesCluster::of_this_pod()).await?;
+                let namespace = namespace.as_deref().or(cluster.namespace()).unwrap_or_default();
+                let object = KubernetesObject::config_map(namespace, &format!("{election}-state"))?;
+                let opened = FencedObject::open(cluster, object, token);
+                let too_long = |_| Error::new(ErrorKind::Timeout, "the ConfigMap was not opened in time");
+                let opened = tokio::time::timeout(limit, opened).await.map_err(too_long)??;
+                FencedState::ConfigMap(Mutex::new(opened.with_limit(limit)))
             }
             Place::Cosmos { endpoint, database, container } => {
                 let connected = self.documents.get_or_try_init(|| self.connect_cosmos(endpoint, database, container));
@@ -102,6 +122,10 @@ impl FencedState {
                 let content = blob.read().await?;
                 content.map(|content| serde_json::from_slice(&content.bytes).map_err(unreadable)).transpose()
             }
+            Self::ConfigMap(object) => {
+                let text = object.lock().await.object()["data"][KEY].as_str().map(str::to_owned);
+                text.map(|text| serde_json::from_str(&text).map_err(unreadable)).transpose()
+            }
             Self::Cosmos { partition, container, election } => {
                 partition.raise().await?;
                 match container.read_item(election.clone(), DOCUMENT, None).await {
@@ -121,6 +145,10 @@ impl FencedState {
             Self::Blob(blob) => {
                 let text = serde_json::to_string(checkpoint).map_err(unreadable)?;
                 blob.overwrite(text, None).await.map(drop)
+            }
+            Self::ConfigMap(object) => {
+                let text = serde_json::to_string(checkpoint).map_err(unreadable)?;
+                object.lock().await.update(|object| object["data"][KEY] = text.clone().into()).await
             }
             Self::Cosmos { partition, election, .. } => {
                 let document = Document { id: DOCUMENT, partition: election, checkpoint };

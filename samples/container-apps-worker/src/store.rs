@@ -10,12 +10,12 @@ use azure_leader_election::{
     DistributedMutex, Error, ErrorKind, Result, SharedCredential, Store, StoreOptions, StoreUrl,
 };
 
-use crate::config::{Config, Place};
+use crate::config::{Config, Place, is_emulator};
 use crate::emulator;
 
-/// The lease that all workers contend for; nothing is sent yet.
+/// The election that all workers contend in; nothing is sent yet.
 pub fn open_lease(config: &Config) -> Result<Store> {
-    let store = open(&config.lease_place, config)?;
+    let store = open(&config.store, config)?;
     // Blob leases take 15 to 60 s, for one: better refused before the worker starts.
     store.check_lease(config.timing.lease())?;
     Ok(store)
@@ -25,17 +25,19 @@ pub fn open_lease(config: &Config) -> Result<Store> {
 /// written with find out only when they are used, and then in each term anew; a lease's looks at all of it before anything is
 /// sent, and the same rules hold for both.
 pub fn check(place: &Place, config: &Config) -> Result<()> {
-    open(place, config).map(drop)
+    open(&place.store_url().parse()?, config).map(drop)
 }
 
-fn open(place: &Place, config: &Config) -> Result<Store> {
-    let url: StoreUrl = place.store_url().parse()?;
+fn open(url: &StoreUrl, config: &Config) -> Result<Store> {
+    let text = url.to_string();
+    let is_emulator = is_emulator(&text);
     // Azure's containers were made by the deployment, and the identity has no right to.
-    let mut options = StoreOptions { create: place.is_emulator(), ..StoreOptions::default() };
-    if place.is_emulator() {
+    let mut options = StoreOptions { create: is_emulator, ..StoreOptions::default() };
+    if is_emulator {
         options.cosmos_key = Some(emulator::cosmos_key().into());
     }
-    if url.needs_credential(&options) {
+    // An emulator that speaks HTTPS takes tokens, too.
+    if url.needs_credential(&options) || text.contains("https://") {
         options.credential = Some(sign_in(config)?);
     }
     url.open(&config.election, options)

@@ -77,7 +77,7 @@ impl View {
                 role: role(&status, board.phase()),
                 ready: health::is_ready(host, board),
                 unhealthy: health::ailment(host, board).map(|ailment| ailment.to_string()),
-                store: config.lease_place.to_string(),
+                store: config.store.to_string(),
                 lease_seconds: config.timing.lease().as_secs(),
             },
             checkpoint: board.checkpoint(),

@@ -105,7 +105,7 @@ fn azd_finds_the_dockerfile_and_the_workflow_names_what_is_there() {
     let azurite = read(repository().join("crates/testbed/src/azurite/package.json"));
     let pinned = azurite.split("\"azurite\": \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
     assert!(workflow.contains(&format!("azure-storage/azurite:{pinned}\n")), "Azurite {pinned}, as in the tests");
-    let names = ["LEADER_STORE", "LEADER_STORE_URL", "LEADER_STATE_URL", "LEADER_ELECTION"];
+    let names = ["LEADER_STORE_URL", "LEADER_STATE_URL", "LEADER_ELECTION"];
     let documented = read(repository().join("infra/README.md"));
     for name in names {
         assert!(workflow.contains(&format!("--env {name}=")) && documented.contains(&format!("`{name}`")), "{name}");

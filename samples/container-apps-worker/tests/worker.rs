@@ -1,7 +1,7 @@
 //! Real processes of this worker, against Azurite and a collector of the tests' own.
 //!
-//! `cargo test -p container-apps-worker`. With `LEADER_CHROMIUM=/usr/bin/chromium` and `-- --ignored` the status page is
-//! looked at in a browser, too.
+//! `cargo test -p container-apps-worker`. With `LEADER_CHROMIUM=/usr/bin/chromium` and `browser -- --ignored` the status page is
+//! looked at in a browser, too; with redis-server and `redis -- --ignored` a leader is elected on it.
 
 #![cfg(unix)]
 #![allow(clippy::expect_used, clippy::unwrap_used)]
@@ -24,6 +24,10 @@ mod identity;
 mod log;
 #[path = "worker/probes.rs"]
 mod probes;
+#[path = "worker/quorum.rs"]
+mod quorum;
+#[path = "worker/redis.rs"]
+mod redis;
 #[path = "worker/rig.rs"]
 mod rig;
 #[path = "worker/settings.rs"]

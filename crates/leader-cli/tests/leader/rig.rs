@@ -117,6 +117,11 @@ pub fn without_settings(mut leader: Command) -> Command {
         "LEADER_WITHIN",
         "COSMOS_KEY",
         "REDIS_PASSWORD",
+        "ETCD_USER",
+        "ETCD_PASSWORD",
+        "ETCD_CERT",
+        "ETCD_KEY",
+        "ETCD_CA",
         "RUST_LOG",
         "CONTAINER_APP_REPLICA_NAME",
     ] {

@@ -47,6 +47,26 @@ fn a_connection_string_as_the_key_is_refused_and_never_shown() {
 }
 
 #[test]
+fn what_signs_in_to_etcd_is_checked_before_anything_is_sent_and_never_shown() {
+    for (variables, step) in [
+        (&[("ETCD_CERT", "/nowhere/SECRET")][..], "ETCD_CERT names no file"),
+        (&[("ETCD_PASSWORD", "SECRET")], "ETCD_USER and ETCD_PASSWORD"),
+    ] {
+        let status = |store: &str| {
+            let mut status = leader();
+            status.args(["status", "--store", store, "--election", "nightly"]).envs(variables.iter().copied());
+            answer(status, "")
+        };
+        let output = status("etcd://127.0.0.1:1");
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(78), "{said}");
+        assert!(said.contains(step) && !said.contains("SECRET"), "{said}");
+        // They are none of another store's.
+        assert!(!stderr(&status("file:/nowhere")).contains("ETCD"));
+    }
+}
+
+#[test]
 fn a_store_whose_option_was_forgotten_is_not_shown_by_the_refusal() {
     let url = "https://acct.blob.core.windows.net/leases?sv=1&sig=SECRET%2B";
     for arguments in [&["status", url][..], &[url], &["status", "--stoer", url], &["--store", url, "status"]] {

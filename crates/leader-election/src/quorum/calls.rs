@@ -90,7 +90,7 @@ impl<'q, R: Send + 'static> Calls<'q, R> {
         let task = async move {
             let unanswered = Unanswered(Some(&member));
             let answer = tokio::time::timeout(limit, caught(request)).await;
-            unanswered.end();
+            unanswered.ends();
             let answer = match answer {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(panicked)) => {
@@ -136,7 +136,7 @@ impl<'q, R: Send + 'static> Calls<'q, R> {
 struct Unanswered<'m>(Option<&'m Member>);
 
 impl Unanswered<'_> {
-    fn end(mut self) {
+    fn ends(mut self) {
         self.0 = None;
     }
 }

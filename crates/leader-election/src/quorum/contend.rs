@@ -19,6 +19,9 @@ pub(super) enum Reply {
     Asked(Acquire),
 }
 
+/// The round of requests that no ballot has sent.
+const REPAIR: u32 = 0;
+
 /// What one request to acquire says to one member.
 struct Asked {
     claim: Claim,
@@ -158,7 +161,10 @@ impl Quorum {
             note(&watch, place, reply);
             match reply {
                 Reply::Asked(Acquire::Granted(_)) => term.holds(place),
-                Reply::Asked(Acquire::Held(held)) => term.held_by_another(place, held.version.clone()),
+                // Whoever was seen there in the race for this very term may still be counting on it.
+                Reply::Asked(Acquire::Held(held)) => {
+                    term.held_by_another(place, held.version.clone().filter(|_| round == REPAIR));
+                }
                 Reply::Seen(_) => {}
             }
         })
@@ -180,8 +186,9 @@ impl Quorum {
 
     /// Takes members back that the claim does not hold, now that a majority has renewed its lease.
     ///
-    /// A record that another claim left on a document is replaced at once, if it is as it was when it was seen at an earlier renewal: while a majority
-    /// is held here, nobody else leads, nor comes to lead by a member that it was granted before.
+    /// A record that another claim has left on a document is replaced at the next renewal after it was seen, if it is as it was then: while a majority
+    /// is held here nobody else leads; and whoever was granted that member has given up its attempt by now, as attempts are shorter than the time
+    /// between two renewals.
     pub(super) fn repair(&self, claim: &Claim, term: &Arc<Term>) {
         let Some(token) = term.token() else { return };
         let mut calls = Calls::new(&self.stragglers, Self::limit(claim));
@@ -189,7 +196,7 @@ impl Quorum {
             let floor = FencingToken::new(token.get() - 1).ok();
             let asked = Asked { claim: term.claim(claim), floor, lapsed, data: term.data() };
             // It runs on a runtime, as the renewal did.
-            let _ = self.ask(&mut calls, member, 1, asked, term);
+            let _ = self.ask(&mut calls, member, REPAIR, asked, term);
         }
         calls.leave();
     }

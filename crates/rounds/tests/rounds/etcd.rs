@@ -41,7 +41,7 @@ impl Service for ThreeEtcd {
         }
         let mut cluster = self.cluster.lock().expect("not poisoned");
         let leader = cluster.leader();
-        let disturbed = if number % 2 == 0 {
+        let disturbed = if number.is_multiple_of(2) {
             cluster.freeze(leader);
             Disturbed::Frozen(leader)
         } else {

@@ -1,71 +1,78 @@
-//! A container of a store, by its URL.
+//! Where things are kept, by URL. No key or signature is part of any of them.
 
 use std::fmt;
 
-/// What the workers elect their leader on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Blob,
-    Cosmos,
-}
+use azure_leader_election::StoreUrl;
 
-/// A container of blobs, or one of Cosmos DB. No key or signature is part of it.
+/// What leaders write to: a container of blobs, one of Cosmos DB, or a namespace of the cluster that this pod runs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    Blob { url: String },
-    Cosmos { endpoint: String, database: String, container: String },
+    Blob {
+        url: String,
+    },
+    Cosmos {
+        endpoint: String,
+        database: String,
+        container: String,
+    },
+    /// `None` is the pod's own.
+    Kubernetes {
+        namespace: Option<String>,
+    },
 }
 
-impl Kind {
-    pub fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "blob" => Ok(Self::Blob),
-            "cosmos" => Ok(Self::Cosmos),
-            _ => Err(format!("must be blob or cosmos, not {text:?}")),
-        }
-    }
+/// What the workers elect their leader on: any store that the library knows. The fault never shows the URL.
+pub fn store(url: &str) -> Result<StoreUrl, String> {
+    refuse_secrets(url)?;
+    url.parse().map_err(|fault: azure_leader_election::Error| format!("cannot be used: {fault}"))
+}
 
-    pub fn example(self) -> &'static str {
-        match self {
-            Self::Blob => "the container of the lease, https://<account>.blob.core.windows.net/<container>",
-            Self::Cosmos => {
-                "the container of the lease, https://<account>.documents.azure.com/dbs/<database>/colls/<container>"
-            }
-        }
+/// Whether all of it is an emulator on this machine, which has a well-known key, and no deployment that creates its containers.
+pub fn is_emulator(url: &str) -> bool {
+    let of_this_machine = ["http://127.0.0.1:", "http://localhost:"];
+    url.split(',').all(|member| of_this_machine.iter().any(|server| member.contains(server)))
+}
+
+/// A worker has no use for one, and would show it on its page. With `&` in place of `?` there would be no query, and still a signature.
+fn refuse_secrets(url: &str) -> Result<(), String> {
+    if url.contains(['?', '#', '@']) || url.contains("sig=") {
+        return Err("must hold no key, signature or user: the worker signs in by its identity".to_owned());
     }
+    Ok(())
 }
 
 impl Place {
-    /// The fault never shows the URL: it could hold a signature.
-    pub fn parse(kind: Kind, url: &str) -> Result<Self, String> {
-        // With `&` in place of `?` there would be no query, and still a signature.
-        if url.contains(['?', '#', '@']) || url.contains("sig=") {
-            return Err("must hold no key, signature or user: the worker signs in by its identity".to_owned());
+    const EXAMPLE: &'static str = "a container, https://<account>.blob.core.windows.net/<container> or \
+                                   https://<account>.documents.azure.com/dbs/<database>/colls/<container>, or a namespace, kube:<namespace>";
+
+    /// The fault never shows the URL.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        refuse_secrets(url)?;
+        if let Some(namespace) = url.strip_prefix("kube:") {
+            return Ok(Self::Kubernetes { namespace: Some(namespace.to_owned()).filter(|name| !name.is_empty()) });
         }
-        if !url.starts_with("https://") && !is_emulator(url) {
-            return Err(format!("must begin with https://, or be on this machine: it is {}", kind.example()));
+        let is_safe = url.starts_with("https://") || url.starts_with("http://") && is_emulator(url);
+        if !is_safe {
+            return Err(format!("must begin with https://, or be on this machine: it is {}", Self::EXAMPLE));
         }
         let url = url.trim_end_matches('/');
-        match kind {
-            Kind::Blob => Ok(Self::Blob { url: url.to_owned() }),
-            Kind::Cosmos => cosmos(url).ok_or_else(|| format!("must be {}", kind.example())),
+        if url.contains(".documents.") || url.contains("/dbs/") {
+            return cosmos(url).ok_or_else(|| format!("must be {}", Self::EXAMPLE));
         }
+        Ok(Self::Blob { url: url.to_owned() })
     }
 
-    /// As the library reads it, which is told what the deployment has said by another variable.
+    /// As the library reads it. On an emulator the host does not tell the one from the other.
     pub fn store_url(&self) -> String {
         match self {
             Self::Blob { .. } => format!("blob+{self}"),
             Self::Cosmos { .. } => format!("cosmos+{self}"),
+            Self::Kubernetes { .. } => self.to_string(),
         }
     }
 
-    /// Whether it is an emulator on this machine, which has a well-known key.
     pub fn is_emulator(&self) -> bool {
-        match self {
-            Self::Blob { url } => is_emulator(url),
-            Self::Cosmos { endpoint, .. } => is_emulator(endpoint),
-        }
+        is_emulator(&self.to_string())
     }
 }
 
@@ -73,13 +80,10 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Blob { url } => f.write_str(url),
+            Self::Kubernetes { namespace } => write!(f, "kube:{}", namespace.as_deref().unwrap_or_default()),
             Self::Cosmos { endpoint, database, container } => write!(f, "{endpoint}/dbs/{database}/colls/{container}"),
         }
     }
-}
-
-fn is_emulator(url: &str) -> bool {
-    ["http://127.0.0.1:", "http://localhost:"].iter().any(|emulator| url.starts_with(emulator))
 }
 
 fn cosmos(url: &str) -> Option<Place> {
@@ -98,18 +102,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_urls_that_infra_sets_are_understood_and_shown_again() {
-        let urls = [
-            (Kind::Blob, "https://acct.blob.core.windows.net/leases"),
-            (Kind::Cosmos, "https://acct.documents.azure.com/dbs/workers/colls/leases"),
-            (Kind::Blob, "http://127.0.0.1:10000/devstoreaccount1/leases"),
-            (Kind::Cosmos, "http://localhost:8081/dbs/workers/colls/leases"),
-        ];
-        for (kind, url) in urls {
-            let place = Place::parse(kind, url).unwrap();
+    fn the_state_urls_that_infra_sets_are_understood_and_shown_again() {
+        for url in [
+            "https://acct.blob.core.windows.net/state",
+            "https://acct.documents.azure.com/dbs/workers/colls/state",
+            "http://127.0.0.1:10000/devstoreaccount1/state",
+            "http://localhost:8081/dbs/workers/colls/state",
+        ] {
+            let place = Place::parse(url).unwrap();
             assert_eq!(place.to_string(), url);
+            assert_eq!(matches!(place, Place::Cosmos { .. }), url.contains("/dbs/"), "{url}");
             assert_eq!(place.is_emulator(), url.starts_with("http:"));
         }
+    }
+
+    #[test]
+    fn a_namespace_is_named_or_the_pods_own() {
+        for url in ["kube:prod", "kube:"] {
+            assert_eq!(Place::parse(url).unwrap().store_url(), url);
+        }
+        assert!(Place::parse("http://10.0.0.1").unwrap_err().contains("kube:"));
     }
 
     #[test]
@@ -117,18 +129,41 @@ mod tests {
         for url in [
             "https://acct.documents.azure.com",
             "https://acct.documents.azure.com/dbs/workers",
-            "https://acct.documents.azure.com/dbs//colls/leases",
-            "https://acct.documents.azure.com/dbs/workers/colls/leases/docs/x",
+            "https://acct.documents.azure.com/dbs//colls/state",
+            "https://acct.documents.azure.com/dbs/workers/colls/state/docs/x",
         ] {
-            let fault = Place::parse(Kind::Cosmos, url).unwrap_err();
+            let fault = Place::parse(url).unwrap_err();
             assert!(fault.contains("/dbs/<database>/colls/<container>"), "{url}: {fault}");
         }
     }
 
     #[test]
     fn plain_http_is_for_this_machine_alone() {
-        let fault = Place::parse(Kind::Blob, "http://acct.blob.core.windows.net/leases").unwrap_err();
+        let fault = Place::parse("http://acct.blob.core.windows.net/state").unwrap_err();
         assert!(fault.starts_with("must begin with https://"), "{fault}");
+        assert!(store("http://acct.blob.core.windows.net/leases").unwrap_err().contains("plain http"));
+    }
+
+    #[test]
+    fn the_store_is_whatever_the_library_can_open() {
+        for url in [
+            "https://acct.blob.core.windows.net/leases",
+            "https://acct.documents.azure.com/dbs/workers/colls/leases",
+            "http://127.0.0.1:10000/devstoreaccount1/leases",
+            "rediss://redis-abc.westeurope.redis.azure.net:10000",
+            "quorum:https://a.blob.core.windows.net/leases,https://b.blob.core.windows.net/leases,https://c.blob.core.windows.net/leases",
+            "file:/var/lib/leases",
+        ] {
+            store(url).unwrap_or_else(|fault| panic!("{url}: {fault}"));
+        }
+        assert!(store("nowhere").unwrap_err().starts_with("cannot be used: the store is no URL"));
+    }
+
+    #[test]
+    fn a_quorum_is_on_this_machine_if_all_of_its_members_are() {
+        let member = "http://127.0.0.1:10000/devstoreaccount1/leases";
+        assert!(is_emulator(&format!("quorum:{member},blob+{member},{member}")));
+        assert!(!is_emulator(&format!("quorum:{member},{member},https://acct.blob.core.windows.net/leases")));
     }
 
     #[test]
@@ -137,9 +172,11 @@ mod tests {
             "https://acct.blob.core.windows.net/leases?sig=SECRET",
             "https://acct.blob.core.windows.net/leases&sig=SECRET",
             "https://me:SECRET@acct.example/leases",
+            "rediss://:SECRET@cache.example:10000",
         ] {
-            let fault = Place::parse(Kind::Blob, url).unwrap_err();
-            assert!(!fault.contains("SECRET") && fault.contains("identity"), "{fault}");
+            for fault in [Place::parse(url).unwrap_err(), store(url).unwrap_err()] {
+                assert!(!fault.contains("SECRET") && fault.contains("identity"), "{fault}");
+            }
         }
     }
 }

@@ -14,8 +14,7 @@ pub fn on(emulator: &Emulator) -> Environment {
     // As the deployment makes it; the worker creates the container of the lease on an emulator alone.
     emulator.create_partitioned("workers", "state", &["/partition"]);
     Environment::empty()
-        .with("LEADER_STORE", "cosmos")
-        .with("LEADER_STORE_URL", format!("{endpoint}/dbs/workers/colls/leases"))
+        .with("LEADER_STORE_URL", format!("cosmos+{endpoint}/dbs/workers/colls/leases"))
         .with("LEADER_STATE_URL", format!("{endpoint}/dbs/workers/colls/state"))
         .with("LEADER_ELECTION", "nightly")
         .with("LEADER_LEASE_SECONDS", "3")

@@ -64,6 +64,21 @@ fn a_worker_signs_in_by_its_managed_identity_and_creates_no_container() {
     assert!(!format!("{log:?}{stderr}").contains("eyJ"), "{log:?}");
 }
 
+#[test]
+fn the_lease_alone_takes_a_token_too() {
+    let azurite = runtime().block_on(Azurite::https());
+    let askers = Askers::default();
+    let environment = Environment::on(azurite)
+        .with("LEADER_STATE_URL", "")
+        .with("AZURE_CLIENT_ID", "11111111-2222-3333-4444-555555555555")
+        .with("IDENTITY_ENDPOINT", token_endpoint(&askers))
+        .with("IDENTITY_HEADER", "of-this-replica")
+        .with("SSL_CERT_FILE", azurite.ca_path().display().to_string());
+    let worker = environment.replica("managed");
+    eventually("the page says what is missing", || worker.get("/").1.contains("Request to acquire failed"));
+    assert!(!askers.lock().unwrap().is_empty(), "nobody asked for a token");
+}
+
 /// As Container Apps has one in each replica.
 fn token_endpoint(askers: &Askers) -> String {
     let router = Router::new().route("/msi/token", get(token)).with_state(Arc::clone(askers));

@@ -41,7 +41,6 @@ impl Environment {
     /// An election of its own on this Azurite.
     pub fn on(azurite: &Azurite) -> Self {
         Self::empty()
-            .with("LEADER_STORE", "blob")
             .with("LEADER_STORE_URL", azurite.container_url(&names::unique("leases")))
             .with("LEADER_STATE_URL", azurite.container_url(&names::unique("state")))
             .with("LEADER_ELECTION", "nightly")

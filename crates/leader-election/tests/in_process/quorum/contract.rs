@@ -9,7 +9,9 @@ use leader_election::{DistributedMutex, QuorumMutex, async_trait};
 use super::member::{Kept, Reached, Way};
 
 /// Its members, by what keeps their election and how they are reached.
-struct Members(&'static [(fn() -> Kept, Way)]);
+struct Members(&'static [(Keeps, Way)]);
+
+type Keeps = fn() -> Kept;
 
 #[async_trait]
 impl Fixture for Members {
