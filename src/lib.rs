@@ -29,12 +29,14 @@ mod cosmos;
 pub mod fuzzing;
 #[cfg(all(any(test, fuzzing), any(feature = "blob", feature = "cosmos")))]
 mod laws;
-#[cfg(any(feature = "blob", feature = "cosmos", feature = "redis"))]
+#[cfg(feature = "service-bus")]
+mod service_bus;
+#[cfg(any(feature = "blob", feature = "cosmos", feature = "redis", feature = "service-bus"))]
 mod shared_credential;
 #[cfg(any(feature = "blob", feature = "cosmos"))]
 mod signed_in;
 mod store;
-#[cfg(any(feature = "blob", feature = "cosmos"))]
+#[cfg(any(feature = "blob", feature = "cosmos", feature = "service-bus"))]
 mod writer;
 
 /// The examples of a document, compiled.
@@ -62,6 +64,9 @@ pub use leader_election_kube::{self as kube, KubernetesLeaseMutex};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use leader_election_redis::{self as redis, RedisDistributedMutex};
-#[cfg(any(feature = "blob", feature = "cosmos", feature = "redis"))]
+#[cfg(feature = "service-bus")]
+#[cfg_attr(docsrs, doc(cfg(feature = "service-bus")))]
+pub use service_bus::{FencedSessionState, ServiceBusDistributedMutex, ServiceBusMutexOptions, ServiceBusQueue};
+#[cfg(any(feature = "blob", feature = "cosmos", feature = "redis", feature = "service-bus"))]
 pub use shared_credential::SharedCredential;
 pub use store::{Store, StoreOptions, StoreUrl};

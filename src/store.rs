@@ -11,6 +11,7 @@ mod kube;
 mod options;
 mod quorum;
 mod redis;
+mod service_bus;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,8 @@ pub use options::StoreOptions;
 /// | `http://127.0.0.1:8081/DATABASE/CONTAINER` | the emulator of Cosmos DB on this machine | `StoreOptions::cosmos_key` |
 /// | `redis://HOST[:6379][/DB]` | a Redis server, in plain text: on this machine, or with `?insecure` (feature `redis`) | `StoreOptions::redis_password`, if it has one |
 /// | `rediss://[USER@]HOST[:10000][/DB]` | a Redis server by TLS, such as Azure Managed Redis (feature `redis`) | `StoreOptions::redis_password`, or in Azure `credential` |
+/// | `sb://NAMESPACE.servicebus.windows.net/QUEUE` | a queue of Service Bus with sessions: `ServiceBusDistributedMutex` (feature `service-bus`) | `StoreOptions::credential` or `service_bus_connection_string` |
+/// | `sb://127.0.0.1:5672/QUEUE` | an emulator of Service Bus on this machine (feature `service-bus`) | –, or `service_bus_connection_string` |
 /// | `quorum:URL,URL,URL` | a majority of three or more other stores, each named by one of these: [`QuorumMutex`](crate::QuorumMutex) | as each member; a comma within one is `%2C` |
 ///
 /// Where host and port do not tell blobs from Cosmos DB, the scheme does: `blob+https://…`, `cosmos+https://…`, `blob+http://…`,

@@ -14,6 +14,7 @@ use super::given::Given;
 use super::kube::Namespace;
 use super::quorum::Members;
 use super::redis::Server;
+use super::service_bus::Sessions;
 use super::{Store, StoreOptions, advice};
 use crate::check::Probes;
 
@@ -26,6 +27,7 @@ const STORES: &[Entry] = &[
     entry::<Cluster>(),
     entry::<Namespace>(),
     entry::<Server>(),
+    entry::<Sessions>(),
     entry::<Members>(),
 ];
 
@@ -164,7 +166,14 @@ impl fmt::Debug for StoreUrl {
 }
 
 /// For a place whose store is not part of this program.
-#[cfg(not(all(feature = "blob", feature = "cosmos", feature = "etcd", feature = "kube", feature = "redis")))]
+#[cfg(not(all(
+    feature = "blob",
+    feature = "cosmos",
+    feature = "etcd",
+    feature = "kube",
+    feature = "redis",
+    feature = "service-bus"
+)))]
 pub(super) fn built_without(feature: &str, place: &impl Place) -> Error {
     Error::setting(format!(
         "this program was built without the store of {place}: build it with the feature `{feature}` of azure-leader-election"

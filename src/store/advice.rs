@@ -30,6 +30,9 @@ pub(super) fn refuse_connection_string(text: &str) -> Result<()> {
     let advice = if lower.contains("accountendpoint=") {
         "https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, and give the key that stands after AccountKey= apart from it (to the \
          command `leader` by COSMOS_KEY, to the library by `StoreOptions::cosmos_key`)"
+    } else if lower.contains("endpoint=sb://") || lower.contains("sharedaccesskeyname=") {
+        "sb://NAMESPACE.servicebus.windows.net/QUEUE, and give the connection string apart from it (to the command `leader` by \
+         SERVICEBUS_CONNECTION_STRING, to the library by `StoreOptions::service_bus_connection_string`)"
     } else if lower.contains("usedevelopmentstorage=") {
         "http://127.0.0.1:10000/devstoreaccount1/CONTAINER"
     } else if lower.contains("sharedaccesssignature=") {

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-#[cfg(any(feature = "cosmos", feature = "redis"))]
+#[cfg(any(feature = "cosmos", feature = "redis", feature = "service-bus"))]
 use azure_core::credentials::Secret;
 
-#[cfg(any(feature = "blob", feature = "cosmos", feature = "redis"))]
+#[cfg(any(feature = "blob", feature = "cosmos", feature = "redis", feature = "service-bus"))]
 use crate::shared_credential::SharedCredential;
 
 /// What a URL does not say of a store: by what right to open it, and what to create.
@@ -27,10 +27,13 @@ use crate::shared_credential::SharedCredential;
 /// ```
 #[derive(Clone, Default)]
 pub struct StoreOptions {
-    /// Signs in with Entra ID: to blobs, unless the URL carries a signature; to Cosmos DB, unless there is a `cosmos_key`; and to
-    /// Redis in Azure, unless there is a `redis_password`. Share one among all stores of a process. Default: none.
-    #[cfg(any(feature = "blob", feature = "cosmos", feature = "redis"))]
-    #[cfg_attr(docsrs, doc(cfg(any(feature = "blob", feature = "cosmos", feature = "redis"))))]
+    /// Signs in with Entra ID: to blobs, unless the URL carries a signature; to Cosmos DB, unless there is a `cosmos_key`; to Redis in Azure,
+    /// unless there is a `redis_password`; and to Service Bus, unless there is a `service_bus_connection_string`. Share one among all stores of a process. Default: none.
+    #[cfg(any(feature = "blob", feature = "cosmos", feature = "redis", feature = "service-bus"))]
+    #[cfg_attr(
+        docsrs,
+        doc(cfg(any(feature = "blob", feature = "cosmos", feature = "redis", feature = "service-bus")))
+    )]
     pub credential: Option<SharedCredential>,
     /// The account key of Cosmos DB, without anything round it; it comes before the [credential](Self::credential). Other stores
     /// ignore it. Default: none.
@@ -52,6 +55,11 @@ pub struct StoreOptions {
     #[cfg(feature = "redis")]
     #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
     pub redis_password: Option<Secret>,
+    /// The connection string of Service Bus, whole, as the portal shows it, of the namespace or of the queue; it comes before the
+    /// [credential](Self::credential). Other stores ignore it. Default: none.
+    #[cfg(feature = "service-bus")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "service-bus")))]
+    pub service_bus_connection_string: Option<Secret>,
     /// Whether whoever contends creates the container of blobs when it is absent, and by key the database and container of Cosmos
     /// DB. An election's own blob, document or directory is created in any case. Default: `false`.
     pub create: bool,
@@ -60,7 +68,7 @@ pub struct StoreOptions {
 impl fmt::Debug for StoreOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("StoreOptions");
-        #[cfg(any(feature = "blob", feature = "cosmos", feature = "redis"))]
+        #[cfg(any(feature = "blob", feature = "cosmos", feature = "redis", feature = "service-bus"))]
         shown.field("credential", &self.credential.is_some());
         #[cfg(feature = "cosmos")]
         shown.field("cosmos_key", &self.cosmos_key.is_some());
@@ -70,6 +78,8 @@ impl fmt::Debug for StoreOptions {
         shown.field("kube", &self.kube);
         #[cfg(feature = "redis")]
         shown.field("redis_password", &self.redis_password.is_some());
+        #[cfg(feature = "service-bus")]
+        shown.field("service_bus_connection_string", &self.service_bus_connection_string.is_some());
         shown.field("create", &self.create).finish()
     }
 }

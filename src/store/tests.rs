@@ -196,6 +196,23 @@ fn a_connection_string_is_recognised_and_never_shown() {
 }
 
 #[test]
+fn a_queue_of_service_bus_is_named_by_its_url_and_its_connection_string_stands_apart() {
+    let queue = read::<super::service_bus::Sessions>("SB://NS.servicebus.windows.net/elections/");
+    assert_eq!(queue.url, "sb://ns.servicebus.windows.net/elections");
+    for url in
+        ["sb://ns.servicebus.windows.net", "sb://ns.servicebus.windows.net/q?SECRET", "sb:SECRET", "sb://u:SECRET@ns/q"]
+    {
+        let refusal = refusal(url);
+        assert!(refusal.contains("sb://NAMESPACE") && !refusal.contains("SECRET"), "{refusal}");
+    }
+    let refusal = refusal("Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=a;SharedAccessKey=SECRET");
+    assert!(
+        refusal.contains("StoreOptions::service_bus_connection_string") && !refusal.contains("SECRET"),
+        "{refusal}"
+    );
+}
+
+#[test]
 fn no_signature_or_key_is_shown() {
     let signed: StoreUrl = "https://acct.blob.core.windows.net/leases?sv=1&sig=SECRET".parse().expect("valid");
     assert_eq!(signed.to_string(), "https://acct.blob.core.windows.net/leases");

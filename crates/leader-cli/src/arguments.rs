@@ -139,11 +139,11 @@ pub enum Action {
 pub struct Where {
     /// Where the election is kept: file:/dir, https://ACCOUNT.blob.core.windows.net/CONTAINER,
     /// https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, rediss://HOST:10000, etcd://HOST:PORT;HOST:PORT, kube:NAMESPACE,
-    /// quorum:URL,URL,URL, or an emulator's URL (see `leader --help`)
+    /// sb://NAMESPACE.servicebus.windows.net/QUEUE, quorum:URL,URL,URL, or an emulator's URL (see `leader --help`)
     #[arg(long, value_name = "URL", env = "LEADER_STORE_URL", hide_env_values = true)]
     // Parsed later on: a refusal by the parser of arguments would show the text, in which a signature may stand.
     pub store: String,
-    /// How to sign in to Azure. COSMOS_KEY in the environment signs in to Cosmos DB by key, REDIS_PASSWORD to Redis, ETCD_USER and ETCD_PASSWORD to etcd, a URL with `?...sig=` by signature
+    /// How to sign in to Azure. COSMOS_KEY in the environment signs in to Cosmos DB by key, REDIS_PASSWORD to Redis, ETCD_USER and ETCD_PASSWORD to etcd, SERVICEBUS_CONNECTION_STRING to Service Bus, a URL with `?...sig=` by signature
     #[arg(long, value_enum, default_value_t = Credential::DeveloperTools, env = "LEADER_CREDENTIAL", hide_env_values = true)]
     pub credential: Credential,
 }

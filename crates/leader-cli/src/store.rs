@@ -35,6 +35,7 @@ impl Place {
         let mut options = StoreOptions {
             cosmos_key: environment("COSMOS_KEY").map(Into::into),
             redis_password: environment("REDIS_PASSWORD").map(Into::into),
+            service_bus_connection_string: environment("SERVICEBUS_CONNECTION_STRING").map(Into::into),
             create: purpose == Purpose::Contend,
             ..StoreOptions::default()
         };

@@ -49,8 +49,8 @@
 //!
 //! # What it does not survive
 //!
-//! **Members must keep their records.** A member that forgets, or falls back to an older state, can grant twice. A leader that stands on all members survives one of
-//! these; one that has just been elected by a bare majority does not, until its first renewals have taken the others back. So let members
+//! **Members must keep their records.** A member that forgets, or falls back to an older state, can grant twice. A leader whose latest renewal has
+//! reached all members survives one of these; one whose renewal has reached a bare majority does not, until the next one has reached the others. So let members
 //! be *consistent, or without replicas*: blobs, Cosmos DB, etcd, a Redis of one node with its file synchronised on each write. Three caches that fail
 //! over to replicas that lag are three holes and no quorum.
 //!

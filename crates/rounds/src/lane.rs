@@ -8,7 +8,7 @@ use testkit::random::Random;
 use testservers::worker::{Line, Worker};
 use testservers::{Direction, Link};
 
-use crate::ledger::{Ledger, ledger};
+use crate::ledger::Ledger;
 use crate::run::Plan;
 
 /// How long to wait for what must come: generous, as the machine may be busy.
@@ -71,7 +71,8 @@ pub struct Told {
 impl<'a> Lane<'a> {
     pub fn start(plan: &'a Plan<'a>, number: usize) -> Self {
         let election = format!("{}-{number}-{}", plan.name, std::process::id());
-        let ledger = ledger(&plan.service.ledger(&plan.service.servers()), &election);
+        plan.service.prepare(&election);
+        let ledger = plan.service.open_ledger(&election);
         let random = Random::new(plan.seed.wrapping_add(number as u64));
         let mut lane = Self { plan, election, random, members: vec![], started: 0, past: vec![], ledger };
         lane.join();
@@ -91,7 +92,7 @@ impl<'a> Lane<'a> {
             .args(["--election", &self.election, "--holder", &holder])
             .args(["--lease", &humantime::format_duration(self.plan.lease).to_string()])
             .args(["--poll", &humantime::format_duration(self.plan.poll).to_string()])
-            .envs(service.environment());
+            .envs(service.environment(&addresses));
         self.members.push(Member { worker: Worker::spawn(command, &holder), links });
     }
 

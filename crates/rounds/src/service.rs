@@ -2,6 +2,10 @@
 
 use std::net::SocketAddr;
 
+use azure_leader_election::StoreOptions;
+
+use crate::ledger::{Ledger, ledger};
+
 /// What the rounds are played on.
 pub trait Service: Sync {
     /// The word for it in the output.
@@ -18,9 +22,20 @@ pub trait Service: Sync {
         self.store(addresses)
     }
 
-    /// What the workers find in their environment.
-    fn environment(&self) -> Vec<(String, String)> {
+    /// The ledger of this election, as the rounds read it at their end. Default: by its URL.
+    fn open_ledger(&self, election: &str) -> Box<dyn Ledger> {
+        ledger(&self.ledger(&self.servers()), election, &StoreOptions::default())
+    }
+
+    /// What a worker finds in its environment, which reaches the servers at these addresses.
+    fn environment(&self, addresses: &[SocketAddr]) -> Vec<(String, String)> {
+        let _ = addresses;
         vec![]
+    }
+
+    /// Makes what an election's ledger takes, before the workers start. Default: nothing.
+    fn prepare(&self, election: &str) {
+        let _ = election;
     }
 
     /// Does something to the servers, before the workers are harmed; `false` when nothing is done in

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use azure_leader_election::{
     DistributedMutex, ErrorKind, FencingToken, HolderId, LeaderHost, LeaderHostOptions, Leadership, Status,
-    StatusWatch, Store, StoreOptions, TaskError, Timing, TimingOptions, shutdown_signal,
+    StatusWatch, Store, TaskError, Timing, TimingOptions, shutdown_signal,
 };
 use clap::Parser;
 use rounds::ledger::{Ledger, Writer, ledger};
 
 /// Between two entries of a ledger.
-const PACE: Duration = Duration::from_millis(50);
+const PACE: Duration = Duration::from_millis(100);
 
 /// A write without an answer is given up after so long, and is then carried out or not.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -40,7 +40,8 @@ async fn main() -> Result<(), TaskError> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "error".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let arguments = Arguments::parse();
-    let store = Store::from_url(&arguments.store, &arguments.election, StoreOptions::default())?;
+    let options = rounds::ledger::options();
+    let store = Store::from_url(&arguments.store, &arguments.election, options.clone())?;
     let timing = TimingOptions { poll_every: arguments.poll, ..TimingOptions::for_lease(arguments.lease) };
     let host = LeaderHost::new(store.clone()).with_options(LeaderHostOptions {
         holder: HolderId::new(arguments.holder.clone())?,
@@ -50,7 +51,7 @@ async fn main() -> Result<(), TaskError> {
     });
     tokio::spawn(narrate(host.watch_status()));
     tokio::spawn(measure(store));
-    let ledger: Arc<dyn Ledger> = ledger(&arguments.ledger, &arguments.election).into();
+    let ledger: Arc<dyn Ledger> = ledger(&arguments.ledger, &arguments.election, &options).into();
     let holder: Arc<str> = arguments.holder.into();
     let lease = arguments.lease;
     host.run(shutdown_signal()?, move |leader| work(leader, Arc::clone(&ledger), Arc::clone(&holder), lease)).await?;

@@ -3,7 +3,7 @@
 use stateright::{Model, Property};
 
 use super::candidate::{Candidate, Effect, Phase, Request};
-use super::member::{Kind, Member, What};
+use super::member::{Kind, Member, Record, What};
 
 pub const MEMBERS: usize = 3;
 /// In ticks.
@@ -194,11 +194,11 @@ impl Model for Majority {
             }
         }
         for (index, member) in world.members.iter().enumerate().filter(|(_, member)| member.record.is_some()) {
-            // One fault is survived where the leader stands on all members, as one that renews sees to; and no other one.
+            // One fault is survived where the leader's latest grant or renewal has reached all members, and it has no others.
             let stands_on_all = world.candidates.iter().any(|candidate| {
-                let holds =
-                    |member: &Member| member.record.is_some_and(|record| Some(record.claim) == candidate.claim());
-                candidate.leads(world.now).is_some() && world.members.iter().all(holds)
+                let Phase::Leads { until, .. } = candidate.phase else { return false };
+                let holds = |record: Record| Some(record.claim) == candidate.claim() && record.until >= Some(until);
+                world.now < until && world.members.iter().all(|member| member.record.is_some_and(holds))
             });
             if world.forgets > 0 && (stands_on_all || self.config.forgets_at_any_time) {
                 acts.push(Act::Forget(index));

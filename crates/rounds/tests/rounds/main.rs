@@ -8,6 +8,7 @@
 
 mod etcd;
 mod files;
+mod kube;
 mod quorum;
 mod redis;
 
