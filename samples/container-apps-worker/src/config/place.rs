@@ -151,6 +151,7 @@ mod tests {
             "https://acct.documents.azure.com/dbs/workers/colls/leases",
             "http://127.0.0.1:10000/devstoreaccount1/leases",
             "rediss://redis-abc.westeurope.redis.azure.net:10000",
+            "sb://sb-abc.servicebus.windows.net/elections",
             "quorum:https://a.blob.core.windows.net/leases,https://b.blob.core.windows.net/leases,https://c.blob.core.windows.net/leases",
             "file:/var/lib/leases",
         ] {
