@@ -8,6 +8,7 @@ mod blob_errors;
 mod contract_blob;
 mod contract_blob_document;
 mod contract_cosmos;
+mod contract_quorum;
 mod cosmos;
 mod cosmos_crowd;
 mod credentials;
