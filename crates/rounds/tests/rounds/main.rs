@@ -11,6 +11,7 @@ mod files;
 mod kube;
 mod quorum;
 mod redis;
+mod service_bus;
 
 use std::time::Duration;
 
