@@ -36,6 +36,8 @@ pub struct Ballot {
     floor: Option<FencingToken>,
     /// This claim may hold members already.
     insists: bool,
+    /// The token that this claim was granted before.
+    own: Option<FencingToken>,
     raises: u8,
 }
 
@@ -108,8 +110,16 @@ impl Ballot {
     #[must_use]
     pub fn new(silent: Vec<bool>, floor: Option<FencingToken>, own: Option<Option<FencingToken>>) -> Self {
         let seats: Vec<Seat<Answer>> = silent.into_iter().map(Seat::new).collect();
-        let mut ballot = Self { phase: Phase::Begins, seats, round: 1, floor, insists: own.is_some(), raises: 0 };
-        if let Some(token) = own.flatten() {
+        let mut ballot = Self {
+            phase: Phase::Begins,
+            seats,
+            round: 1,
+            floor,
+            insists: own.is_some(),
+            own: own.flatten(),
+            raises: 0,
+        };
+        if let Some(token) = ballot.own {
             // Rule 4: it keeps its token, so no look may raise the floor above that.
             ballot.floor = below(token).max(ballot.floor);
             ballot.phase = Phase::Asks;
@@ -194,6 +204,10 @@ impl Ballot {
             return Step::Over(Outcome::Granted(*token));
         }
         let (awaited, silent) = self.pending();
+        // Rule 4: it keeps its token, also where a member that was slower than the majority has granted a higher one since.
+        if self.own.is_some_and(|own| awaited > 0 && agree(own) + awaited >= majority) {
+            return Step::Wait;
+        }
         let being_raised =
             self.seats.iter().any(|seat| seat.is_asked(self.round) && seat.is_pending()) && self.raises > 0;
         if granted.len() >= majority && !being_raised && self.raises < RAISES {

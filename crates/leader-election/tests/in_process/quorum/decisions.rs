@@ -96,3 +96,24 @@ fn whoever_was_silent_before_is_not_waited_for_once_a_majority_has_answered() {
         assert_eq!(ballot.step(&nothing_lapses), outcome);
     }
 }
+
+/// Rule 4, where a member without a record has told a token of its own clock after the majority had agreed.
+#[test]
+fn a_claim_that_is_granted_again_keeps_its_token_whatever_a_slower_member_has_granted_since() {
+    let again = || {
+        let mut ballot = Ballot::new(vec![false; 3], None, Some(Some(token(5))));
+        assert!(matches!(ballot.step(&nothing_lapses), Step::Ask { round: 2, .. }));
+        ballot.hear(0, 2, Answer::Granted(token(5)));
+        ballot.hear(2, 2, Answer::Granted(token(9)));
+        assert_eq!(ballot.step(&nothing_lapses), Step::Wait, "the third may have it as well");
+        ballot
+    };
+    let mut kept = again();
+    kept.hear(1, 2, Answer::Granted(token(5)));
+    assert_eq!(kept.step(&nothing_lapses), Step::Over(Outcome::Granted(token(5))));
+
+    let mut lost = again();
+    lost.hear(1, 2, Answer::Refused);
+    let raised = Step::Ask { round: 3, members: vec![(0, Some(token(8)))] };
+    assert_eq!(lost.step(&nothing_lapses), raised, "no majority has it any more");
+}
