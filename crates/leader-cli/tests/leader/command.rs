@@ -189,7 +189,7 @@ fn wrong_arguments_and_settings_have_exit_codes_of_their_own() {
         let output = answer(leader, "");
         (output.status.code().expect("a code"), stderr(&output))
     };
-    let (code, text) = run(&["--store", "redis://127.0.0.1/?sig=SECRET"]);
+    let (code, text) = run(&["--store", "gopher://127.0.0.1/?sig=SECRET"]);
     assert_eq!((code, text.lines().count()), (64, 1), "{text}");
     assert!(text.contains("file:/directory") && !text.contains("SECRET"), "{text}");
     let (code, _) = run(&["--store", "file:/tmp", "--no-such-option"]);
