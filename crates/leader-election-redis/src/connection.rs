@@ -1,8 +1,8 @@
 //! One connection to the server: opened, signed in, asked.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::RedisServer;
-use crate::errors::{self, TooMuch};
+use crate::errors::{self, Unfit};
 
 /// How long opening a connection may take, and how long a request. Longer than an attempt of a host's, which ends them by dropping them:
 /// it is for callers who bound nothing.
@@ -37,6 +37,8 @@ pub(crate) struct Connection {
     driver: AbortOnDropHandle<()>,
     /// How many more bytes may be read.
     allowance: Arc<AtomicUsize>,
+    /// Why its stream was ended here. The client may tell of that as a broken pipe, if its driver has ended before the request was noted.
+    unfit: Arc<OnceLock<Unfit>>,
     secret: Option<Secret>,
     used: Instant,
 }
@@ -58,8 +60,10 @@ impl Connection {
         secret: Option<Secret>,
         first: Option<&Pipeline>,
     ) -> Result<(Self, Vec<Value>)> {
-        let allowance = Arc::new(AtomicUsize::new(SHORT));
-        let stream = Metered { stream: stream(server).await?, allowance: Arc::clone(&allowance) };
+        let (allowance, unfit) = (Arc::new(AtomicUsize::new(SHORT)), Arc::<OnceLock<Unfit>>::default());
+        let stream = stream(server).await?;
+        let stream =
+            Metered { stream, allowance: Arc::clone(&allowance), unfit: Arc::clone(&unfit), speaks_redis: false };
         // Whoever waits here has a limit of their own, and each request too.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(Some(LIMIT));
         // It signs in with what follows, as the client would make one error of all that the server may say to it.
@@ -68,7 +72,7 @@ impl Connection {
             .await
             .map_err(|error| errors::unanswered("connecting to", server, &error))?;
         let driver = AbortOnDropHandle::new(tokio::spawn(driver));
-        let mut connection = Self { client, driver, allowance, secret, used: Instant::now() };
+        let mut connection = Self { client, driver, allowance, unfit, secret, used: Instant::now() };
         let answers = connection.sign_in(server, first).await?;
         Ok((connection, answers))
     }
@@ -115,11 +119,11 @@ impl Connection {
         self.allowance.store(most, Ordering::Relaxed);
         self.used = Instant::now();
         let count = requests.len();
-        let answers = self
-            .client
-            .send_packed_commands(requests, 0, count)
-            .await
-            .map_err(|error| errors::unanswered(doing, server, &error))?;
+        let answers =
+            self.client.send_packed_commands(requests, 0, count).await.map_err(|error| match self.unfit.get() {
+                Some(unfit) => errors::broken(doing, server, &(*unfit).into()),
+                None => errors::unanswered(doing, server, &error),
+            })?;
         if answers.len() == count { Ok(answers) } else { Err(errors::unexpected(doing, server)) }
     }
 
@@ -162,6 +166,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
 struct Metered<S> {
     stream: S,
     allowance: Arc<AtomicUsize>,
+    unfit: Arc<OnceLock<Unfit>>,
+    /// Its first byte was one that an answer begins with.
+    speaks_redis: bool,
+}
+
+impl<S> Metered<S> {
+    fn end(&self, unfit: Unfit) -> std::io::Error {
+        let _ = self.unfit.set(unfit);
+        unfit.into()
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
@@ -172,11 +186,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
     ) -> Poll<std::io::Result<()>> {
         let before = into.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, into);
+        let Some(first) = into.filled().get(before).copied() else { return polled };
+        // https://redis.io/docs/latest/develop/reference/protocol-spec/
+        if !self.speaks_redis && !b"+-:$*_#,(!=%|~>".contains(&first) {
+            return Poll::Ready(Err(self.end(Unfit::SpeaksNoRedis)));
+        }
+        self.speaks_redis = true;
         let read = into.filled().len().saturating_sub(before);
-        let left = self.allowance.load(Ordering::Relaxed).checked_sub(read);
-        match left {
+        match self.allowance.load(Ordering::Relaxed).checked_sub(read) {
             Some(left) => self.allowance.store(left, Ordering::Relaxed),
-            None => return Poll::Ready(Err(std::io::Error::new(std::io::ErrorKind::InvalidData, TooMuch))),
+            None => return Poll::Ready(Err(self.end(Unfit::TooMuch))),
         }
         polled
     }

@@ -61,7 +61,7 @@ pub(crate) fn broken(doing: &str, server: &dyn Display, error: &std::io::Error) 
     let root = cause.root();
     let (kind, why) = match error.kind() {
         std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock => (ErrorKind::Timeout, root),
-        std::io::ErrorKind::InvalidData if error.get_ref().is_some_and(|inner| inner.is::<TooMuch>()) => {
+        std::io::ErrorKind::InvalidData if error.get_ref().is_some_and(|inner| inner.is::<Unfit>()) => {
             (ErrorKind::Refused, root)
         }
         _ if is_unknown_host(&cause.whole()) => (ErrorKind::NotFound, format!("there is no such host ({root})")),
@@ -80,21 +80,29 @@ pub(crate) fn unexpected(doing: &str, server: &dyn Display) -> Error {
     Error::new(ErrorKind::Refused, format!("{doing} {server} failed: the answer is not of the form that was asked for"))
 }
 
-/// More than any answer to this question has.
-#[derive(Debug)]
-pub(crate) struct TooMuch;
+/// An answer that is read no further.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Unfit {
+    /// It is longer than any to this question has to be.
+    TooMuch,
+    /// It is of another protocol.
+    SpeaksNoRedis,
+}
 
-impl Display for TooMuch {
+impl Display for Unfit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the answer is longer than any to this question can be")
+        f.write_str(match self {
+            Self::TooMuch => "the answer is longer than any to this question can be",
+            Self::SpeaksNoRedis => "what answers there does not speak Redis",
+        })
     }
 }
 
-impl std::error::Error for TooMuch {}
+impl std::error::Error for Unfit {}
 
-impl From<TooMuch> for std::io::Error {
-    fn from(much: TooMuch) -> Self {
-        Self::new(std::io::ErrorKind::InvalidData, much)
+impl From<Unfit> for std::io::Error {
+    fn from(unfit: Unfit) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, unfit)
     }
 }
 
