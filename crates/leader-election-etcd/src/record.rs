@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use leader_election::document::{DocumentStore, Record, Stored, json};
-use leader_election::kit::untrusted::millis;
-use leader_election::{Error, FencingToken, Result, SideName, SideRecord, Timing, Version, Written};
+use leader_election::kit::{record::check_lease, untrusted::millis};
+use leader_election::{Error, FencingToken, Result, SideName, SideRecord, Version, Written};
 use uuid::Uuid;
 
 use crate::connection::{Connection, Patience};
@@ -119,12 +119,7 @@ impl DocumentStore for LeaderRecord {
 
     /// Any that a host can have, in the milliseconds that the record counts in. The time of an attempt follows it.
     fn check_lease(&self, lease: Duration) -> Result<()> {
-        let countable = lease.subsec_nanos().is_multiple_of(1_000_000);
-        if !(Timing::MIN_LEASE..=Timing::MAX_LEASE).contains(&lease) || !countable {
-            return Err(Error::setting(format!(
-                "lease must be 1 s to an hour, in whole milliseconds, on etcd, not {lease:?}"
-            )));
-        }
+        check_lease(lease, "on etcd")?;
         self.lease.store(millis(lease), Ordering::Relaxed);
         Ok(())
     }

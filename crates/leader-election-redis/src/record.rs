@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use leader_election::document::{DocumentStore, Record, Stored, json};
-use leader_election::kit::{TARGET, untrusted::millis};
+use leader_election::kit::{TARGET, record::check_lease, untrusted::millis};
 use leader_election::{Error, ErrorKind, Result, SideName, SideRecord, Written, async_trait};
 use redis::{Pipeline, Value};
 use tracing::warn;
@@ -212,11 +212,7 @@ impl DocumentStore for RedisRecord {
     }
 
     fn check_lease(&self, lease: Duration) -> Result<()> {
-        // The record counts in whole milliseconds.
-        let whole = lease.subsec_nanos().is_multiple_of(1_000_000);
-        if lease < Duration::from_secs(1) || lease > Duration::from_secs(3_600) || !whole {
-            return Err(Error::setting(format!("lease must be 1 s to an hour, in whole milliseconds, not {lease:?}")));
-        }
+        check_lease(lease, "on Redis")?;
         // Asked before each grant: what is created next may follow a lease of this length.
         self.line.note_lease(lease);
         Ok(())

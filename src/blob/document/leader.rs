@@ -11,9 +11,10 @@ use crate::blob::lease::side::beside;
 use crate::blob::place::Place;
 use crate::blob::small::{Condition, Kind, SmallBlob};
 use leader_election::{
-    Error, FencingToken, Result, SideName, SideRecord, Timing, Written,
+    FencingToken, Result, SideName, SideRecord, Written,
     document::json::{self, MAX_BYTES, Rest},
     document::{DocumentStore, Record, Stored},
+    kit::record,
 };
 
 /// Of a leader document, and the number of the write that made it what it is.
@@ -81,11 +82,5 @@ fn is_document(metadata: &HashMap<String, String>) -> bool {
 
 /// Any that a host can have, in the milliseconds that the document counts in.
 pub(super) fn check_lease(lease: Duration) -> Result<()> {
-    let countable = lease.subsec_nanos().is_multiple_of(1_000_000);
-    if !(Timing::MIN_LEASE..=Timing::MAX_LEASE).contains(&lease) || !countable {
-        return Err(Error::setting(format!(
-            "lease must be 1 s to an hour, in whole milliseconds, in a blob's document, not {lease:?}"
-        )));
-    }
-    Ok(())
+    record::check_lease(lease, "in a blob's document")
 }

@@ -11,8 +11,9 @@ use super::wire::{self, Rest};
 use crate::cosmos::address::Address;
 use crate::cosmos::documents::Documents;
 use leader_election::{
-    Error, Result, SideName, SideRecord, Timing, Written,
+    Result, SideName, SideRecord, Written,
     document::{DocumentStore, Record, Stored},
+    kit::record::check_lease,
 };
 
 pub(super) struct LeaderDocument {
@@ -72,12 +73,6 @@ impl DocumentStore for LeaderDocument {
 
     /// Any that a host can have, in the milliseconds that the document counts in.
     fn check_lease(&self, lease: Duration) -> Result<()> {
-        let countable = lease.subsec_nanos().is_multiple_of(1_000_000);
-        if !(Timing::MIN_LEASE..=Timing::MAX_LEASE).contains(&lease) || !countable {
-            return Err(Error::setting(format!(
-                "lease must be 1 s to an hour, in whole milliseconds, on Cosmos DB, not {lease:?}"
-            )));
-        }
-        Ok(())
+        check_lease(lease, "on Cosmos DB")
     }
 }

@@ -17,7 +17,10 @@
 //! # Ok::<(), leader_election::Error>(())
 //! ```
 
+use std::time::Duration;
+
 use crate::error::{Error, ErrorKind, Result};
+use crate::timing::Timing;
 use crate::token::FencingToken;
 
 /// The fencing token for the next term, to be written before the term is granted: after the one `stored` in the record `what`, on a service whose clock shows `server_ms`
@@ -63,6 +66,30 @@ pub fn begin_anew(what: &str, time: &str) -> String {
         "restore {what}, or delete it to begin anew (the next fencing token is then {time} in milliseconds: above all before it, \
          if that clock is right and nobody has edited a token)"
     )
+}
+
+/// Whether a record that counts in milliseconds can hold a lease of this length: 1 s to an hour. `place` ends the sentence that refuses another one:
+/// "on etcd".
+///
+/// ```
+/// use leader_election::kit::record::check_lease;
+/// use std::time::Duration;
+///
+/// assert!(check_lease(Duration::from_millis(1_500), "on etcd").is_ok());
+/// let refused = check_lease(Duration::from_micros(1_500_500), "on etcd").unwrap_err();
+/// assert!(refused.to_string().starts_with("lease must be 1 s to an hour, in whole milliseconds, on etcd, not"));
+/// ```
+///
+/// # Errors
+/// [`InvalidSetting`](crate::ErrorKind::InvalidSetting).
+pub fn check_lease(lease: Duration, place: &str) -> Result<()> {
+    let countable = lease.subsec_nanos().is_multiple_of(1_000_000);
+    if !(Timing::MIN_LEASE..=Timing::MAX_LEASE).contains(&lease) || !countable {
+        return Err(Error::setting(format!(
+            "lease must be 1 s to an hour, in whole milliseconds, {place}, not {lease:?}"
+        )));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use super::side::SideFile;
 use super::wire::{self, Rest};
 use crate::document::{DocumentStore, Record, Stored, Written};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kit::record::check_lease;
 use crate::port::{SideName, SideRecord};
-use crate::timing::Timing;
 use crate::token::FencingToken;
 
 #[derive(Clone)]
@@ -124,13 +124,7 @@ impl DocumentStore for LeaderFile {
 
     /// Any that a host can have, in the milliseconds that the record counts in.
     fn check_lease(&self, lease: Duration) -> Result<()> {
-        let countable = lease.subsec_nanos().is_multiple_of(1_000_000);
-        if !(Timing::MIN_LEASE..=Timing::MAX_LEASE).contains(&lease) || !countable {
-            return Err(Error::setting(format!(
-                "lease must be 1 s to an hour, in whole milliseconds, on a file, not {lease:?}"
-            )));
-        }
-        Ok(())
+        check_lease(lease, "on a file")
     }
 }
 
